@@ -1,0 +1,153 @@
+/*
+ * libnoahv: run RISC-V 64-bit Linux programs inside this process, on a hart that traps to you.
+ *
+ * A vm holds guest memory and harts. noahv_run() runs one hart until it needs something: an exit, in the
+ * manner of the KVM API's KVM_RUN. What an ecall means is yours to decide; noahv_linux_handle() is a
+ * complete Linux personality to hand exits to.
+ *
+ * Errors: functions return 0 or a negative errno; noahv_last_error() has the text. Threads: a vm may be
+ * used from several threads, a hart from one at a time; only noahv_kick() may be called from anywhere.
+ * Addresses are guest addresses in bytes; the guest's address space begins at 0.
+ */
+#ifndef NOAHV_H
+#define NOAHV_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define NOAHV_API __attribute__((visibility("default")))
+#else
+#define NOAHV_API
+#endif
+
+struct noahv_vm;
+struct noahv_hart;
+
+/* Configuration of a vm. Fill with noahv_config_init(), then change what you need. */
+struct noahv_config {
+    size_t size;         /* sizeof(struct noahv_config), for versioning */
+    uint64_t address_bits; /* guest address space in bits: 30..38, default 38 (Sv39 user space) */
+    int stats;           /* measure time in guest and host */
+};
+
+enum noahv_exit_reason {
+    NOAHV_EXIT_ECALL = 1, /* u.ecall: the guest called; pc is at the ecall */
+    NOAHV_EXIT_FAULT,     /* u.fault: a guest-page fault the core cannot resolve */
+    NOAHV_EXIT_ILLEGAL,   /* u.insn: illegal or not permitted in VU-mode */
+    NOAHV_EXIT_EBREAK,    /* breakpoint; pc is at the ebreak */
+    NOAHV_EXIT_MISALIGNED,/* u.fault: misaligned atomic, or jump target */
+    NOAHV_EXIT_KICKED,    /* noahv_kick() */
+    NOAHV_EXIT_HALT       /* u.halt: the guest program ended (set by noahv_linux_handle) */
+};
+
+enum noahv_access { NOAHV_READ = 1, NOAHV_WRITE = 2, NOAHV_EXEC = 4 };
+
+enum noahv_fault_kind { NOAHV_FAULT_UNMAPPED = 1, NOAHV_FAULT_PROTECTION, NOAHV_FAULT_BUS };
+
+struct noahv_exit {
+    uint32_t reason;
+    uint64_t pc;          /* of the instruction that caused the exit */
+    uint64_t scause, stval, htval, htinst; /* the trap as the H extension reports it into HS-mode */
+    union {
+        struct { uint64_t nr, arg[6]; } ecall;              /* a7, a0..a5 */
+        struct { uint64_t gva, gpa; uint32_t access, kind; } fault;
+        struct { uint32_t bits; } insn;
+        struct { int status, signal; } halt;                /* exit status, or the signal that killed it */
+    } u;
+};
+
+/* Counters of a hart since its creation. Times are nanoseconds, 0 unless cfg.stats. */
+struct noahv_stats {
+    uint64_t instructions, ecalls;
+    uint64_t fetch_faults, load_faults, store_faults; /* guest-page faults that reached the core */
+    uint64_t faults_resolved;                         /* of these, resolved without an exit */
+    uint64_t guest_ns, host_ns;
+};
+
+NOAHV_API void noahv_config_init(struct noahv_config *cfg);
+
+/* Creates a vm with no memory mapped and no hart. cfg may be NULL. */
+NOAHV_API int noahv_vm_create(const struct noahv_config *cfg, struct noahv_vm **out);
+NOAHV_API void noahv_vm_destroy(struct noahv_vm *vm);
+
+/* Text of the vm's last failure; valid until the next call on it. vm = NULL: of noahv_vm_create. */
+NOAHV_API const char *noahv_last_error(const struct noahv_vm *vm);
+
+/* Creates a hart with all registers 0. Destroyed with its vm. */
+NOAHV_API int noahv_hart_create(struct noahv_vm *vm, struct noahv_hart **out);
+
+/* General registers by number (0..31), and the pc as number NOAHV_REG_PC. */
+#define NOAHV_REG_PC 32
+NOAHV_API int noahv_get_reg(const struct noahv_hart *h, int reg, uint64_t *value);
+NOAHV_API int noahv_set_reg(struct noahv_hart *h, int reg, uint64_t value);
+
+/* Maps zero-filled memory; addr and len are multiples of 4096; access is a mask of enum noahv_access. */
+NOAHV_API int noahv_map(struct noahv_vm *vm, uint64_t addr, uint64_t len, int access);
+NOAHV_API int noahv_unmap(struct noahv_vm *vm, uint64_t addr, uint64_t len);
+
+/* Copies between guest and host memory; -EFAULT where the guest has none (part may be copied). */
+NOAHV_API int noahv_read(struct noahv_vm *vm, uint64_t addr, void *dst, size_t len);
+NOAHV_API int noahv_write(struct noahv_vm *vm, uint64_t addr, const void *src, size_t len);
+
+/* Runs the hart until an exit and fills *x. An ecall's pc is not advanced: set it, or let a handler do so. */
+NOAHV_API int noahv_run(struct noahv_hart *h, struct noahv_exit *x);
+
+/* Makes a running (or the next) noahv_run of this hart return NOAHV_EXIT_KICKED. Async-signal-safe. */
+NOAHV_API void noahv_kick(struct noahv_hart *h);
+
+NOAHV_API void noahv_get_stats(const struct noahv_hart *h, struct noahv_stats *out);
+
+/* --- The Linux personality ------------------------------------------------------------------------ */
+
+struct noahv_linux_config {
+    size_t size;               /* sizeof(struct noahv_linux_config) */
+    const char *path;          /* the program, as execve(2) takes it */
+    char *const *argv;         /* NULL-terminated, argv[0] included */
+    char *const *envp;         /* NULL-terminated; NULL: empty */
+    int no_aslr;               /* fixed stack, PIE and mmap addresses */
+    int trace_fd;              /* write a syscall trace here; -1: none. Taken over by the vm. */
+    int trace_follow;          /* trace child processes too */
+    const char *trace_filter;  /* names and %classes, comma-separated, leading ! negates; NULL: everything */
+};
+
+NOAHV_API void noahv_linux_config_init(struct noahv_linux_config *cfg);
+
+/*
+ * Loads a program into an empty vm as execve(2) would, and creates the hart of its first task. Installs signal
+ * handlers in this process. -ENOENT, -EACCES, -ENOEXEC ...: noahv_last_error() names cause and next step.
+ */
+NOAHV_API int noahv_linux_exec(struct noahv_vm *vm, const struct noahv_linux_config *cfg,
+                               struct noahv_hart **out);
+
+/*
+ * Handles one exit of a hart as the Linux kernel would: system calls, signals, faults. Returns 0 to go on; then
+ * x->reason is NOAHV_EXIT_HALT once the program has ended.
+ */
+NOAHV_API int noahv_linux_handle(struct noahv_hart *h, struct noahv_exit *x);
+
+/* Visits every known system call: number, name, class, level ("full", "partial", "none"). */
+typedef void (*noahv_syscall_visit_fn)(void *opaque, int nr, const char *name, const char *class_name,
+                                       const char *level);
+NOAHV_API void noahv_linux_syscalls(noahv_syscall_visit_fn visit, void *opaque);
+
+/* --- Messages --------------------------------------------------------------------------------------- */
+
+enum noahv_log { NOAHV_LOG_ERROR, NOAHV_LOG_NOTE };
+
+/* Where the library's messages go (default: standard error, errors only). line has no prefix or newline. */
+NOAHV_API void noahv_set_log(void (*sink)(void *opaque, int level, const char *line), void *opaque,
+                             enum noahv_log level);
+
+/* "MAJOR.MINOR.PATCH", and the ISA string that is implemented. */
+NOAHV_API const char *noahv_version(void);
+NOAHV_API const char *noahv_isa(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

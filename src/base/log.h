@@ -1,0 +1,29 @@
+/*
+ * Messages to the person who runs noahv. Each is one line, begins "noahv: ", and goes to one sink that
+ * the embedding program may replace. Notes (unsupported call, ignored option) appear under -v only;
+ * errors always. Nothing here is async-signal-safe.
+ */
+#ifndef NOAHV_BASE_LOG_H
+#define NOAHV_BASE_LOG_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+
+enum log_level { LOG_ERROR, LOG_NOTE, NR_LOG_LEVELS };
+
+typedef void (*log_sink_fn)(void *opaque, enum log_level level, const char *line);
+
+/* Sets where lines go; NULL restores the default (stderr's descriptor at the time of log_open). */
+void log_set_sink(log_sink_fn sink, void *opaque);
+
+/* Chooses the descriptor the default sink writes to; -1 silences it. Not owned. */
+void log_set_fd(int fd);
+
+/* Notes are dropped below this level. */
+void log_set_level(enum log_level level);
+bool log_on(enum log_level level);
+
+/* Formats one line, without prefix or newline in `fmt`. */
+void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,52 @@
+/*
+ * One guest machine inside the library: its memory, its harts, the guest OS attached to it. The core plays
+ * HS-mode: vm_run() runs a hart, resolves the guest-page faults that are its own business, and returns
+ * everything else as an exit.
+ */
+#ifndef NOAHV_CORE_VM_H
+#define NOAHV_CORE_VM_H
+
+#include "hart/hart.h"
+#include "mem/gmem.h"
+#include "noahv.h"
+
+struct noahv_hart {
+    struct hart hart;        /* first: a struct hart * is its noahv_hart * */
+    struct noahv_vm *vm;
+    struct noahv_hart *next; /* list of the vm; guarded by vm->lock */
+    struct vm_counts {
+        uint64_t ecalls, faults_resolved[NR_CAUSES], faults_exited[NR_CAUSES];
+        uint64_t guest_ns, host_ns; /* only when cfg.stats */
+    } counts;
+    uint64_t left_at;        /* clock reading at the last return from the engine, for host_ns */
+};
+
+/* What the guest OS attached to a vm must offer; filled by the Linux personality. */
+struct guest_os {
+    int (*handle)(struct noahv_hart *h, struct noahv_exit *x);
+    void (*destroy)(void *state);
+};
+
+struct noahv_vm {
+    struct gmem mem;
+    struct noahv_hart *harts;
+    const struct guest_os *os; /* NULL: none */
+    void *os_state;
+    struct noahv_config cfg;
+    pthread_mutex_t lock;      /* harts, os */
+    char error[256];           /* text of the last failure, for noahv_last_error */
+};
+
+int vm_hart_create(struct noahv_vm *vm, struct noahv_hart **out);
+void vm_hart_destroy(struct noahv_hart *h);
+
+/* See noahv_run. */
+int vm_run(struct noahv_hart *h, struct noahv_exit *x);
+
+/* Drops everything the engines derived from guest code (execve, fork child, riscv_flush_icache). */
+void vm_flush_code(struct noahv_hart *h);
+
+/* Remembers a failure's text and returns err (negative errno). */
+int vm_fail(struct noahv_vm *vm, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+#endif

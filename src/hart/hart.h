@@ -1,0 +1,84 @@
+/*
+ * One hart in VU-mode: the registers a Linux user program sees, and the trap it took last, as the
+ * hypervisor extension describes traps into HS-mode. Knows memory, but no engine and no Linux.
+ */
+#ifndef NOAHV_HART_HART_H
+#define NOAHV_HART_HART_H
+
+#include <stdatomic.h>
+
+#include "base/util.h"
+#include "isa/insn.h"
+#include "mem/gmem.h"
+
+/* Trap causes into HS-mode that a VU-mode hart with vsatp = Bare can take (Priv. 1.13, table of scause). */
+enum trap_cause {
+    CAUSE_FETCH_MISALIGNED = 0,
+    CAUSE_ILLEGAL = 2,
+    CAUSE_BREAKPOINT = 3,
+    CAUSE_LOAD_MISALIGNED = 4,  /* LR not naturally aligned */
+    CAUSE_STORE_MISALIGNED = 6, /* SC, AMO not naturally aligned */
+    CAUSE_ECALL_VU = 8,
+    CAUSE_GPF_FETCH = 20,
+    CAUSE_GPF_LOAD = 21,
+    CAUSE_VIRT_INSN = 22,
+    CAUSE_GPF_STORE = 23,
+    NR_CAUSES = 24
+};
+
+/* The trap CSRs after a trap; sepc is hart.pc itself, which stays at the trapping instruction. */
+struct trap {
+    uint64_t scause;
+    uint64_t stval;   /* faulting guest-virtual address, or the instruction bits */
+    uint64_t htval;   /* guest-physical address >> 2 for guest-page faults, else 0 */
+    uint64_t htinst;  /* transformed instruction of a guest-page fault on a load, store or AMO; 0 is allowed */
+    bool gva;         /* hstatus.GVA: stval is a guest-virtual address */
+    bool bus;         /* the host reported SIGBUS: mapped, but nothing is behind the mapping */
+};
+
+struct hart {
+    /* Hot fields first; the engines rely on x[] being the first. */
+    uint64_t x[32];          /* x[0] is 0 whenever an engine is not inside an instruction */
+    uint64_t f[32];          /* raw bits; single precision is NaN-boxed */
+    uint64_t pc;
+    uint64_t limit;          /* an access at or above it is a guest-page fault; host = window + address */
+    uint8_t *window;
+    uint64_t resv_addr;      /* LR/SC reservation: address, or RESV_NONE, and the value that was read */
+    uint64_t resv_val;
+    uint64_t instret;        /* instructions retired; exact whenever the engine has returned */
+    uint32_t fcsr;           /* frm << 5 | fflags */
+    atomic_uint kick;        /* nonzero: leave guest code at the next block boundary; async-signal-safe to set */
+
+    struct trap trap;
+    struct gmem *mem;
+    void *engine;            /* the engine's own state of this hart (decoded blocks, ...) */
+    void *task;              /* the guest OS's; opaque here */
+};
+
+#define RESV_NONE UINT64_MAX
+
+/* Architectural reset as exec leaves a process: every register 0. Keeps mem, engine, task. */
+void hart_reset(struct hart *h);
+
+/*
+ * Each fills h->trap and returns OP_EXIT (ops.h), so that a body may `return trap_...(...)`. h->pc must be at
+ * the trapping instruction.
+ */
+int trap_illegal(struct hart *h, const struct insn *i);    /* cause 2: unknown encoding */
+int trap_virtual(struct hart *h, const struct insn *i);    /* cause 22: HS-qualified, not allowed in VU */
+int trap_plain(struct hart *h, enum trap_cause cause, uint64_t stval); /* ecall, ebreak, misaligned */
+
+/*
+ * A guest-page fault. `addr` is the first byte of the access, `fault` the byte that faulted (>= addr when a
+ * misaligned access crosses into the hole). `i` is NULL for a fetch.
+ */
+int trap_gpf(struct hart *h, enum trap_cause cause, const struct insn *i, uint64_t addr, uint64_t fault,
+             bool bus);
+
+/* The access kind (one gmem_prot bit) of a guest-page fault cause; 0 for other causes. */
+int trap_access(uint64_t scause);
+
+/* What an engine's run returns. */
+enum engine_exit { ENGINE_TRAP, ENGINE_KICKED };
+
+#endif

@@ -1,0 +1,91 @@
+/*
+ * Single loads, stores and compare-exchanges on guest memory whose host faults are recovered: the machine
+ * instructions of this file are listed in a fault table (section .noahv_ex), and fault.c resumes a
+ * faulting one at its recovery label. Callers have bounded the address already: `p` lies inside a window
+ * or its guard zones.
+ *
+ * On a fault the functions return false, and access_fault tells which guest byte and why.
+ */
+#ifndef NOAHV_MEM_ACCESS_H
+#define NOAHV_MEM_ACCESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#if !defined(__x86_64__)
+#error "mem/access.h: the recoverable accesses are written for x86-64 hosts"
+#endif
+
+struct access_fault {
+    uint64_t host;   /* the faulting host address */
+    int signal;      /* SIGSEGV, or SIGBUS (beyond the end of a mapped file) */
+};
+
+/* Filled by the fault handler of the calling thread at the last recovered fault. */
+extern _Thread_local struct access_fault access_fault;
+
+/* One line of the fault table: distances from the field itself, so that it needs no relocation. */
+struct access_ex {
+    int32_t insn, recover;
+};
+
+#define ACCESS_EX(insn, label)                                                                     \
+    ".pushsection .noahv_ex,\"a\"\n\t.balign 4\n\t.long " insn " - ., " label " - .\n\t"           \
+    ".popsection\n\t"
+
+#define ACCESS_DEFINE(bits, type, load_insn, store_insn, reg)                                      \
+    static inline bool access_load##bits(const void *p, type *out)                                 \
+    {                                                                                              \
+        type v;                                                                                    \
+        __asm__ goto("1: " load_insn " %1, %" reg "0\n\t" ACCESS_EX("1b", "%l[fault]")              \
+                     : "=r"(v)                                                                     \
+                     : "m"(*(const volatile type *)p)                                              \
+                     : "memory"                                                                    \
+                     : fault);                                                                     \
+        *out = v;                                                                                  \
+        return true;                                                                               \
+    fault:                                                                                         \
+        return false;                                                                              \
+    }                                                                                              \
+    static inline bool access_store##bits(void *p, type v)                                         \
+    {                                                                                              \
+        __asm__ goto("1: " store_insn " %" reg "0, %1\n\t" ACCESS_EX("1b", "%l[fault]")                  \
+                     :                                                                             \
+                     : "r"(v), "m"(*(volatile type *)p)                                            \
+                     : "memory"                                                                    \
+                     : fault);                                                                     \
+        return true;                                                                               \
+    fault:                                                                                         \
+        return false;                                                                              \
+    }
+
+ACCESS_DEFINE(8, uint8_t, "movb", "movb", "b")
+ACCESS_DEFINE(16, uint16_t, "movw", "movw", "w")
+ACCESS_DEFINE(32, uint32_t, "movl", "movl", "k")
+ACCESS_DEFINE(64, uint64_t, "movq", "movq", "q")
+
+/*
+ * Atomic compare-exchange, sequentially consistent. *old holds the expected value on entry and the value
+ * found on return; *done says whether the exchange took place. `p` is naturally aligned.
+ */
+#define ACCESS_DEFINE_CAS(bits, type, insn, reg)                                                   \
+    static inline bool access_cas##bits(void *p, type *old, type desired, bool *done)              \
+    {                                                                                              \
+        type found = *old;                                                                         \
+        bool same;                                                                                 \
+        __asm__ goto("1: lock " insn " %" reg "3, %2\n\t" ACCESS_EX("1b", "%l[fault]")              \
+                     : "+a"(found), "=@ccz"(same), "+m"(*(volatile type *)p)                       \
+                     : "r"(desired)                                                                \
+                     : "memory"                                                                    \
+                     : fault);                                                                     \
+        *old = found;                                                                              \
+        *done = same;                                                                              \
+        return true;                                                                               \
+    fault:                                                                                         \
+        return false;                                                                              \
+    }
+
+ACCESS_DEFINE_CAS(32, uint32_t, "cmpxchgl", "k")
+ACCESS_DEFINE_CAS(64, uint64_t, "cmpxchgq", "q")
+
+#endif

@@ -1,0 +1,120 @@
+/*
+ * The Linux personality inside: one guest process per host process, one guest task per host thread, each
+ * with its own hart. Everything that a handler may use is declared here or in the headers of its room
+ * (path.h, fd.h, signal.h, mm.h, trace.h).
+ */
+#ifndef NOAHV_SYSCALLS_LINUX_H
+#define NOAHV_SYSCALLS_LINUX_H
+
+#include <limits.h>
+#include <signal.h>
+#include <sys/resource.h>
+
+#include "core/vm.h"
+#include "loader/loader.h"
+#include "mem/copy.h"
+#include "syscalls/abi.h"
+#include "syscalls/sysent.h"
+
+/* Kernel-internal results (include/linux/errno.h): never seen by the guest; dispatch.c turns them into
+ * a restart or -EINTR. */
+#define ERESTARTSYS 512
+#define ERESTARTNOINTR 513
+#define ERESTARTNOHAND 514
+#define ERESTART_RESTARTBLOCK 516
+#define ENOIOCTLCMD 515
+
+struct trace;
+
+/* The guest's view of its address space beyond gmem: what brk, mmap and /proc need. */
+struct mm {
+    struct layout layout;      /* where this image went */
+    struct image image;
+    struct stack_info stack;
+    gva_t brk_start, brk;      /* brk is byte-exact, as the guest set it */
+    gva_t mmap_top;            /* mmap searches downwards from here */
+    gva_t sigreturn;           /* the vDSO's trampoline */
+    bool aslr;                 /* of new images; personality(ADDR_NO_RANDOMIZE) clears it */
+};
+
+struct process {
+    struct noahv_vm *vm;
+    struct gmem *mem;
+    struct rv_sigaction act[RV_NSIG + 1]; /* by signal number; [0] unused */
+    struct mm mm;
+    char *exe;                 /* absolute path of the program, owned */
+    int exe_fd;                /* own descriptor (O_PATH) of it, or -1 */
+    char comm[16];
+    uint32_t personality;
+    struct rlimit core_limit;  /* the guest's RLIMIT_CORE: noahv itself never dumps core */
+    struct trace *trace;       /* NULL: not tracing */
+    bool exiting;
+    int exit_status, exit_signal;
+};
+
+struct task {
+    struct process *proc;
+    struct noahv_hart *nh;
+    struct hart *hart;         /* == &nh->hart */
+    struct gmem *mem;          /* == proc->mem */
+    pid_t tid;
+
+    uint64_t sigmask;          /* blocked signals: bit sig - 1 */
+    uint64_t saved_mask;       /* to restore after the handler of sigsuspend, ppoll, ... */
+    bool restore_mask;
+    struct rv_stack altstack;
+    uint64_t orig_a0;          /* of the call being handled, for restarts */
+
+    /* One signal caught by the host handler and not delivered yet: until it is, the host blocks all others,
+     * so the host kernel keeps queues and order. Written by the handler on this thread. */
+    volatile sig_atomic_t caught;
+    siginfo_t caught_info;
+
+    int64_t (*restart_fn)(struct task *t); /* restart_syscall; NULL: -EINTR */
+
+    gva_t clear_tid, robust_list;
+};
+
+/* --- Host calls (host.c, host_call.S) ---------------------------------------------------------------- */
+
+/*
+ * One raw host system call, made unless a caught signal is waiting: -errno, the result, or
+ * -ERESTARTNOINTR when it was not made (deliver the signal, then run the ecall again). A call that the host
+ * interrupted has returned -EINTR, or was set up for restart by the host under SA_RESTART, which reads as
+ * -ERESTARTNOINTR.
+ */
+int64_t host_call(struct task *t, long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
+                  uint64_t a5);
+
+/* Variadic sugar: missing arguments are 0; pointers and integers are cast to uint64_t. */
+#define HC_(t, nr, a, b, c, d, e, f, ...)                                                          \
+    host_call(t, nr, (uint64_t)(a), (uint64_t)(b), (uint64_t)(c), (uint64_t)(d), (uint64_t)(e),    \
+              (uint64_t)(f))
+#define HOST(t, ...) HC_(t, __VA_ARGS__, 0, 0, 0, 0, 0, 0, 0)
+
+/* A raw host call that no signal prevents, for noahv's own needs: -errno or the result. */
+int64_t host_raw(long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5);
+#define HR_(nr, a, b, c, d, e, f, ...)                                                             \
+    host_raw(nr, (uint64_t)(a), (uint64_t)(b), (uint64_t)(c), (uint64_t)(d), (uint64_t)(e), (uint64_t)(f))
+#define HOST_RAW(...) HR_(__VA_ARGS__, 0, 0, 0, 0, 0, 0, 0)
+
+/* A guest argument as a host pointer for the host kernel (gmem_span as an integer). */
+static inline uint64_t span(struct task *t, gva_t addr, uint64_t len)
+{
+    return (uint64_t)(uintptr_t)gmem_span(t->mem, addr, len);
+}
+
+/* pass.c: the generic road of HOW_PASS and HOW_SAME rows. */
+int64_t pass_through(struct task *t, const struct sysent *e, const uint64_t *a);
+
+/* dispatch.c: one ecall from a7, a0..a5 to a0. */
+void dispatch_ecall(struct task *t);
+
+/* A named note under -v, once per process and call: "noahv: <fmt>". */
+void note_once(struct task *t, uint64_t nr, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* linux.c: the guest process ends: status for exit_group, or the signal it dies of. */
+void process_exit(struct task *t, int status);
+void process_die(struct task *t, int sig);
+
+#endif
