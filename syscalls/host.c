@@ -1,0 +1,68 @@
+/*
+ * Raw host calls: the restartable stub's C side, and sigaction and sigprocmask as the kernel has them.
+ */
+#include "syscalls/host.h"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "syscalls/linux.h"
+
+/* The x86-64 kernel's struct sigaction (arch/x86/include/uapi/asm/signal.h). */
+struct host_ksigaction {
+    host_handler_fn handler;
+    uint64_t flags;
+    void (*restorer)(void);
+    uint64_t mask;
+};
+
+#define HOST_SA_RESTORER 0x04000000u
+
+void host_restorer(void);
+
+int64_t host_call(struct task *t, long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
+                  uint64_t a5)
+{
+    const uint64_t a[6] = {a0, a1, a2, a3, a4, a5};
+
+    return host_call_stub(&t->caught, nr, a);
+}
+
+int64_t host_raw(long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5)
+{
+    static const volatile sig_atomic_t never;
+    const uint64_t a[6] = {a0, a1, a2, a3, a4, a5};
+    int64_t r;
+
+    do /* a signal that arrives on the way in sends the stub to its skip exit: go in again */
+        r = host_call_stub(&never, nr, a);
+    while (r == -ERESTARTNOINTR);
+    return r;
+}
+
+int host_sigaction(int sig, host_handler_fn fn, uint64_t flags)
+{
+    struct host_ksigaction sa = {fn, HOST_SA_RESTORER, host_restorer, ~(uint64_t)0};
+
+    if (fn != (host_handler_fn)SIG_DFL && fn != (host_handler_fn)SIG_IGN)
+        sa.flags |= SA_SIGINFO | SA_ONSTACK;
+    sa.flags |= flags;
+    return (int)HOST_RAW(SYS_rt_sigaction, sig, &sa, NULL, 8);
+}
+
+host_handler_fn host_sigaction_get(int sig)
+{
+    struct host_ksigaction sa = {0};
+
+    if (HOST_RAW(SYS_rt_sigaction, sig, NULL, &sa, 8) < 0)
+        return (host_handler_fn)SIG_DFL;
+    return sa.handler;
+}
+
+uint64_t host_sigmask(uint64_t mask)
+{
+    uint64_t old = 0;
+
+    HOST_RAW(SYS_rt_sigprocmask, SIG_SETMASK, &mask, &old, 8);
+    return old;
+}

@@ -1,0 +1,51 @@
+/*
+ * Signals: guest actions, the host handlers behind them, delivery at safe points, and the frame.
+ *
+ * The host keeps queues, masks and order. A host handler only records one signal in the task and blocks all
+ * others until the safe point has delivered it, so that nothing is lost and nothing is reordered.
+ */
+#ifndef NOAHV_SYSCALLS_SIGNAL_H
+#define NOAHV_SYSCALLS_SIGNAL_H
+
+#include "syscalls/linux.h"
+
+#define SIG_BIT(sig) ((uint64_t)1 << ((sig) - 1))
+
+/* Takes over this process's signals for the guest: ignored ones stay ignored. Once per process. */
+int signal_init(struct task *t);
+
+/* The thread that runs `t` calls this once, also in a fork child. */
+void signal_thread_attach(struct task *t);
+
+/* Caught signals to SIG_DFL, alternate stack off: execve. */
+void signal_exec(struct task *t);
+
+/* The guest caused a synchronous signal at its pc; delivered at once, or deadly. */
+void signal_force(struct task *t, int sig, int code, uint64_t addr);
+
+/* Safe point: delivers what was caught and puts the host mask back. Called before guest code runs on. */
+void signal_deliver(struct task *t);
+
+/* Blocks every host signal and says whether none had been caught (else undone): fork. */
+bool signal_freeze(struct task *t);
+
+/* The host mask that belongs to the guest mask. */
+void signal_thaw(struct task *t);
+
+enum mask_form { MASK_PLAIN, /* the argument points to the mask, the next is its size */
+                 MASK_PAIR   /* pselect6: the argument points to { mask *, size } */ };
+
+/*
+ * A host call under a temporary signal mask: argument number `arg` of `a` is replaced by the host's form of
+ * the guest mask at `mask` (0: no mask, plain call). -EINVAL unless size is 8, -EFAULT.
+ */
+int64_t sig_masked_call(struct task *t, gva_t mask, uint64_t size, enum mask_form form, int arg, long nr,
+                        const uint64_t a[6]);
+
+/* sigframe.c: pushes a frame for `sig` and enters the handler; false when the frame cannot be written. */
+bool sigframe_push(struct task *t, int sig, const siginfo_t *info, uint64_t saved_mask);
+
+/* sigframe.c: pops the frame at sp into registers, *mask and the alternate stack; false when it is not one. */
+bool sigframe_pop(struct task *t, uint64_t *mask);
+
+#endif
