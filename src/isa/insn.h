@@ -32,6 +32,8 @@ enum insn_fmt {
     FMT_FENCE,  /* pred, succ in imm */
     FMT_N,      /* no operands */
     FMT_SFENCE, /* rs1, rs2 */
+    FMT_HLV,    /* rd, (rs1) */
+    FMT_HSV,    /* rs2, (rs1) */
     FMT_FLD,    /* fd, imm(rs1) */
     FMT_FST,    /* fs2, imm(rs1) */
     FMT_FR,     /* fd, fs1, fs2 */
@@ -67,7 +69,8 @@ enum isa_ext {
 #define ISA_EXT(id, name, hwcap, hwprobe) EXT_##id,
 #include "isa/ext.def"
 #undef ISA_EXT
-    NR_EXTS
+    NR_EXTS,
+    EXT_PRIV = NR_EXTS    /* rows that only trap; not part of the ISA string */
 };
 
 struct insn {
