@@ -60,9 +60,17 @@ struct hart {
 /* Architectural reset as exec leaves a process: every register 0. Keeps mem, engine, task. */
 void hart_reset(struct hart *h);
 
+/* What the body of an instruction returns (ops/ops.h). */
+enum op_result {
+    OP_NEXT,    /* go on at the instruction behind it: the engine advances the pc */
+    OP_JUMP,    /* the body has set h->pc */
+    OP_REFETCH, /* as OP_NEXT, and what the engine derived from code must be forgotten first (fence.i) */
+    OP_EXIT,    /* h->trap is filled; the instruction did not retire */
+};
+
 /*
- * Each fills h->trap and returns OP_EXIT (ops.h), so that a body may `return trap_...(...)`. h->pc must be at
- * the trapping instruction.
+ * Each fills h->trap and returns OP_EXIT, so that a body may `return trap_...(...)`. None looks at h->pc: the
+ * engine puts it at the trapping instruction when it sees OP_EXIT.
  */
 int trap_illegal(struct hart *h, const struct insn *i);    /* cause 2: unknown encoding */
 int trap_virtual(struct hart *h, const struct insn *i);    /* cause 22: HS-qualified, not allowed in VU */
