@@ -1,55 +1,177 @@
-# noahv: build, test, install. Output goes to build/$(MODE) only, but for ./noahv.
-MODE   ?= release
-B      := build/$(MODE)
-CC     ?= gcc
-RVCC   := riscv64-linux-gnu-gcc
+# noahv: build, test, install. Output goes to build/ only (build/$(MODE) for what we compile), but for ./noahv.
+# Adding a source file, a test, a guest or a benchmark needs no edit here. `make help` lists the targets.
+VERSION := 0.1.0
+MODE    ?= release
+B       := build/$(MODE)
+G       := build/guest
+PREFIX  ?= /usr/local
+LIBDIR  ?= $(PREFIX)/lib
+CXX     := g++
+RVCC    := riscv64-linux-gnu-gcc
+RVCXX   := riscv64-linux-gnu-g++
+Q       := $(if $(V),,@)
+say      = $(if $(V),,@printf '  %-6s %s\n' $(1) $(2))
 
 WARN   := -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes -Werror
-CFLAGS_release := -O2 -g
+CFLAGS_release := -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2
 CFLAGS_debug   := -O0 -g3
 CFLAGS_asan    := -O1 -g -fsanitize=address -fno-omit-frame-pointer
 CFLAGS_ubsan   := -O1 -g -fsanitize=undefined -fno-sanitize-recover=undefined
 CFLAGS_tsan    := -O1 -g -fsanitize=thread
-CFLAGS ?= $(CFLAGS_$(MODE))
-CPPFLAGS := -Iinclude -Isrc -I. -I$(B) -D_GNU_SOURCE -MMD -MP
-ALL_CFLAGS = -std=gnu11 $(WARN) -fPIC -fvisibility=hidden $(CFLAGS)
+CFLAGS_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address -fno-omit-frame-pointer
+$(if $(CFLAGS_$(MODE)),,$(error MODE is one of release debug asan ubsan tsan, not $(MODE)))
+CC         := $(if $(filter fuzz,$(MODE)),clang,$(if $(filter default,$(origin CC)),gcc,$(CC)))
+CFLAGS     ?= $(CFLAGS_$(MODE))
+CPPFLAGS   := -Iinclude -Isrc -I. -I$(B) -D_GNU_SOURCE -DNOAHV_VERSION='"$(VERSION)"'
+ALL_CFLAGS  = -std=gnu11 $(WARN) -fPIC -fvisibility=hidden -pthread $(CFLAGS)
+ALL_LDFLAGS = $(CFLAGS) -Wl,-z,relro,-z,now -pthread $(LDFLAGS)
+DEPFLAGS    = -MMD -MP -MF $@.d -MT $@
+COMPILE     = $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(DEPFLAGS)
 
-SRC   := $(wildcard src/*/*.c syscalls/*.c loader/*.c)
-ASM   := $(wildcard src/*/*.S syscalls/*.S loader/*.S)
-OBJ   := $(SRC:%.c=$(B)/%.o) $(ASM:%.S=$(B)/%.o)
-CHECK := $(wildcard tests/check_*.c)
+SRC    := $(wildcard src/*/*.c syscalls/*.c loader/*.c)
+ASM    := $(wildcard src/*/*.S syscalls/*.S loader/*.S)
+OBJ    := $(SRC:%.c=$(B)/%.o) $(ASM:%.S=$(B)/%.o)
+UNITS  := $(patsubst %.c,$(B)/%,$(wildcard tests/check_*.c))
+FUZZ   := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
+GUEST  := $(patsubst tests/guest/%,%,$(basename $(wildcard tests/guest/*.[cS] tests/guest/*.cc)))
+ORACLE := $(shell grep -Ls 'skip-native' tests/guest/*.c tests/guest/*.cc)
+NATIVE := $(patsubst tests/guest/%,$(G)/native/%,$(basename $(ORACLE)))
+RISCV  := $(GUEST:%=$(G)/riscv64/%)
+LOADS  := $(patsubst bench/guest/%.c,%,$(wildcard bench/guest/*.c))
 
-all: noahv
+# Goals that may install what they miss; a plain `make` only compiles.
+NEED := $(if $(filter run,$(MAKECMDGOALS)),build/deps.run) \
+        $(if $(filter check% lint bench fuzz deps,$(MAKECMDGOALS)),build/deps.all)
+
+ifeq ($(MAKELEVEL)$(findstring -j,$(MAKEFLAGS)),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
+.DELETE_ON_ERROR:
+.PHONY: all run check check-unit check-guest lint bench fuzz docs install clean help deps noahv
+
+all: noahv $(B)/libnoahv.so
 
 noahv: $(B)/noahv
-	cp -f $< $@
+	@cmp -s $< $@ || cp -f $< $@
 
 $(B)/noahv: $(B)/src/main.o $(B)/libnoahv.a
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -pie -o $@ $^ -lelf -pthread
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ -lelf
 
 $(B)/libnoahv.a: $(OBJ)
-	rm -f $@ && ar rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
 
-$(B)/%.o: %.c
-	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+$(B)/libnoahv.so: $(OBJ)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -shared -Wl,-soname,libnoahv.so.0 -o $@ $^ -lelf
 
-$(B)/%.o: %.S
-	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+$(B)/%.o: %.c Makefile | $(NEED)
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(COMPILE) -c -o $@ $<
+
+$(B)/%.o: %.S Makefile | $(NEED)
+	$(call say,AS,$<)
+	$(Q)mkdir -p $(@D) && $(COMPILE) -c -o $@ $<
+
+# --- Running ------------------------------------------------------------------------------------------
+
+# make run: Debian's riscv64 busybox, a tour of it; make run PROG=./prog ARGS='a b': that program.
+run: noahv $(G)/riscv64/hello $(NEED)
+	@NOAHV=./noahv scripts/run.sh $(PROG) $(ARGS)
+
+deps: $(NEED)
+
+build/deps.%: scripts/deps.sh
+	@mkdir -p build && scripts/deps.sh $* && touch $@
+
+# --- Tests --------------------------------------------------------------------------------------------
+
+# The last line printed is "N passed, N failed" over all of them; a stage that breaks counts as failed.
+check: $(NEED)
+	@scripts/total.sh "$(MAKE) -k --no-print-directory check-unit check-guest lint"
+
+check-unit: $(UNITS)
+	@tests/run-units.sh $^
 
 $(B)/tests/check_%: tests/check_%.c $(B)/libnoahv.a
-	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -o $@ $< $(B)/libnoahv.a -lcheck -lsubunit -lrt -lm -lelf -pthread
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D) && $(COMPILE) -o $@ $< $(B)/libnoahv.a $(LDFLAGS) -lcheck -lsubunit -lrt -lm -lelf
 
-$(B)/tests/check_%.ok: $(B)/tests/check_%
-	$<
-	@touch $@
+# NOAHV=qemu-riscv64 tests the tests; ENGINES='--engine=a --engine=b' runs every guest once per option.
+check-guest: $(NATIVE) $(RISCV) $(if $(NOAHV),,$(B)/noahv)
+	@ENGINES="$(ENGINES)" tests/run-guests.sh $(or $(NOAHV),$(B)/noahv) $(GUEST)
 
-check: $(CHECK:%.c=$(B)/%.ok)
+# Guests are compiled twice from one source, here and for riscv64. $(call guest,output,source,compiler,flags)
+GUEST_FLAGS = -g -Wall -Wextra -Werror -pthread -D_GNU_SOURCE $(DEPFLAGS)
+define guest
+$(1)/%: $(2) | $$(NEED)
+	$$(call say,GUEST,$$@)
+	$$(Q)mkdir -p $$(@D) && $(3) $$(GUEST_FLAGS) $(4) -o $$@ $$< -lm
+
+endef
+$(eval $(call guest,$(G)/native,tests/guest/%.c,gcc,-O1 -std=gnu11))
+$(eval $(call guest,$(G)/riscv64,tests/guest/%.c,$(RVCC),-O1 -std=gnu11 -static))
+$(eval $(call guest,$(G)/native,tests/guest/%.cc,$(CXX),-O1 -std=gnu++17 -fnon-call-exceptions))
+$(eval $(call guest,$(G)/riscv64,tests/guest/%.cc,$(RVCXX),-O1 -std=gnu++17 -fnon-call-exceptions -static))
+$(eval $(call guest,$(G)/riscv64,tests/guest/%.S,$(RVCC),-nostdlib -static))
+$(eval $(call guest,build/bench/native,bench/guest/%.c,gcc,-O2 -std=gnu11 -static))
+$(eval $(call guest,build/bench/riscv64,bench/guest/%.c,$(RVCC),-O2 -std=gnu11 -static))
+
+lint: $(NEED)
+	@CC=$(CC) CPPFLAGS="$(CPPFLAGS)" scripts/lint.sh
+
+fuzz: $(if $(filter fuzz,$(MODE)),$(FUZZ),$(NEED))
+ifeq ($(MODE),fuzz)
+	@tests/run-fuzz.sh $(or $(FUZZ_SECONDS),30) $^
+else
+	@$(MAKE) --no-print-directory MODE=fuzz fuzz
+endif
+
+$(B)/tests/fuzz/%: tests/fuzz/%.c $(B)/libnoahv.a
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D) && $(COMPILE) -Wno-missing-prototypes -fsanitize=fuzzer -o $@ $< $(B)/libnoahv.a -lelf
+
+# --- Measuring, documents, installing -----------------------------------------------------------------
+
+# ROUNDS=5; writes build/bench.csv, build/bench.svg and the table in README.md.
+bench: $(B)/bench/bench $(LOADS:%=build/bench/native/%) $(LOADS:%=build/bench/riscv64/%) $(if $(NOAHV),,noahv)
+	@$< $(or $(ROUNDS),5) $(or $(NOAHV),./noahv)
+
+$(B)/bench/%: bench/%.c | $(NEED)
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D) && $(COMPILE) -o $@ $< -lm
+
+# The support table comes from the rows of syscalls/table.def, by way of the binary.
+docs: noahv
+	./noahv compat > docs/syscalls.md
+
+install: $(B)/noahv $(B)/libnoahv.a $(B)/libnoahv.so
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(LIBDIR)/pkgconfig
+	install -m755 $(B)/noahv $(DESTDIR)$(PREFIX)/bin/noahv
+	install -m644 include/noahv.h $(DESTDIR)$(PREFIX)/include/noahv.h
+	install -m644 $(B)/libnoahv.a $(DESTDIR)$(LIBDIR)/libnoahv.a
+	install -m755 $(B)/libnoahv.so $(DESTDIR)$(LIBDIR)/libnoahv.so.$(VERSION)
+	ln -sf libnoahv.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libnoahv.so.0
+	ln -sf libnoahv.so.0 $(DESTDIR)$(LIBDIR)/libnoahv.so
+	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$${prefix}/include' '' 'Name: noahv' \
+	    'Description: run RISC-V 64-bit Linux programs inside a process' 'Version: $(VERSION)' \
+	    'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lnoahv' 'Libs.private: -lelf -pthread' \
+	    > $(DESTDIR)$(LIBDIR)/pkgconfig/noahv.pc
 
 clean:
 	rm -rf build noahv
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
-.PHONY: all check clean
+help:
+	@printf '%s\n' \
+	    'make                build ./noahv and libnoahv (MODE=release|debug|asan|ubsan|tsan, V=1: show commands)' \
+	    'make run            install what is missing, build, fetch Debian riscv64 busybox, run it' \
+	    "make run PROG=./p ARGS='a b'   the same with a program of yours" \
+	    'make check          unit tests, guest programs, lint; also check-unit, check-guest, lint alone' \
+	    'make fuzz           libFuzzer on the parsers (FUZZ_SECONDS=30 each)' \
+	    'make bench          native, qemu-riscv64 and noahv side by side (ROUNDS=5)' \
+	    'make docs           regenerate docs/syscalls.md' \
+	    'make install        PREFIX=/usr/local DESTDIR=' \
+	    'make deps clean help'
+
+-include $(shell find build $(B) -name '*.d' 2>/dev/null)
