@@ -29,7 +29,7 @@ enum insn_fmt {
     FMT_LR,     /* rd, (rs1); aq/rl in rm */
     FMT_CSR,    /* rd, csr, rs1; csr in imm */
     FMT_CSRI,   /* rd, csr, uimm; csr in imm, uimm in rs1 */
-    FMT_FENCE,  /* pred, succ in imm */
+    FMT_FENCE,  /* pred, succ; fm << 8 | pred << 4 | succ in imm */
     FMT_N,      /* no operands */
     FMT_SFENCE, /* rs1, rs2 */
     FMT_HLV,    /* rd, (rs1) */
@@ -83,7 +83,7 @@ struct insn {
 };
 
 struct insn_desc {
-    const char *name;      /* as the assembler spells it: amoadd.w.aq is printed from rm */
+    const char *name;      /* as insn.def spells it; the disassembler prints '.' for '_' */
     uint32_t match, mask;
     uint8_t fmt, ext, flags;
 };
@@ -105,11 +105,17 @@ void insn_decode(uint32_t word, struct insn *out);
 /* rvc.c: expands a 16-bit instruction; for insn_decode only. */
 void insn_decode_rvc(uint16_t half, struct insn *out);
 
-/* The 32-bit encoding of a decoded instruction, compressed ones expanded; 0 for OP_ILLEGAL. */
+/*
+ * The 32-bit encoding of a decoded instruction, compressed ones expanded; 0 for OP_ILLEGAL. Bits that the
+ * format ignores (rd and rs1 of a fence, all operands of fence.i) come out as zero.
+ */
 uint32_t insn_encode(const struct insn *i);
 
 struct buf;
-/* Writes assembly text as GNU objdump -M no-aliases prints it; `pc` makes branch targets absolute. */
+/*
+ * Writes assembly text as GNU objdump -M no-aliases prints it, with a space after the mnemonic; `pc` makes
+ * branch targets absolute. A compressed instruction prints as what it expands to.
+ */
 void insn_disasm(const struct insn *i, uint64_t pc, struct buf *out);
 
 /* The ISA that is implemented, as AT_HWCAP, as hwprobe's IMA_EXT_0 value and as the cpuinfo "isa" string. */
