@@ -16,8 +16,8 @@ enum marshal {
     M_VAL,    /* as it is */
     M_FD,     /* a descriptor: noahv's own give -EBADF */
     M_DIRFD,  /* the same, of the path that follows */
-    M_PATH,   /* copied, resolved (path.c), the preceding DIRFD replaced if need be */
-    M_STR,    /* a string, copied */
+    M_PATH,   /* copied, resolved (path.c), the preceding DIRFD replaced if need be; NULL stays NULL */
+    M_STR,    /* a string, copied; NULL stays NULL */
     M_BUF,    /* guest memory; its length is the next argument */
     M_PTR,    /* guest memory of fixed (or, in < 2 GiB, kernel-known) size; NULL stays NULL */
     M_OWN     /* needs a handler of our own: nested pointers, addresses that mean memory */
