@@ -33,4 +33,10 @@ size_t imap_index(const struct imap *m, const void *record);
 int imap_insert(struct imap *m, const void *record);
 void imap_remove(struct imap *m, void *record);
 
+/* Makes room: the next `extra` inserts cannot fail. -ENOMEM. */
+int imap_reserve(struct imap *m, size_t extra);
+
+/* Removes n records from index `first` on. */
+void imap_remove_run(struct imap *m, size_t first, size_t n);
+
 #endif

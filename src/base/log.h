@@ -13,17 +13,17 @@ enum log_level { LOG_ERROR, LOG_NOTE, NR_LOG_LEVELS };
 
 typedef void (*log_sink_fn)(void *opaque, enum log_level level, const char *line);
 
-/* Sets where lines go; NULL restores the default (stderr's descriptor at the time of log_open). */
+/* Sets where lines go, before other threads log; NULL restores the default (the descriptor of log_set_fd). */
 void log_set_sink(log_sink_fn sink, void *opaque);
 
-/* Chooses the descriptor the default sink writes to; -1 silences it. Not owned. */
+/* Chooses the descriptor the default sink writes to (at first stderr's); -1 silences it. Not owned. */
 void log_set_fd(int fd);
 
 /* Notes are dropped below this level. */
 void log_set_level(enum log_level level);
 bool log_on(enum log_level level);
 
-/* Formats one line, without prefix or newline in `fmt`. */
+/* Formats one line, without prefix or newline in `fmt`; control characters become '?'. Keeps errno. */
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

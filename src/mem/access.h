@@ -1,6 +1,6 @@
 /*
  * Single loads, stores and compare-exchanges on guest memory whose host faults are recovered: the machine
- * instructions of this file are listed in a fault table (section .noahv_ex), and fault.c resumes a
+ * instructions of this file are listed in a fault table (section noahv_ex), and fault.c resumes a
  * faulting one at its recovery label. Callers have bounded the address already: `p` lies inside a window
  * or its guard zones.
  *
@@ -21,35 +21,45 @@ struct access_fault {
     int signal;      /* SIGSEGV, or SIGBUS (beyond the end of a mapped file) */
 };
 
-/* Filled by the fault handler of the calling thread at the last recovered fault. */
-extern _Thread_local struct access_fault access_fault;
+/*
+ * Filled by the fault handler of the calling thread at the last recovered fault. Initial-exec, because a lazily
+ * allocated thread-local must not be touched in a signal handler.
+ */
+extern _Thread_local struct access_fault access_fault __attribute__((tls_model("initial-exec")));
 
-/* One line of the fault table: distances from the field itself, so that it needs no relocation. */
+/*
+ * One line of the fault table: distances from the field itself, so that it needs no relocation. At `recover`
+ * the carry flag is set, which is how code without a branch target of its own learns of the fault.
+ */
 struct access_ex {
     int32_t insn, recover;
 };
 
 #define ACCESS_EX(insn, label)                                                                     \
-    ".pushsection .noahv_ex,\"a\"\n\t.balign 4\n\t.long " insn " - ., " label " - .\n\t"           \
+    ".pushsection noahv_ex,\"a\"\n\t.balign 4\n\t.long " insn " - ., " label " - .\n\t"            \
     ".popsection\n\t"
 
+/*
+ * Loads report by the carry flag and not by asm goto, as stores do: gcc before 12.4 and 13.3 miscompiles asm
+ * goto with outputs (PR 113921).
+ */
 #define ACCESS_DEFINE(bits, type, load_insn, store_insn, reg)                                      \
     static inline bool access_load##bits(const void *p, type *out)                                 \
     {                                                                                              \
         type v;                                                                                    \
-        __asm__ goto("1: " load_insn " %1, %" reg "0\n\t" ACCESS_EX("1b", "%l[fault]")              \
-                     : "=r"(v)                                                                     \
-                     : "m"(*(const volatile type *)p)                                              \
-                     : "memory"                                                                    \
-                     : fault);                                                                     \
+        bool fault;                                                                                \
+        __asm__ volatile("clc\n1: " load_insn " %2, %" reg "0\n2:\n\t" ACCESS_EX("1b", "2b")      \
+                         : "=r"(v), "=@ccc"(fault)                                                 \
+                         : "m"(*(const volatile type *)p)                                          \
+                         : "memory");                                                              \
+        if (__builtin_expect(fault, 0))                                                            \
+            return false;                                                                          \
         *out = v;                                                                                  \
         return true;                                                                               \
-    fault:                                                                                         \
-        return false;                                                                              \
     }                                                                                              \
     static inline bool access_store##bits(void *p, type v)                                         \
     {                                                                                              \
-        __asm__ goto("1: " store_insn " %" reg "0, %1\n\t" ACCESS_EX("1b", "%l[fault]")                  \
+        __asm__ goto("1: " store_insn " %" reg "0, %1\n\t" ACCESS_EX("1b", "%l[fault]")             \
                      :                                                                             \
                      : "r"(v), "m"(*(volatile type *)p)                                            \
                      : "memory"                                                                    \
@@ -72,17 +82,17 @@ ACCESS_DEFINE(64, uint64_t, "movq", "movq", "q")
     static inline bool access_cas##bits(void *p, type *old, type desired, bool *done)              \
     {                                                                                              \
         type found = *old;                                                                         \
-        bool same;                                                                                 \
-        __asm__ goto("1: lock " insn " %" reg "3, %2\n\t" ACCESS_EX("1b", "%l[fault]")              \
-                     : "+a"(found), "=@ccz"(same), "+m"(*(volatile type *)p)                       \
-                     : "r"(desired)                                                                \
-                     : "memory"                                                                    \
-                     : fault);                                                                     \
+        bool same, fault;                                                                          \
+        __asm__ volatile("1: lock " insn " %" reg "4, %3\n\tsete %b1\n\tclc\n2:\n\t"               \
+                         ACCESS_EX("1b", "2b")                                                     \
+                         : "+a"(found), "=&q"(same), "=@ccc"(fault), "+m"(*(volatile type *)p)     \
+                         : "r"(desired)                                                            \
+                         : "memory");                                                              \
+        if (__builtin_expect(fault, 0))                                                            \
+            return false;                                                                          \
         *old = found;                                                                              \
         *done = same;                                                                              \
         return true;                                                                               \
-    fault:                                                                                         \
-        return false;                                                                              \
     }
 
 ACCESS_DEFINE_CAS(32, uint32_t, "cmpxchgl", "k")
