@@ -83,6 +83,12 @@ int trap_plain(struct hart *h, enum trap_cause cause, uint64_t stval); /* ecall,
 int trap_gpf(struct hart *h, enum trap_cause cause, const struct insn *i, uint64_t addr, uint64_t fault,
              bool bus);
 
+/*
+ * The guest-page fault of an access at `addr` that did not take place: `addr` is not below h->limit, or the host
+ * refused and access_fault (mem/access.h) tells which byte.
+ */
+int trap_access_failed(struct hart *h, enum trap_cause cause, const struct insn *i, uint64_t addr);
+
 /* The access kind (one gmem_prot bit) of a guest-page fault cause; 0 for other causes. */
 int trap_access(uint64_t scause);
 

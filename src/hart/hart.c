@@ -1,0 +1,21 @@
+/*
+ * The state of a hart as execve leaves it. Everything else about a hart is done by the engines (interp, jit), by
+ * trap.c and by csr.c.
+ */
+#include "hart/hart.h"
+
+#include <string.h>
+
+void hart_reset(struct hart *h)
+{
+    memset(h->x, 0, sizeof h->x);
+    memset(h->f, 0, sizeof h->f);
+    h->pc = 0;
+    h->fcsr = 0;
+    h->resv_addr = RESV_NONE;
+    h->resv_val = 0;
+    h->trap = (struct trap){ 0 };
+    h->window = h->mem ? h->mem->gs.window : NULL;
+    h->limit = h->mem ? h->mem->limit : 0;
+    /* instret runs on, as it does over a real execve; a kick may be pending and is not ours to drop. */
+}
