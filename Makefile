@@ -74,6 +74,15 @@ $(B)/%.o: %.S Makefile | $(NEED)
 	$(call say,AS,$<)
 	$(Q)mkdir -p $(@D) && $(COMPILE) -c -o $@ $<
 
+# The vDSO is guest code; loader/vdso_image.S carries it.
+$(B)/loader/vdso_image.o: $(B)/loader/vdso.so
+
+VDSO_LDFLAGS := -Wl,-T,loader/vdso/vdso.lds,-soname,linux-vdso.so.1,--hash-style=both,--eh-frame-hdr,--build-id=none \
+                -Wl,-z,max-page-size=4096,-s,--fatal-warnings
+$(B)/loader/vdso.so: loader/vdso/vdso.S loader/vdso/vdso.lds Makefile | $(NEED)
+	$(call say,GUEST,$@)
+	$(Q)mkdir -p $(@D) && $(RVCC) -march=rv64g -mabi=lp64d -nostdlib -shared $(VDSO_LDFLAGS) -o $@ $<
+
 # --- Running ------------------------------------------------------------------------------------------
 
 # make run: Debian's riscv64 busybox, a tour of it; make run PROG=./prog ARGS='a b': that program.
