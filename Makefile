@@ -22,7 +22,7 @@ CFLAGS_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address -fno-omit-frame-point
 $(if $(CFLAGS_$(MODE)),,$(error MODE is one of release debug asan ubsan tsan, not $(MODE)))
 CC         := $(if $(filter fuzz,$(MODE)),clang,$(if $(filter default,$(origin CC)),gcc,$(CC)))
 CFLAGS     ?= $(CFLAGS_$(MODE))
-CPPFLAGS   := -Iinclude -Isrc -I. -I$(B) -D_GNU_SOURCE -DNOAHV_VERSION='"$(VERSION)"'
+CPPFLAGS   := -Iinclude -Isrc -I. -I$(B) -D_GNU_SOURCE
 ALL_CFLAGS  = -std=gnu11 $(WARN) -fPIC -fvisibility=hidden -pthread $(CFLAGS)
 ALL_LDFLAGS = $(CFLAGS) -Wl,-z,relro,-z,now -pthread $(LDFLAGS)
 DEPFLAGS    = -MMD -MP -MF $@.d -MT $@
@@ -183,4 +183,4 @@ help:
 	    'make install        PREFIX=/usr/local DESTDIR=' \
 	    'make deps clean help'
 
--include $(shell find build $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) build/guest build/bench -type f -name '*.d' 2>/dev/null)
