@@ -1,7 +1,7 @@
 /*
  * Recovery from host faults. One process-wide handler for SIGSEGV and SIGBUS: a fault at an instruction of
- * the access table (access.h), or inside code that an engine registered, is recovered; every other one goes
- * to the next handler in line (signals sent by kill), or is a bug of ours.
+ * the access table (access.h) is recovered; a signal sent by kill goes to the next handler in line; every
+ * other fault is a bug of ours and ends the process with a line on standard error and status 125.
  */
 #ifndef NOAHV_MEM_FAULT_H
 #define NOAHV_MEM_FAULT_H
@@ -10,10 +10,16 @@
 
 typedef void (*fault_next_fn)(int sig, siginfo_t *info, void *ucontext);
 
-/* Installs the handler on the alternate stack; idempotent. `next` gets what is not ours (NULL: default action). */
+/*
+ * Installs the handler, which runs on the alternate stack; idempotent. `next` gets the signals that are no
+ * faults; a later call may replace it, NULL leaves it as it was (at first: the default action). -errno.
+ */
 int fault_install(fault_next_fn next);
 
-/* Gives the calling thread its alternate signal stack; fault_thread_exit frees it. */
+/*
+ * Gives the calling thread its alternate signal stack (idempotent; -errno); fault_thread_exit brings back the
+ * one it had before.
+ */
 int fault_thread_init(void);
 void fault_thread_exit(void);
 

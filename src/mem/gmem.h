@@ -45,8 +45,9 @@ struct gmem {
     struct gstage gs;
     pthread_rwlock_t lock;
     uint64_t limit;           /* == gs.size: first address beyond the guest's address space */
-    uint64_t stack_max;       /* bytes a GMEM_GROWSDOWN region may reach */
+    _Atomic uint64_t stack_max; /* bytes a GMEM_GROWSDOWN region may reach; set at any time */
     atomic_uint code_gen;     /* raised whenever executable memory is mapped, unmapped or re-protected */
+    _Atomic uint64_t grow_from, grow_to; /* the gaps below growing regions lie in [grow_from, grow_to) */
 };
 
 /* How a fault that the core cannot resolve is classed; the guest OS turns it into a signal. */
@@ -56,7 +57,14 @@ enum gmem_fault_kind { GMEM_FAULT_NONE, GMEM_FAULT_UNMAPPED, GMEM_FAULT_PROTECTI
 int gmem_init(struct gmem *m, uint64_t size);
 void gmem_destroy(struct gmem *m);
 
-/* Unmaps everything and keeps the window: execve. */
+/*
+ * Around a fork of the host process: no other thread changes the regions while the process is copied. Both
+ * processes call gmem_fork_done; a child that shares the memory (CLONE_VM) does not take part.
+ */
+void gmem_fork_prepare(struct gmem *m);
+void gmem_fork_done(struct gmem *m, bool child);
+
+/* Unmaps everything, sealed or not, and keeps the window: execve. */
 int gmem_reset(struct gmem *m);
 
 /*
@@ -68,19 +76,23 @@ int gmem_map(struct gmem *m, gpa_t addr, uint64_t len, int prot, int flags, enum
              uint64_t offset);
 int gmem_unmap(struct gmem *m, gpa_t addr, uint64_t len);
 
-/* -ENOMEM when part of the range is unmapped; what lies before the first hole is changed, as on Linux. */
+/*
+ * -ENOMEM when part of the range is unmapped; what lies before the first hole is changed, as on Linux. -EPERM
+ * at a sealed region, -EACCES where the host refuses, likewise.
+ */
 int gmem_protect(struct gmem *m, gpa_t addr, uint64_t len, int prot);
 
 /*
- * Moves (and, with new_len > old_len, grows) one region's range to `to`, which is free or replaced; keeps the
- * contents. `keep_old` (MREMAP_DONTUNMAP) leaves the emptied source mapped.
+ * Moves (and, with another new_len, grows or cuts) one region's range to `to`, which is free or replaced; keeps
+ * the contents. `keep_old` (MREMAP_DONTUNMAP) leaves the emptied source mapped. -EFAULT when the source is not
+ * one region, -EINVAL when the ranges overlap.
  */
 int gmem_move(struct gmem *m, gpa_t from, uint64_t old_len, gpa_t to, uint64_t new_len, bool keep_old);
 
 /* Grows the region that ends at addr + old_len in place; -ENOMEM when the room is taken. */
 int gmem_grow(struct gmem *m, gpa_t addr, uint64_t old_len, uint64_t new_len);
 
-/* Marks [addr, addr+len) sealed. */
+/* Marks [addr, addr + len) sealed; -ENOMEM, and nothing is, when part of it is unmapped. */
 int gmem_seal(struct gmem *m, gpa_t addr, uint64_t len);
 
 /* Highest free range of `len` bytes that ends at or below `below` and starts at or above `above`; 0 = none. */
@@ -100,8 +112,8 @@ bool gmem_region_from(struct gmem *m, gpa_t addr, struct region *out);
 enum gmem_fault_kind gmem_fault(struct gmem *m, gva_t addr, int access, bool bus);
 
 /*
- * After a host call returned -EFAULT for a span: resolves what the core itself can (stack growth) in the
- * range. True: something changed, make the call again.
+ * Resolves, before a range is touched, what a fault in it would: grows a stack down to it. gmem_span() and the
+ * copies do so; an -EFAULT of the host for a span is therefore final. True: something changed.
  */
 bool gmem_resolve(struct gmem *m, gva_t addr, uint64_t len);
 

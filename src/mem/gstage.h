@@ -29,6 +29,15 @@ int gstage_protect(struct gstage *g, gpa_t addr, uint64_t len, int prot);
 /* mremap within the window; `keep_old` as MREMAP_DONTUNMAP. */
 int gstage_move(struct gstage *g, gpa_t from, uint64_t old_len, gpa_t to, uint64_t new_len, bool keep_old);
 
+/* Grows a mapping in place; the room behind it is free. Nothing has changed when it fails. */
+int gstage_grow(struct gstage *g, gpa_t addr, uint64_t old_len, uint64_t new_len);
+
+/*
+ * After a failed map or move: some host kernels have discarded the target's old mapping by then. True when that
+ * is so; the range is reserved again.
+ */
+bool gstage_repair(struct gstage *g, gpa_t addr, uint64_t len);
+
 /* True when a host address lies in the window or its guards; then *gpa is where (a guard gives the
  * address just outside, wrapping below 0). */
 bool gstage_contains(const struct gstage *g, uint64_t host, gpa_t *gpa);

@@ -1,0 +1,221 @@
+/*
+ * The SIGSEGV and SIGBUS handler: recovers faults at the instructions listed by mem/access.h. It decides
+ * nothing about guest memory: who made the access learns of the fault and asks gmem.
+ */
+#include "mem/fault.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "base/util.h"
+#include "mem/access.h"
+
+#define FAULT_STACK_BYTES ((size_t)64 << 10) /* the host's frame with AVX-512 and AMX state is about 11 KiB */
+#define FAULT_EXIT_STATUS 125
+#define EFLAGS_CF 1
+
+/* Provided by the linker around the section noahv_ex, and for the start of our image. */
+extern const struct access_ex __start_noahv_ex[] __attribute__((weak, visibility("hidden")));
+extern const struct access_ex __stop_noahv_ex[] __attribute__((weak, visibility("hidden")));
+extern const char __ehdr_start[] __attribute__((weak, visibility("hidden")));
+
+struct fault_site {
+    uint64_t insn, recover;
+};
+
+_Thread_local struct access_fault access_fault __attribute__((tls_model("initial-exec")));
+
+/* Written once by fault_install, before the handler can run. */
+static struct fault_site *fault_sites;
+static size_t fault_nr_sites;
+
+static _Atomic(fault_next_fn) fault_next;
+
+static pthread_mutex_t fault_lock = PTHREAD_MUTEX_INITIALIZER;
+static bool fault_installed; /* guarded by fault_lock */
+
+static const struct fault_site *fault_find(uint64_t rip)
+{
+    size_t lo = 0, hi = fault_nr_sites;
+
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+
+        if (fault_sites[mid].insn < rip)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo < fault_nr_sites && fault_sites[lo].insn == rip ? &fault_sites[lo] : NULL;
+}
+
+static char *fault_put_hex(char *at, uint64_t v)
+{
+    *at++ = '0';
+    *at++ = 'x';
+    for (int shift = 60; shift >= 0; shift -= 4)
+        *at++ = "0123456789abcdef"[v >> shift & 15];
+    return at;
+}
+
+static char *fault_put(char *at, const char *text)
+{
+    size_t n = strlen(text);
+
+    memcpy(at, text, n);
+    return at + n;
+}
+
+/* A bug of ours: one line, made and written async-signal-safely, and no core file of the guest's memory. */
+static _Noreturn void fault_die(uint64_t rip, uint64_t addr)
+{
+    char line[160], *end = line;
+    ssize_t unused;
+
+    end = fault_put(end, "noahv: internal error: host fault at ");
+    end = fault_put_hex(end, rip);
+    end = fault_put(end, " (image at ");
+    end = fault_put_hex(end, (uint64_t)(uintptr_t)__ehdr_start);
+    end = fault_put(end, ") on address ");
+    end = fault_put_hex(end, addr);
+    end = fault_put(end, "\n");
+    unused = write(STDERR_FILENO, line, (size_t)(end - line));
+    (void)unused;
+    _exit(FAULT_EXIT_STATUS);
+}
+
+static void fault_handler(int sig, siginfo_t *info, void *ucontext)
+{
+    greg_t *reg = ((ucontext_t *)ucontext)->uc_mcontext.gregs;
+    const struct fault_site *site;
+    fault_next_fn next;
+
+    /* Positive codes come from the kernel: SEGV_*, BUS_*, and SI_KERNEL for a non-canonical address. */
+    if (info->si_code > 0) {
+        uint64_t rip = (uint64_t)reg[REG_RIP], addr = (uint64_t)(uintptr_t)info->si_addr;
+
+        site = fault_find(rip);
+        if (!site)
+            fault_die(rip, addr);
+        access_fault.host = addr;
+        access_fault.signal = sig;
+        reg[REG_RIP] = (greg_t)site->recover;
+        reg[REG_EFL] |= EFLAGS_CF;
+        return;
+    }
+    next = atomic_load(&fault_next);
+    if (next) {
+        int saved = errno;
+
+        next(sig, info, ucontext);
+        errno = saved;
+        return;
+    }
+    /* Sent by kill and wanted by nobody: the default action, once this handler's mask is gone. */
+    signal(sig, SIG_DFL);
+    raise(sig);
+}
+
+static int fault_compare(const void *a, const void *b)
+{
+    const struct fault_site *x = a, *y = b;
+
+    return (x->insn > y->insn) - (x->insn < y->insn);
+}
+
+/* The handler's own copy of the table: absolute, sorted, and read-only from here on. */
+static int fault_load_table(void)
+{
+    size_t n = (size_t)(__stop_noahv_ex - __start_noahv_ex);
+    size_t bytes = MAX(n, (size_t)1) * sizeof *fault_sites;
+    struct fault_site *sites;
+
+    sites = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (sites == MAP_FAILED)
+        return -errno;
+    for (size_t i = 0; i < n; i++) {
+        const struct access_ex *ex = &__start_noahv_ex[i];
+
+        sites[i].insn = (uint64_t)((intptr_t)&ex->insn + ex->insn);
+        sites[i].recover = (uint64_t)((intptr_t)&ex->recover + ex->recover);
+    }
+    qsort(sites, n, sizeof *sites, fault_compare);
+    mprotect(sites, bytes, PROT_READ);
+    fault_sites = sites;
+    fault_nr_sites = n;
+    return 0;
+}
+
+static int fault_install_once(void)
+{
+    struct sigaction sa = { .sa_sigaction = fault_handler, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+    int err;
+
+    if (!fault_sites) {
+        err = fault_load_table();
+        if (err)
+            return err;
+    }
+    /* Nothing interrupts the handler: it must not be found half way by a handler that looks at the rip. */
+    sigfillset(&sa.sa_mask);
+    if (sigaction(SIGSEGV, &sa, NULL) || sigaction(SIGBUS, &sa, NULL))
+        return -errno;
+    fault_installed = true;
+    return 0;
+}
+
+int fault_install(fault_next_fn next)
+{
+    int err = 0;
+
+    if (next)
+        atomic_store(&fault_next, next);
+    pthread_mutex_lock(&fault_lock);
+    if (!fault_installed)
+        err = fault_install_once();
+    pthread_mutex_unlock(&fault_lock);
+    return err;
+}
+
+/* This thread's alternate stack with its guard page, and the one it had before. */
+static _Thread_local struct {
+    uint8_t *at;
+    stack_t before;
+} fault_stack;
+
+int fault_thread_init(void)
+{
+    stack_t ss = { .ss_size = FAULT_STACK_BYTES };
+    size_t total = PAGE_BYTES + FAULT_STACK_BYTES;
+    uint8_t *at;
+    int err;
+
+    if (fault_stack.at)
+        return 0;
+    at = mmap(NULL, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED)
+        return -errno;
+    ss.ss_sp = at + PAGE_BYTES;
+    if (mprotect(at, PAGE_BYTES, PROT_NONE) || sigaltstack(&ss, &fault_stack.before)) {
+        err = -errno;
+        munmap(at, total);
+        return err;
+    }
+    fault_stack.at = at;
+    return 0;
+}
+
+void fault_thread_exit(void)
+{
+    if (!fault_stack.at)
+        return;
+    sigaltstack(&fault_stack.before, NULL);
+    munmap(fault_stack.at, PAGE_BYTES + FAULT_STACK_BYTES);
+    fault_stack.at = NULL;
+}

@@ -1,0 +1,150 @@
+/*
+ * The window: reserving it, and mapping into it by the host's mmap family. Every byte of it is at all times
+ * either a guest mapping or our inaccessible reservation, never a hole that an unrelated host mmap could be
+ * given. Keeps no record of what is mapped: that is gmem's.
+ */
+#include "mem/gstage.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+
+#include "mem/gmem.h"
+
+/*
+ * Where windows are put: below the addresses that the host kernel gives out in either of its two layouts
+ * (top-down from the stack, bottom-up from a third of the address space), and above ASan's shadow. A failing
+ * mmap or mremap of an older host kernel (< 6.12) leaves a hole for a moment; this keeps other threads'
+ * mappings out of it.
+ */
+#define GSTAGE_LOW ((uint64_t)0x110000000000)
+#define GSTAGE_HIGH ((uint64_t)0x2a0000000000)
+#define GSTAGE_TRIES 64
+
+#define RESERVE_FLAGS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
+
+static void *gstage_host(const struct gstage *g, gpa_t addr, uint64_t len)
+{
+    BUG_ON(!range_within(addr, len, g->size));
+    return g->window + addr;
+}
+
+static int gstage_host_prot(int prot)
+{
+    int host = 0;
+
+    if (prot & (GMEM_R | GMEM_W | GMEM_X))
+        host |= PROT_READ;
+    if (prot & GMEM_W)
+        host |= PROT_WRITE;
+    return host;
+}
+
+/* A random place below the host's own, or wherever there is room when that is taken (sanitizers). */
+static void *gstage_place(uint64_t total)
+{
+    for (int i = 0; i < GSTAGE_TRIES && total < GSTAGE_HIGH - GSTAGE_LOW; i++) {
+        uint64_t at = 0;
+        void *want, *got;
+
+        if (getrandom(&at, sizeof at, GRND_NONBLOCK) != sizeof at)
+            at = (uint64_t)i * total;
+        /* The integer becomes a pointer here only: the host kernel is asked for an address by number. */
+        want = (void *)(uintptr_t)(GSTAGE_LOW + page_down(at % (GSTAGE_HIGH - GSTAGE_LOW - total)));
+        got = mmap(want, total, PROT_NONE, RESERVE_FLAGS | MAP_FIXED_NOREPLACE, -1, 0);
+        if (got == want)
+            return got;
+        if (got != MAP_FAILED) /* a kernel before 4.17 takes the flag for a hint */
+            munmap(got, total);
+    }
+    return mmap(NULL, total, PROT_NONE, RESERVE_FLAGS, -1, 0);
+}
+
+int gstage_reserve(struct gstage *g, uint64_t size)
+{
+    uint8_t *at;
+
+    if (size == 0 || size & PAGE_MASK || size > GSTAGE_HIGH)
+        return -EINVAL;
+    at = gstage_place(size + 2 * GSTAGE_GUARD);
+    if (at == MAP_FAILED)
+        return -errno;
+    g->window = at + GSTAGE_GUARD;
+    g->size = size;
+    return 0;
+}
+
+void gstage_release(struct gstage *g)
+{
+    if (g->window)
+        munmap(g->window - GSTAGE_GUARD, g->size + 2 * GSTAGE_GUARD);
+    *g = (struct gstage){ 0 };
+}
+
+int gstage_map(struct gstage *g, gpa_t addr, uint64_t len, int prot, int host_flags, int fd, uint64_t offset)
+{
+    int flags = host_flags | MAP_FIXED | (fd < 0 ? MAP_ANONYMOUS : 0);
+
+    if (mmap(gstage_host(g, addr, len), len, gstage_host_prot(prot), flags, fd, (off_t)offset) == MAP_FAILED)
+        return -errno;
+    return 0;
+}
+
+int gstage_unmap(struct gstage *g, gpa_t addr, uint64_t len)
+{
+    return gstage_map(g, addr, len, 0, MAP_PRIVATE | MAP_NORESERVE, -1, 0);
+}
+
+int gstage_protect(struct gstage *g, gpa_t addr, uint64_t len, int prot)
+{
+    return mprotect(gstage_host(g, addr, len), len, gstage_host_prot(prot)) ? -errno : 0;
+}
+
+bool gstage_repair(struct gstage *g, gpa_t addr, uint64_t len)
+{
+    void *at = gstage_host(g, addr, len);
+    void *got = mmap(at, len, PROT_NONE, RESERVE_FLAGS | MAP_FIXED_NOREPLACE, -1, 0);
+
+    if (got == at)
+        return true;
+    if (got != MAP_FAILED)
+        munmap(got, len);
+    return false;
+}
+
+int gstage_move(struct gstage *g, gpa_t from, uint64_t old_len, gpa_t to, uint64_t new_len, bool keep_old)
+{
+    int flags = MREMAP_MAYMOVE | MREMAP_FIXED | (keep_old ? MREMAP_DONTUNMAP : 0);
+    void *source = gstage_host(g, from, old_len), *target = gstage_host(g, to, new_len);
+
+    if (mremap(source, old_len, new_len, flags, target) == MAP_FAILED)
+        return -errno;
+    /* mremap left a hole, which must not stay one: there is no way on if the host has no room for it. */
+    if (!keep_old)
+        BUG_ON(gstage_unmap(g, from, old_len));
+    return 0;
+}
+
+int gstage_grow(struct gstage *g, gpa_t addr, uint64_t old_len, uint64_t new_len)
+{
+    uint8_t *at = gstage_host(g, addr, new_len);
+    int err;
+
+    if (munmap(at + old_len, new_len - old_len))
+        return -errno;
+    if (mremap(at, old_len, new_len, 0) != MAP_FAILED)
+        return 0;
+    err = -errno;
+    BUG_ON(gstage_unmap(g, addr + old_len, new_len - old_len));
+    return err;
+}
+
+bool gstage_contains(const struct gstage *g, uint64_t host, gpa_t *gpa)
+{
+    uint64_t window = (uint64_t)(uintptr_t)g->window;
+
+    if (!g->window || host - (window - GSTAGE_GUARD) >= g->size + 2 * GSTAGE_GUARD)
+        return false;
+    *gpa = host - window;
+    return true;
+}
