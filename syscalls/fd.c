@@ -1,0 +1,243 @@
+/*
+ * The registry of noahv's own descriptors, and the calls that name, copy and close descriptor numbers. What
+ * descriptors are used for is in io.c, fs.c and the rest.
+ *
+ * The table belongs to the host process, like the descriptors. It takes no lock: a fork in another thread
+ * must never find one held.
+ */
+#include "syscalls/fd.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/close_range.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include "syscalls/linux.h"
+
+/* Own numbers stay below it, so that programs with fd_set or a table of 1024 see nothing unusual. */
+#define FD_TOP 1024
+
+struct own {
+    atomic_int fd; /* -1: free */
+    int *holder;
+};
+
+static struct own own[FD_OWN_MAX] = {[0 ... FD_OWN_MAX - 1] = {.fd = -1}};
+atomic_int fd_own_floor = INT_MAX;
+
+bool fd_own_find(int fd)
+{
+    for (unsigned i = 0; i < FD_OWN_MAX; i++)
+        if (atomic_load_explicit(&own[i].fd, memory_order_relaxed) == fd)
+            return fd >= 0;
+    return false;
+}
+
+/* A duplicate as high below FD_TOP and the limit as there is room. */
+static int dup_high(int fd)
+{
+    struct rlimit nofile = {FD_TOP, FD_TOP};
+    int64_t r;
+    int low;
+
+    HOST_RAW(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, &nofile);
+    low = (int)MIN(nofile.rlim_cur, FD_TOP) - FD_OWN_MAX;
+    do {
+        low = MAX(low, 3);
+        r = HOST_RAW(SYS_fcntl, fd, F_DUPFD_CLOEXEC, low);
+        if (r != -EMFILE && r != -EINVAL)
+            break;
+        low /= 2;
+    } while (low > 1);
+    return (int)r;
+}
+
+static void lower_floor(int fd)
+{
+    int old = atomic_load(&fd_own_floor);
+
+    while (fd < old && !atomic_compare_exchange_weak(&fd_own_floor, &old, fd))
+        ;
+}
+
+static void tell(const struct own *o, int fd)
+{
+    __atomic_store_n(o->holder, fd, __ATOMIC_RELAXED);
+}
+
+int fd_own(int fd, int *holder)
+{
+    int high = dup_high(fd);
+
+    if (high < 0)
+        return high;
+    lower_floor(high);
+    for (unsigned i = 0; i < FD_OWN_MAX; i++) {
+        int none = -1;
+
+        if (!atomic_compare_exchange_strong(&own[i].fd, &none, high))
+            continue;
+        own[i].holder = holder;
+        tell(&own[i], high);
+        HOST_RAW(SYS_close, fd);
+        return high;
+    }
+    HOST_RAW(SYS_close, high);
+    return -EMFILE;
+}
+
+void fd_release(int fd)
+{
+    for (unsigned i = 0; i < FD_OWN_MAX; i++)
+        if (fd >= 0 && atomic_load(&own[i].fd) == fd) {
+            tell(&own[i], -1);
+            HOST_RAW(SYS_close, fd);
+            atomic_store(&own[i].fd, -1);
+            return;
+        }
+}
+
+int fd_vacate(int fd)
+{
+    for (unsigned i = 0; i < FD_OWN_MAX; i++) {
+        int at = fd, high;
+
+        if (fd < 0 || atomic_load(&own[i].fd) != fd)
+            continue;
+        high = dup_high(fd);
+        if (high < 0)
+            return high;
+        lower_floor(high);
+        if (!atomic_compare_exchange_strong(&own[i].fd, &at, high)) {
+            HOST_RAW(SYS_close, high); /* another thread moved it first */
+            return 0;
+        }
+        tell(&own[i], high);
+        HOST_RAW(SYS_close, fd);
+        return 0;
+    }
+    return 0;
+}
+
+int fd_own_next(int from)
+{
+    int next = -1;
+
+    for (unsigned i = 0; i < FD_OWN_MAX; i++) {
+        int fd = atomic_load(&own[i].fd);
+
+        if (fd >= 0 && fd >= from && (next < 0 || fd < next))
+            next = fd;
+    }
+    return next;
+}
+
+int fd_lift(int fd)
+{
+    int high = dup_high(fd);
+
+    if (high < 0)
+        return fd;
+    HOST_RAW(SYS_close, fd);
+    return high;
+}
+
+/* --- The calls --------------------------------------------------------------------------------------- */
+
+int64_t sys_close(struct task *t, int fd)
+{
+    return fd_is_own(fd) ? -EBADF : HOST(t, SYS_close, fd);
+}
+
+int64_t sys_dup3(struct task *t, int oldfd, int newfd, int flags)
+{
+    int r = fd_check(oldfd);
+
+    if (r == 0)
+        r = fd_vacate(newfd);
+    return r < 0 ? r : HOST(t, SYS_dup3, oldfd, newfd, flags);
+}
+
+/* One host call per stretch between own descriptors. */
+int64_t sys_close_range(struct task *t, uint32_t first, uint32_t last, uint32_t flags)
+{
+    uint64_t from = first;
+    int64_t r = 0;
+
+    /* Nothing of ours in sight, or arguments that the kernel refuses: its answer. */
+    if (first > last || flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC))
+        return HOST(t, SYS_close_range, first, last, flags);
+    while (from <= last && r == 0) {
+        int next = from > INT_MAX ? -1 : fd_own_next((int)from);
+        uint64_t end = next < 0 || (uint64_t)next > last ? (uint64_t)last + 1 : (uint64_t)next;
+
+        if (from < end)
+            r = HOST(t, SYS_close_range, from, end - 1, flags);
+        from = end + 1;
+    }
+    return r;
+}
+
+/* What the third argument of a command is (fs/fcntl.c do_fcntl): bytes at an address, a value, or unknown. */
+enum { FCNTL_UNKNOWN = -1, FCNTL_VALUE = 0 };
+
+/* Younger than the C library's headers (include/uapi/linux/fcntl.h). */
+enum { HOST_F_GETOWNER_UIDS = 17, HOST_F_DUPFD_QUERY = 1027, HOST_F_CREATED_QUERY = 1028 };
+
+static int fcntl_arg(uint32_t cmd)
+{
+    switch (cmd) {
+    case F_GETLK:
+    case F_SETLK:
+    case F_SETLKW:
+    case F_OFD_GETLK:
+    case F_OFD_SETLK:
+    case F_OFD_SETLKW:
+        return sizeof(struct flock);
+    case F_GETOWN_EX:
+    case F_SETOWN_EX:
+    case HOST_F_GETOWNER_UIDS:
+    case F_GET_RW_HINT:
+    case F_SET_RW_HINT:
+    case F_GET_FILE_RW_HINT:
+    case F_SET_FILE_RW_HINT:
+        return 8;
+    case F_DUPFD:
+    case F_DUPFD_CLOEXEC:
+    case F_GETFD:
+    case F_SETFD:
+    case F_GETFL:
+    case F_SETFL:
+    case F_GETOWN:
+    case F_SETOWN:
+    case F_GETSIG:
+    case F_SETSIG:
+    case F_GETLEASE:
+    case F_SETLEASE:
+    case F_NOTIFY:
+    case F_SETPIPE_SZ:
+    case F_GETPIPE_SZ:
+    case F_ADD_SEALS:
+    case F_GET_SEALS:
+    case HOST_F_DUPFD_QUERY:
+    case HOST_F_CREATED_QUERY:
+        return FCNTL_VALUE;
+    default:
+        return FCNTL_UNKNOWN;
+    }
+}
+
+int64_t sys_fcntl(struct task *t, int fd, uint32_t cmd, uint64_t arg)
+{
+    int kind = fcntl_arg(cmd);
+
+    if (fd_is_own(fd) || (cmd == HOST_F_DUPFD_QUERY && fd_is_own((int)arg)))
+        return -EBADF;
+    if (kind == FCNTL_UNKNOWN) {
+        int64_t r = HOST_RAW(SYS_fcntl, fd, F_GETFD);
+
+        return r < 0 ? r : -EINVAL;
+    }
+    return HOST(t, SYS_fcntl, fd, cmd, kind == FCNTL_VALUE ? arg : span(t, arg, (uint64_t)kind));
+}

@@ -1,0 +1,58 @@
+/*
+ * Descriptors. The guest's number N is the host's number N, so that fork, SCM_RIGHTS and /proc work by
+ * themselves; the few that noahv keeps for itself live at high numbers and are hidden: for the guest they are
+ * closed.
+ */
+#ifndef NOAHV_SYSCALLS_FD_H
+#define NOAHV_SYSCALLS_FD_H
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#define FD_OWN_MAX 16
+
+/* No own descriptor is below it. */
+extern atomic_int fd_own_floor;
+
+/* fd_is_own for a number that is not below the floor. */
+bool fd_own_find(int fd);
+
+static inline bool fd_is_own(int fd)
+{
+    return fd >= atomic_load_explicit(&fd_own_floor, memory_order_relaxed) && fd_own_find(fd);
+}
+
+/* 0, or -EBADF for an own descriptor; whether the others are open is the host kernel's to say. */
+static inline int fd_check(int fd)
+{
+    return fd_is_own(fd) ? -EBADF : 0;
+}
+
+/* The same for the directory of a path: AT_FDCWD is no descriptor. */
+static inline int fd_check_at(int dirfd)
+{
+    return fd_check(dirfd);
+}
+
+/*
+ * Makes `fd` noahv's own: moves it to a high number with close-on-exec and stores that in *holder, which is
+ * kept up to date whenever the guest claims the number (a holder other threads read is read once per use). The
+ * new number, or -errno; then fd is unchanged.
+ */
+int fd_own(int fd, int *holder);
+
+/* Closes an own descriptor and sets its holder to -1. */
+void fd_release(int fd);
+
+/* The guest claims number `fd` (dup3): an own descriptor there moves away. 0 or -errno. */
+int fd_vacate(int fd);
+
+/* Lowest own number at or above `from`, or -1. */
+int fd_own_next(int from);
+
+/* A duplicate of `fd` at a number the guest will not miss, close-on-exec, and `fd` closed: for a descriptor in
+ * use during one call. The new number; `fd` itself if there is no room. */
+int fd_lift(int fd);
+
+#endif

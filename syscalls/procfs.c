@@ -1,0 +1,583 @@
+/*
+ * /proc as the guest must see it: which names are special and where (part one), and what they contain (part
+ * two). Contents are written to a memfd when the file is opened. The entries of other processes are the
+ * host's own, but for their memory: any of them may be another noahv.
+ *
+ * Absent are the files of kernel options that a riscv64 kernel may lack (CONFIG_PROC_PAGE_MONITOR: smaps,
+ * pagemap, clear_refs; CONFIG_NUMA: numa_maps; CONFIG_CHECKPOINT_RESTORE: map_files) and that would show or
+ * change noahv's own pages.
+ */
+#include "syscalls/procfs.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "noahv.h"
+#include "syscalls/fd.h"
+#include "syscalls/linux.h"
+
+/* --- Recognition ------------------------------------------------------------------------------------- */
+
+/* Which directory a special name must be in. */
+enum place {
+    IN_ROOT,  /* /proc */
+    IN_OWN,   /* /proc/PID or /proc/PID/task/TID of this process */
+    IN_ANY,   /* the same of any process */
+    IN_FD,    /* fd or fdinfo of this process */
+    IN_FILES  /* map_files of this process */
+};
+
+struct special {
+    const char *name;
+    enum proc_node node;
+    enum place place;
+};
+
+static const struct special specials[] = {
+    {"arch_status", PROC_ABSENT, IN_OWN},
+    {"auxv", PROC_AUXV, IN_OWN},
+    {"clear_refs", PROC_ABSENT, IN_OWN},
+    {"cmdline", PROC_CMDLINE, IN_OWN},
+    {"cpuinfo", PROC_CPUINFO, IN_ROOT},
+    {"environ", PROC_ENVIRON, IN_OWN},
+    {"exe", PROC_EXE, IN_OWN},
+    {"map_files", PROC_ABSENT, IN_OWN},
+    {"maps", PROC_MAPS, IN_OWN},
+    {"mem", PROC_DENIED, IN_ANY},
+    {"numa_maps", PROC_ABSENT, IN_OWN},
+    {"pagemap", PROC_ABSENT, IN_OWN},
+    {"smaps", PROC_ABSENT, IN_OWN},
+    {"smaps_rollup", PROC_ABSENT, IN_OWN},
+    {"stack", PROC_DENIED, IN_OWN},
+    {"stat", PROC_STAT, IN_OWN},
+    {"statm", PROC_STATM, IN_OWN},
+    {"status", PROC_STATUS, IN_OWN},
+    {"syscall", PROC_DENIED, IN_OWN},
+};
+
+/* An entry of fd or fdinfo that is noahv's. */
+static bool names_own_fd(const char *base)
+{
+    int fd = 0;
+
+    for (const char *p = base; *p; p++) {
+        if (*p < '0' || *p > '9' || fd > INT_MAX / 10 - 1)
+            return false;
+        fd = fd * 10 + (*p - '0');
+    }
+    return *base && fd_is_own(fd);
+}
+
+/* An entry of map_files: two hexadecimal numbers and a dash. */
+static bool names_mapping(const char *base)
+{
+    static const char hex[] = "0123456789abcdef";
+    size_t n = strspn(base, hex);
+    size_t m = base[n] == '-' ? strspn(base + n + 1, hex) : 0;
+
+    return n && m && !base[n + 1 + m];
+}
+
+static const struct special *find(const char *base)
+{
+    static const struct special own_fd = {NULL, PROC_ABSENT, IN_FD};
+    static const struct special mapping = {NULL, PROC_ABSENT, IN_FILES};
+
+    for (size_t i = 0; i < ARRAY_SIZE(specials); i++)
+        if (strcmp(specials[i].name, base) == 0)
+            return &specials[i];
+    if (names_own_fd(base))
+        return &own_fd;
+    return names_mapping(base) ? &mapping : NULL;
+}
+
+enum proc_node procfs_name(const char *base)
+{
+    const struct special *s = find(base);
+
+    return s ? s->node : PROC_NONE;
+}
+
+/* The process whose status file that is, or -1. The file says so wherever procfs is mounted. */
+static pid_t read_tgid(int dirfd, const char *status)
+{
+    int64_t fd = HOST_RAW(SYS_openat, dirfd, status, O_RDONLY | O_CLOEXEC);
+    char text[512];
+    const char *at;
+    int64_t n;
+
+    if (fd < 0)
+        return -1;
+    n = HOST_RAW(SYS_read, fd, text, sizeof text - 1);
+    HOST_RAW(SYS_close, fd);
+    if (n < 0)
+        return -1;
+    text[n] = '\0'; /* the name on the first line cannot forge another: the kernel escapes its newlines */
+    at = strstr(text, "\nTgid:\t");
+    return at ? atoi(at + 7) : -1;
+}
+
+static bool on_procfs(int fd)
+{
+    struct statfs fs;
+
+    return HOST_RAW(SYS_fstatfs, fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
+}
+
+/* Inode 1 (fs/proc/root.c). */
+static bool is_root(int dirfd)
+{
+    struct stat st;
+
+    return HOST_RAW(SYS_fstat, dirfd, &st) == 0 && st.st_ino == 1;
+}
+
+/* The host's path of a descriptor: length, or < 0. `out` is terminated. */
+static int64_t path_of(int fd, char *out, size_t cap)
+{
+    char link[32];
+    int64_t n;
+
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    n = HOST_RAW(SYS_readlinkat, AT_FDCWD, link, out, cap - 1);
+    out[MAX(n, 0)] = '\0';
+    return n;
+}
+
+/* True for a directory of one of these names right below one of this process's. */
+static bool is_below_own(int dirfd, const char *name1, const char *name2)
+{
+    char path[PATH_MAX];
+    const char *base;
+
+    if (path_of(dirfd, path, sizeof path) < 0 || !(base = strrchr(path, '/')))
+        return false;
+    if (strcmp(base + 1, name1) != 0 && strcmp(base + 1, name2) != 0)
+        return false;
+    return read_tgid(dirfd, "../status") == HOST_RAW(SYS_getpid);
+}
+
+bool procfs_is_fd_dir(int fd)
+{
+    return on_procfs(fd) && is_below_own(fd, "fd", "fdinfo");
+}
+
+static bool is_at(int dirfd, enum place place)
+{
+    switch (place) {
+    case IN_ROOT:
+        return is_root(dirfd);
+    case IN_OWN:
+        return read_tgid(dirfd, "status") == HOST_RAW(SYS_getpid);
+    case IN_ANY:
+        return read_tgid(dirfd, "status") >= 0;
+    case IN_FD:
+        return is_below_own(dirfd, "fd", "fdinfo");
+    case IN_FILES:
+        return is_below_own(dirfd, "map_files", "map_files");
+    }
+    return false;
+}
+
+enum proc_node procfs_node(int dirfd, const char *base)
+{
+    const struct special *s = find(base);
+
+    return s && on_procfs(dirfd) && is_at(dirfd, s->place) ? s->node : PROC_NONE;
+}
+
+enum proc_node procfs_opened(int fd)
+{
+    static const char deleted[] = " (deleted)"; /* of a thread that has ended since */
+    char path[PATH_MAX], *base;
+    enum proc_node node;
+    int64_t n, dir;
+
+    if (!on_procfs(fd))
+        return PROC_NONE;
+    n = path_of(fd, path, sizeof path);
+    if (n < 0 || !(base = strrchr(path, '/')))
+        return PROC_DENIED;
+    if (n > (int64_t)sizeof deleted && strcmp(path + n + 1 - sizeof deleted, deleted) == 0)
+        path[n + 1 - (int64_t)sizeof deleted] = '\0';
+    *base++ = '\0';
+    if (procfs_name(base) == PROC_NONE)
+        return PROC_NONE;
+    dir = HOST_RAW(SYS_openat, AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0)
+        return PROC_DENIED; /* mounted out of sight: better none than noahv's */
+    node = procfs_node((int)dir, base);
+    HOST_RAW(SYS_close, dir);
+    return node;
+}
+
+/* --- Contents ---------------------------------------------------------------------------------------- */
+
+/* A file being written: text is gathered in `b`. */
+struct gen {
+    int fd;
+    struct buf b;
+    char mem[2 * PATH_MAX];
+};
+
+static void gen_flush(struct gen *g)
+{
+    size_t done = 0;
+
+    while (done < g->b.len) {
+        int64_t n = HOST_RAW(SYS_write, g->fd, g->mem + done, g->b.len - done);
+
+        if (n <= 0)
+            break;
+        done += (size_t)n;
+    }
+    buf_init(&g->b, g->mem, sizeof g->mem);
+}
+
+/* After each line: keeps room for the longest one. */
+static void gen_line_done(struct gen *g)
+{
+    if (g->b.len > sizeof g->mem / 4)
+        gen_flush(g);
+}
+
+/* Guest bytes [from, to), as far as they can be read. */
+static void gen_guest(struct task *t, struct gen *g, gva_t from, gva_t to)
+{
+    char chunk[1024];
+
+    while (from < to) {
+        size_t want = MIN(sizeof chunk, to - from), n = copy_in_some(t->mem, chunk, from, want);
+
+        buf_putn(&g->b, chunk, n);
+        gen_line_done(g);
+        if (n < want)
+            return;
+        from += n;
+    }
+}
+
+/* Lines of a host file. */
+struct lines {
+    int fd;
+    size_t at, n;
+    char mem[2 * PATH_MAX];
+};
+
+static bool lines_open(struct lines *l, int dirfd, const char *name)
+{
+    l->at = l->n = 0;
+    l->fd = (int)HOST_RAW(SYS_openat, dirfd, name, O_RDONLY | O_CLOEXEC);
+    return l->fd >= 0;
+}
+
+static void lines_close(struct lines *l)
+{
+    if (l->fd >= 0)
+        HOST_RAW(SYS_close, l->fd);
+}
+
+/* The next line without its newline; NULL at the end. A line longer than the buffer comes in pieces. */
+static char *lines_next(struct lines *l)
+{
+    for (;;) {
+        char *start = l->mem + l->at, *end = memchr(start, '\n', l->n - l->at);
+        int64_t n;
+
+        if (!end && l->at == 0 && l->n == sizeof l->mem - 1)
+            end = start + l->n;
+        if (end) {
+            *end = '\0';
+            l->at = MIN((size_t)(end + 1 - l->mem), l->n);
+            return start;
+        }
+        memmove(l->mem, start, l->n - l->at);
+        l->n -= l->at;
+        l->at = 0;
+        n = l->fd < 0 ? 0 : HOST_RAW(SYS_read, l->fd, l->mem + l->n, sizeof l->mem - 1 - l->n);
+        if (n <= 0)
+            return NULL;
+        l->n += (size_t)n;
+    }
+}
+
+/* One line of the host's maps. */
+struct host_map {
+    uint64_t start, end;
+    unsigned major, minor;
+    unsigned long inode;
+    const char *path; /* into the line */
+};
+
+static bool parse_host_map(const char *line, struct host_map *out)
+{
+    int path = -1;
+    bool ok = sscanf(line, "%lx-%lx %*4s %*x %x:%x %lu %n", &out->start, &out->end, &out->major, &out->minor,
+                     &out->inode, &path) == 5;
+
+    out->path = ok && path >= 0 ? line + path : "";
+    return ok;
+}
+
+static const char *label(const struct region *r)
+{
+    static const char *const names[] = {
+        [GMEM_HEAP] = "[heap]", [GMEM_STACK] = "[stack]", [GMEM_VDSO] = "[vdso]", [GMEM_VVAR] = "[vvar]"};
+    const char *name = r->label < ARRAY_SIZE(names) ? names[r->label] : NULL;
+
+    return name ? name : "";
+}
+
+/* fs/proc/task_mmu.c show_map_vma: the path begins in column 73. */
+static void put_map(struct gen *g, const struct region *r, const struct host_map *file)
+{
+    static const struct host_map anonymous = {.path = ""};
+    const struct host_map *f = file ? file : &anonymous;
+    const char *path = *label(r) ? label(r) : f->path;
+    size_t start = g->b.len;
+
+    buf_printf(&g->b, "%08lx-%08lx %c%c%c%c %08lx %02x:%02x %lu ", r->start, r->start + r->len,
+               r->prot & GMEM_R ? 'r' : '-', r->prot & GMEM_W ? 'w' : '-', r->prot & GMEM_X ? 'x' : '-',
+               r->flags & GMEM_SHARED ? 's' : 'p', file ? r->offset : 0, f->major, f->minor, f->inode);
+    if (*path)
+        buf_printf(&g->b, "%*s %s", (int)MAX(0, 72 - (int)(g->b.len - start)), "", path);
+    buf_putc(&g->b, '\n');
+    gen_line_done(g);
+}
+
+/* What the guest mapped is in gmem; which file is behind it only the host knows. Both are in order. */
+static void gen_maps(struct task *t, struct gen *g, struct lines *l)
+{
+    struct host_map host = {0};
+    struct region r;
+    bool any = false;
+
+    lines_open(l, AT_FDCWD, "/proc/self/maps");
+    for (gva_t at = 0; gmem_region_from(t->mem, at, &r); at = r.start + r.len) {
+        uint64_t where = (uint64_t)(uintptr_t)t->mem->gs.window + r.start;
+        char *line;
+
+        if (r.file || r.flags & GMEM_SHARED)
+            while ((!any || host.end <= where) && (line = lines_next(l)))
+                any = parse_host_map(line, &host);
+        put_map(g, &r, any && host.start <= where && where < host.end ? &host : NULL);
+    }
+}
+
+/* Bytes by kind, for stat, statm and status. */
+struct mem_sizes {
+    uint64_t total, data, stack, code;
+};
+
+static struct mem_sizes mem_sizes(struct task *t)
+{
+    const struct image *img = &t->proc->mm.image;
+    struct mem_sizes s = {.code = page_up(img->end_code) - page_down(img->start_code)};
+    struct region r;
+
+    for (gva_t at = 0; gmem_region_from(t->mem, at, &r); at = r.start + r.len) {
+        s.total += r.len;
+        if (r.label == GMEM_STACK)
+            s.stack += r.len;
+        else if (r.prot & GMEM_W && !(r.flags & GMEM_SHARED))
+            s.data += r.len;
+    }
+    return s;
+}
+
+/* fs/proc/array.c do_task_stat: what field n, counted from 1 as in proc(5), is for the guest. */
+static bool stat_field(const struct mm *mm, const struct mem_sizes *sizes, int n, uint64_t *value)
+{
+    switch (n) {
+    case 23: *value = sizes->total; return true;
+    case 26: *value = mm->image.start_code; return true;
+    case 27: *value = mm->image.end_code; return true;
+    case 28: *value = mm->stack.sp; return true;
+    case 29: /* kstkesp and kstkeip: 0 unless the process is ending */
+    case 30: *value = 0; return true;
+    case 45: *value = mm->image.start_data; return true;
+    case 46: *value = mm->image.end_data; return true;
+    case 47: *value = mm->brk_start; return true;
+    case 48: *value = mm->stack.arg_start; return true;
+    case 49: *value = mm->stack.arg_end; return true;
+    case 50: *value = mm->stack.env_start; return true;
+    case 51: *value = mm->stack.env_end; return true;
+    default: return false;
+    }
+}
+
+static void gen_stat(struct task *t, struct gen *g, struct lines *l)
+{
+    struct mem_sizes sizes = mem_sizes(t);
+    char *line = lines_next(l), *at = line ? strrchr(line, ')') : NULL;
+    int n = 3;
+
+    if (!at)
+        return;
+    *at++ = '\0'; /* the name may contain anything, but the last ')' ends it */
+    buf_printf(&g->b, "%s)", line);
+    for (char *save, *word = strtok_r(at, " ", &save); word; word = strtok_r(NULL, " ", &save), n++) {
+        uint64_t value;
+
+        if (stat_field(&t->proc->mm, &sizes, n, &value))
+            buf_printf(&g->b, " %lu", value);
+        else
+            buf_printf(&g->b, " %s", word);
+    }
+    buf_putc(&g->b, '\n');
+}
+
+static void gen_statm(struct task *t, struct gen *g, struct lines *l)
+{
+    struct mem_sizes s = mem_sizes(t);
+    unsigned long resident, shared;
+    char *line = lines_next(l);
+
+    if (line && sscanf(line, "%*u %lu %lu", &resident, &shared) == 2)
+        buf_printf(&g->b, "%lu %lu %lu %lu 0 %lu 0\n", s.total >> PAGE_SHIFT, resident, shared,
+                   s.code >> PAGE_SHIFT, (s.data + s.stack) >> PAGE_SHIFT);
+}
+
+/* Signals of the guest's actions: ignored, or with a handler. */
+static uint64_t action_set(const struct process *p, bool ignored)
+{
+    uint64_t set = 0;
+
+    for (int sig = 1; sig <= RV_NSIG; sig++) {
+        uint64_t h = p->act[sig].handler;
+
+        if (ignored ? h == RV_SIG_IGN : h != RV_SIG_IGN && h != RV_SIG_DFL)
+            set |= (uint64_t)1 << (sig - 1);
+    }
+    return set;
+}
+
+static void gen_status(struct task *t, struct gen *g, struct lines *l)
+{
+    const struct mem_sizes s = mem_sizes(t);
+    const struct { const char *key; uint64_t bytes; } sizes[] = {
+        {"VmPeak:", s.total}, {"VmSize:", s.total}, {"VmData:", s.data}, {"VmStk:", s.stack}, {"VmExe:", s.code}};
+    const struct { const char *key; uint64_t set; } signals[] = {
+        {"SigBlk:", t->sigmask}, {"SigIgn:", action_set(t->proc, true)}, {"SigCgt:", action_set(t->proc, false)}};
+    bool mine = false;
+    char *line;
+
+    while ((line = lines_next(l))) {
+        bool done = strncmp(line, "x86_", 4) == 0;
+
+        if (strncmp(line, "Pid:", 4) == 0)
+            mine = atoi(line + 4) == t->tid;
+        for (size_t i = 0; i < ARRAY_SIZE(sizes) && !done; i++)
+            if ((done = strncmp(line, sizes[i].key, strlen(sizes[i].key)) == 0))
+                buf_printf(&g->b, "%s\t%8lu kB\n", sizes[i].key, sizes[i].bytes >> 10);
+        for (size_t i = mine ? 0 : 1; i < ARRAY_SIZE(signals) && !done; i++) /* another's mask is not known */
+            if ((done = strncmp(line, signals[i].key, strlen(signals[i].key)) == 0))
+                buf_printf(&g->b, "%s\t%016lx\n", signals[i].key, signals[i].set);
+        if (!done)
+            buf_printf(&g->b, "%s\n", line);
+        gen_line_done(g);
+    }
+}
+
+/* arch/riscv/kernel/cpu.c c_show */
+static void gen_cpuinfo(struct gen *g)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+    for (long cpu = 0; cpu < n; cpu++) {
+        buf_printf(&g->b, "processor\t: %ld\nhart\t\t: %ld\nisa\t\t: %s\nmmu\t\t: sv39\n", cpu, cpu, noahv_isa());
+        buf_printf(&g->b, "mvendorid\t: 0x0\nmarchid\t\t: 0x0\nmimpid\t\t: 0x0\nhart isa\t: %s\n\n", noahv_isa());
+        gen_line_done(g);
+    }
+}
+
+/* fs/proc/base.c get_mm_cmdline: a program that overwrote the end of its arguments (setproctitle) shows one
+ * string, which may run on into the environment. */
+static void gen_cmdline(struct task *t, struct gen *g)
+{
+    const struct stack_info *s = &t->proc->mm.stack;
+    char last = '\0', title[4096];
+    size_t n;
+
+    if (s->arg_end > s->arg_start && get_user(t->mem, &last, s->arg_end - 1) == 0 && last) {
+        n = copy_in_some(t->mem, title, s->arg_start, MIN(sizeof title, s->env_end - s->arg_start));
+        buf_putn(&g->b, title, strnlen(title, n));
+    } else {
+        gen_guest(t, g, s->arg_start, s->arg_end);
+    }
+}
+
+/* Writes the contents of a node; `host` is open for those that derive from the host's file. */
+static void generate(struct task *t, enum proc_node node, struct gen *g, struct lines *host)
+{
+    const struct stack_info *s = &t->proc->mm.stack;
+
+    switch (node) {
+    case PROC_MAPS: gen_maps(t, g, host); break;
+    case PROC_AUXV: gen_guest(t, g, s->auxv, s->auxv + s->auxv_len); break;
+    case PROC_CMDLINE: gen_cmdline(t, g); break;
+    case PROC_ENVIRON: gen_guest(t, g, s->env_start, s->env_end); break;
+    case PROC_STAT: gen_stat(t, g, host); break;
+    case PROC_STATM: gen_statm(t, g, host); break;
+    case PROC_STATUS: gen_status(t, g, host); break;
+    case PROC_CPUINFO: gen_cpuinfo(g); break;
+    default: break;
+    }
+    gen_flush(g);
+}
+
+/* A memfd with the contents, out of the way of low numbers; -errno. */
+static int64_t make_file(struct task *t, enum proc_node node, int dirfd, const char *name)
+{
+    bool derived = node == PROC_STAT || node == PROC_STATM || node == PROC_STATUS;
+    struct lines host = {.fd = -1};
+    struct gen g;
+    int64_t fd;
+
+    if (derived && !lines_open(&host, dirfd, name))
+        return host.fd;
+    fd = HOST_RAW(SYS_memfd_create, strrchr(name, '/') ? strrchr(name, '/') + 1 : name, MFD_CLOEXEC);
+    if (fd >= 0) {
+        g.fd = fd_lift((int)fd);
+        buf_init(&g.b, g.mem, sizeof g.mem);
+        generate(t, node, &g, &host);
+        HOST_RAW(SYS_fchmod, g.fd, node == PROC_AUXV || node == PROC_ENVIRON ? 0400 : 0444);
+        fd = g.fd;
+    }
+    lines_close(&host);
+    return fd;
+}
+
+int64_t procfs_open(struct task *t, enum proc_node node, int dirfd, const char *name, int flags)
+{
+    char link[32];
+    int64_t file, fd;
+
+    if (node == PROC_ABSENT)
+        return -ENOENT;
+    if (node == PROC_DENIED)
+        return -EACCES;
+    if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
+        return -EEXIST;
+    if (flags & O_DIRECTORY)
+        return -ENOTDIR;
+    if ((flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC)
+        return -EACCES;
+    file = make_file(t, node, dirfd, name);
+    if (file < 0)
+        return file;
+    /* Opened anew: read-only, at offset 0 and at the lowest free number, as open does. */
+    snprintf(link, sizeof link, "/proc/self/fd/%d", (int)file);
+    fd = HOST_RAW(SYS_openat, AT_FDCWD, link, O_RDONLY | (flags & (O_CLOEXEC | O_NONBLOCK)));
+    HOST_RAW(SYS_close, file);
+    return fd;
+}

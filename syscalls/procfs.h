@@ -1,0 +1,46 @@
+/*
+ * The files of /proc that would show noahv where the guest must see itself, and those that would open noahv's
+ * memory to it. path.c recognises them by name, fs.c by what an open really led to (a symbolic link).
+ */
+#ifndef NOAHV_SYSCALLS_PROCFS_H
+#define NOAHV_SYSCALLS_PROCFS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct task;
+
+enum proc_node {
+    PROC_NONE,    /* nothing special: the host's own file */
+    PROC_EXE,     /* link to the guest program */
+    PROC_MAPS,    /* from here to PROC_CPUINFO: generated on open */
+    PROC_AUXV,
+    PROC_CMDLINE,
+    PROC_ENVIRON,
+    PROC_STAT,
+    PROC_STATM,
+    PROC_STATUS,
+    PROC_CPUINFO,
+    PROC_DENIED,  /* exists, open gives -EACCES */
+    PROC_ABSENT   /* -ENOENT */
+};
+
+/* What a last path component may be, by its name alone; PROC_NONE for nearly all. */
+enum proc_node procfs_name(const char *base);
+
+/* What it is, given the directory (a descriptor, O_PATH will do) that holds it. */
+enum proc_node procfs_node(int dirfd, const char *base);
+
+/* What an open descriptor is, however it was come by. */
+enum proc_node procfs_opened(int fd);
+
+/* True when `fd` is a directory of this process's descriptors in /proc: fd or fdinfo. */
+bool procfs_is_fd_dir(int fd);
+
+/*
+ * Opens a special file with open's flags: a new descriptor, or -errno. (dirfd, name) is the host's file of the
+ * same name, from which some contents derive.
+ */
+int64_t procfs_open(struct task *t, enum proc_node node, int dirfd, const char *name, int flags);
+
+#endif
