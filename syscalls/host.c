@@ -44,7 +44,7 @@ int host_sigaction(int sig, host_handler_fn fn, uint64_t flags)
 {
     struct host_ksigaction sa = {fn, HOST_SA_RESTORER, host_restorer, ~(uint64_t)0};
 
-    if (fn != (host_handler_fn)SIG_DFL && fn != (host_handler_fn)SIG_IGN)
+    if (fn != HOST_SIG_DFL && fn != HOST_SIG_IGN)
         sa.flags |= SA_SIGINFO | SA_ONSTACK;
     sa.flags |= flags;
     return (int)HOST_RAW(SYS_rt_sigaction, sig, &sa, NULL, 8);
@@ -55,7 +55,7 @@ host_handler_fn host_sigaction_get(int sig)
     struct host_ksigaction sa = {0};
 
     if (HOST_RAW(SYS_rt_sigaction, sig, NULL, &sa, 8) < 0)
-        return (host_handler_fn)SIG_DFL;
+        return HOST_SIG_DFL;
     return sa.handler;
 }
 

@@ -13,10 +13,13 @@ int64_t host_call_stub(const volatile sig_atomic_t *caught, long nr, const uint6
 
 typedef void (*host_handler_fn)(int sig, siginfo_t *info, void *ucontext);
 
-/* SIG_DFL or SIG_IGN as `fn`, or a handler with SA_SIGINFO | SA_ONSTACK, every signal masked; extra flags added. */
+#define HOST_SIG_DFL ((host_handler_fn)(uintptr_t)0)
+#define HOST_SIG_IGN ((host_handler_fn)(uintptr_t)1)
+
+/* HOST_SIG_DFL or HOST_SIG_IGN as `fn`, or a handler with SA_SIGINFO | SA_ONSTACK, every signal masked; extra flags added. */
 int host_sigaction(int sig, host_handler_fn fn, uint64_t flags);
 
-/* The current disposition: (host_handler_fn)SIG_DFL, SIG_IGN or a handler. */
+/* The current disposition: HOST_SIG_DFL, HOST_SIG_IGN or a handler. */
 host_handler_fn host_sigaction_get(int sig);
 
 /* Sets the calling thread's mask, all 64 signals; returns the old one. */

@@ -16,13 +16,10 @@
 #include "syscalls/abi.h"
 #include "syscalls/sysent.h"
 
-/* Kernel-internal results (include/linux/errno.h): never seen by the guest; dispatch.c turns them into
- * a restart or -EINTR. */
-#define ERESTARTSYS 512
+/* Results below the guest's sight. A call that was not made, or that the host set up for a restart: deliver the
+ * signal and run the ecall again (include/linux/errno.h). */
 #define ERESTARTNOINTR 513
-#define ERESTARTNOHAND 514
-#define ERESTART_RESTARTBLOCK 516
-#define ENOIOCTLCMD 515
+#define EJUSTRETURN 600 /* registers are set already: execve, rt_sigreturn */
 
 struct trace;
 
@@ -44,10 +41,15 @@ struct process {
     struct mm mm;
     char *exe;                 /* absolute path of the program, owned */
     int exe_fd;                /* own descriptor (O_PATH) of it, or -1 */
+    int gate_r, gate_w;        /* own descriptors while a vfork is under way (vfork.c); else -1 */
+    int vfork_fd;              /* own descriptor of a vfork child before its execve; else -1 */
+    int log_fd;                /* own copy of standard error for noahv's messages, or -1 */
     char comm[16];
     uint32_t personality;
     struct rlimit core_limit;  /* the guest's RLIMIT_CORE: noahv itself never dumps core */
     struct trace *trace;       /* NULL: not tracing */
+    bool watch_deaths;         /* catch deadly signals too, to tell of the end (trace, --stats) */
+    uint64_t noted[NR_SYS / 64 + 1]; /* note_once: a bit per call */
     bool exiting;
     int exit_status, exit_signal;
 };
@@ -69,8 +71,7 @@ struct task {
      * so the host kernel keeps queues and order. Written by the handler on this thread. */
     volatile sig_atomic_t caught;
     siginfo_t caught_info;
-
-    int64_t (*restart_fn)(struct task *t); /* restart_syscall; NULL: -EINTR */
+    uint64_t held;             /* SIGSEGV, SIGBUS sent by kill() while blocked or while another was caught */
 
     gva_t clear_tid, robust_list;
 };

@@ -9,15 +9,20 @@
 
 #include "syscalls/linux.h"
 
+#define RV_SS_AUTODISARM ((int)(1u << 31)) /* include/uapi/linux/signal.h */
 #define SIG_BIT(sig) ((uint64_t)1 << ((sig) - 1))
 
 /* Takes over this process's signals for the guest: ignored ones stay ignored. Once per process. */
 int signal_init(struct task *t);
 
-/* The thread that runs `t` calls this once, also in a fork child. */
-void signal_thread_attach(struct task *t);
+/* Binds the calling thread to the task it runs, with an alternate stack for host handlers. -ENOMEM. */
+int signal_thread_attach(struct task *t);
+void signal_thread_detach(void);
 
-/* Caught signals to SIG_DFL, alternate stack off: execve. */
+/* Puts the host disposition behind the guest's action for `sig`. */
+void signal_apply(struct process *p, int sig);
+
+/* Handled signals to SIG_DFL, alternate stack off: execve. */
 void signal_exec(struct task *t);
 
 /* The guest caused a synchronous signal at its pc; delivered at once, or deadly. */
@@ -26,7 +31,10 @@ void signal_force(struct task *t, int sig, int code, uint64_t addr);
 /* Safe point: delivers what was caught and puts the host mask back. Called before guest code runs on. */
 void signal_deliver(struct task *t);
 
-/* Blocks every host signal and says whether none had been caught (else undone): fork. */
+/* Changes the guest's mask: 0, or -ERESTARTNOINTR when a caught signal comes first. */
+int64_t signal_set_mask(struct task *t, uint64_t mask);
+
+/* Blocks every host signal, unless one has been caught already (false): fork. */
 bool signal_freeze(struct task *t);
 
 /* The host mask that belongs to the guest mask. */
@@ -45,7 +53,16 @@ int64_t sig_masked_call(struct task *t, gva_t mask, uint64_t size, enum mask_for
 /* sigframe.c: pushes a frame for `sig` and enters the handler; false when the frame cannot be written. */
 bool sigframe_push(struct task *t, int sig, const siginfo_t *info, uint64_t saved_mask);
 
-/* sigframe.c: pops the frame at sp into registers, *mask and the alternate stack; false when it is not one. */
-bool sigframe_pop(struct task *t, uint64_t *mask);
+/* sigframe.c: the mask that the frame at sp would restore; false when there is no such memory. */
+bool sigframe_mask(struct task *t, uint64_t *mask);
+
+/* sigframe.c: pops the frame at sp into registers and alternate stack; false when it is not a valid one. */
+bool sigframe_pop(struct task *t);
+
+/* sigframe.c: the alternate stack as the guest sees it, SS_ONSTACK and SS_DISABLE computed. */
+struct rv_stack sigframe_altstack(const struct task *t);
+
+/* sigcalls.c: sigaltstack(2) for a guest whose stack pointer is sp: 0, -EPERM, -EINVAL, -ENOMEM. */
+int64_t sigaltstack_set(struct task *t, const struct rv_stack *s, uint64_t sp);
 
 #endif

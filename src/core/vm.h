@@ -46,6 +46,10 @@ int vm_run(struct noahv_hart *h, struct noahv_exit *x);
 /* Drops everything the engines derived from guest code (execve, fork child, riscv_flush_icache). */
 void vm_flush_code(struct noahv_hart *h);
 
+/* What hwprobe says of the implemented extensions (RISCV_HWPROBE_KEY_IMA_EXT_0), and AT_HWCAP. */
+uint64_t vm_hwprobe_ext0(void);
+uint64_t vm_hwcap(void);
+
 /* Remembers a failure's text and returns err (negative errno). */
 int vm_fail(struct noahv_vm *vm, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 

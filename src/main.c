@@ -1,0 +1,351 @@
+/*
+ * The command line: options to noahv_* calls to an exit status. The library's first customer: it sees nothing
+ * but noahv.h, and is the only file that exits or prints.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/util.h"
+#include "noahv.h"
+
+/* Exit statuses of noahv itself; everything else is the guest's. */
+enum { EXIT_NOAHV = 125, EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127 };
+
+extern char **environ;
+
+struct options {
+    bool trace, follow, no_aslr, stats, verbose, quiet, clear_env;
+    const char *trace_file, *trace_filter, *argv0, *workdir;
+    char **env;       /* NULL: our own */
+    char **prog;      /* program and its arguments */
+};
+
+static const char usage_text[] =
+    "Usage: noahv [run] [OPTIONS] [--] PROG [ARGS...]   run a static riscv64 Linux program\n"
+    "       noahv trace [OPTIONS] [--] PROG [ARGS...]   the same, and print its system calls\n"
+    "       noahv compat                                list the system calls and how far they go\n"
+    "\n"
+    "Options of run and trace:\n"
+    "  -v, --verbose       note what the program asks for and does not get\n"
+    "  -q, --quiet         print nothing of noahv's own\n"
+    "  -w, --workdir DIR   start in DIR\n"
+    "  -E, --env NAME=VAL  set (NAME alone: remove) an environment variable\n"
+    "      --clearenv      start from an empty environment\n"
+    "      --argv0 NAME    the program's argv[0]\n"
+    "      --no-aslr       fixed stack, heap and mapping addresses\n"
+    "      --stats         count ecalls, G-stage faults, instructions and time\n"
+    "  -h, --help          this text\n"
+    "  -V, --version       version and implemented ISA\n"
+    "Options of trace, as in strace(1):\n"
+    "  -o FILE             write the trace to FILE\n"
+    "  -e LIST             only these calls: names and %classes, comma-separated, ! negates\n"
+    "  -f                  trace child processes too\n"
+    "\n"
+    "Exit status: the program's own; a program killed by a signal makes noahv die of it.\n"
+    "  125 noahv failed, 126 PROG cannot be run, 127 PROG not found.\n";
+
+static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+static void say(const char *fmt, ...)
+{
+    char line[1024];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(line, sizeof line, fmt, ap);
+    va_end(ap);
+    fprintf(stderr, "noahv: %s\n", line);
+}
+
+_Noreturn static void usage_error(void)
+{
+    fprintf(stderr, "Try 'noahv --help'.\n");
+    exit(EXIT_NOAHV);
+}
+
+static void drop_line(void *opaque, int level, const char *line)
+{
+    (void)opaque;
+    (void)level;
+    (void)line;
+}
+
+/* --- Environment --------------------------------------------------------------------------------------- */
+
+static size_t env_count(char **env)
+{
+    size_t n = 0;
+
+    while (env && env[n])
+        n++;
+    return n;
+}
+
+/* Sets NAME=VALUE, or removes NAME, in a copy that we own. */
+static void env_set(struct options *o, const char *assignment)
+{
+    char **old = o->env ? o->env : o->clear_env ? NULL : environ;
+    size_t n = env_count(old), name = strcspn(assignment, "="), k = 0;
+    char **env = calloc(n + 2, sizeof *env);
+
+    if (!env)
+        exit(EXIT_NOAHV);
+    for (size_t i = 0; i < n; i++)
+        if (strncmp(old[i], assignment, name) != 0 || old[i][name] != '=')
+            env[k++] = old[i];
+    if (assignment[name])
+        env[k++] = (char *)assignment;
+    free(o->env);
+    o->env = env;
+}
+
+/* --- Options ------------------------------------------------------------------------------------------- */
+
+enum { OPT_CLEARENV = 256, OPT_ARGV0, OPT_NO_ASLR, OPT_STATS };
+
+static const struct option long_options[] = {
+    {"verbose", no_argument, NULL, 'v'},     {"quiet", no_argument, NULL, 'q'},
+    {"workdir", required_argument, NULL, 'w'}, {"env", required_argument, NULL, 'E'},
+    {"clearenv", no_argument, NULL, OPT_CLEARENV}, {"argv0", required_argument, NULL, OPT_ARGV0},
+    {"no-aslr", no_argument, NULL, OPT_NO_ASLR}, {"stats", no_argument, NULL, OPT_STATS},
+    {"help", no_argument, NULL, 'h'},        {"version", no_argument, NULL, 'V'},
+    {NULL, 0, NULL, 0},
+};
+
+static void set_option(struct options *o, int c)
+{
+    switch (c) {
+    case 'v':
+        o->verbose = true;
+        break;
+    case 'q':
+        o->quiet = true;
+        break;
+    case 'w':
+        o->workdir = optarg;
+        break;
+    case 'E':
+        env_set(o, optarg);
+        break;
+    case OPT_CLEARENV:
+        o->clear_env = true;
+        break;
+    case OPT_ARGV0:
+        o->argv0 = optarg;
+        break;
+    case OPT_NO_ASLR:
+        o->no_aslr = true;
+        break;
+    case OPT_STATS:
+        o->stats = true;
+        break;
+    case 'o':
+        o->trace_file = optarg;
+        break;
+    case 'e':
+        o->trace_filter = optarg;
+        break;
+    case 'f':
+        o->follow = true;
+        break;
+    case 'h':
+        fputs(usage_text, stdout);
+        exit(0);
+    case 'V':
+        printf("noahv %s (%s)\n", noahv_version(), noahv_isa());
+        exit(0);
+    default:
+        usage_error();
+    }
+}
+
+static void parse(struct options *o, int argc, char **argv)
+{
+    const char *shorts = o->trace ? "+vqw:E:hVo:e:f" : "+vqw:E:hV";
+    int c;
+
+    while ((c = getopt_long(argc, argv, shorts, long_options, NULL)) != -1)
+        set_option(o, c);
+    if (optind >= argc) {
+        say("no program given");
+        usage_error();
+    }
+    o->prog = argv + optind;
+}
+
+/* --- Finding the program --------------------------------------------------------------------------------- */
+
+/* As a shell does: a name without '/' is searched in $PATH. Returns a path, or NULL. */
+static const char *find_program(const char *name)
+{
+    static char path[PATH_MAX];
+    const char *dirs = getenv("PATH");
+    struct stat st;
+
+    if (strchr(name, '/'))
+        return name;
+    while (dirs) {
+        size_t n = strcspn(dirs, ":");
+
+        if ((size_t)snprintf(path, sizeof path, "%.*s/%s", n ? (int)n : 1, n ? dirs : ".", name) < sizeof path &&
+            stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0)
+            return path;
+        dirs = dirs[n] ? dirs + n + 1 : NULL;
+    }
+    return NULL;
+}
+
+/* --- Running --------------------------------------------------------------------------------------------- */
+
+static void print_stats(const struct noahv_hart *h)
+{
+    struct noahv_stats s;
+
+    noahv_get_stats(h, &s);
+    say("stats: %llu instructions, %llu ecalls", (unsigned long long)s.instructions,
+        (unsigned long long)s.ecalls);
+    say("stats: %llu G-stage faults: %llu fetch, %llu load, %llu store; %llu of them resolved by the core",
+        (unsigned long long)(s.fetch_faults + s.load_faults + s.store_faults),
+        (unsigned long long)s.fetch_faults, (unsigned long long)s.load_faults,
+        (unsigned long long)s.store_faults, (unsigned long long)s.faults_resolved);
+    say("stats: %.3f ms in the guest, %.3f ms in the host", (double)s.guest_ns / 1e6, (double)s.host_ns / 1e6);
+}
+
+/* Dies of `sig` as the guest did, so that our parent sees it; without a core of noahv's own. */
+_Noreturn static void die_of(int sig)
+{
+    sigset_t set;
+
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    signal(sig, SIG_DFL);
+    sigemptyset(&set);
+    sigaddset(&set, sig);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+    raise(sig);
+    _exit(128 + sig);
+}
+
+static int open_trace(const struct options *o)
+{
+    int fd;
+
+    if (!o->trace)
+        return -1;
+    fd = o->trace_file ? open(o->trace_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)
+                       : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    if (fd < 0) {
+        say("cannot write the trace to %s: %s", o->trace_file ? o->trace_file : "standard error",
+            strerror(errno));
+        exit(EXIT_NOAHV);
+    }
+    return fd;
+}
+
+/* The run loop: the same that any user of the library writes. */
+static int run_loop(struct noahv_vm *vm, struct noahv_hart *h, const struct options *o)
+{
+    pid_t first = getpid();
+    struct noahv_exit x;
+    int r;
+
+    while ((r = noahv_run(h, &x)) == 0) {
+        r = noahv_linux_handle(h, &x);
+        if (r < 0 || x.reason == NOAHV_EXIT_HALT)
+            break;
+    }
+    if (r < 0) {
+        say("%s", noahv_last_error(vm));
+        return EXIT_NOAHV;
+    }
+    if (o->stats && getpid() == first)
+        print_stats(h);
+    if (x.u.halt.signal)
+        die_of(x.u.halt.signal);
+    return x.u.halt.status;
+}
+
+static int run_program(const struct options *o)
+{
+    struct noahv_config cfg;
+    struct noahv_linux_config lcfg;
+    struct noahv_vm *vm;
+    struct noahv_hart *h;
+    const char *path = find_program(o->prog[0]);
+    int r;
+
+    if (!path) {
+        say("%s: not found in $PATH. To run a file of this directory: ./%s", o->prog[0], o->prog[0]);
+        return EXIT_NOT_FOUND;
+    }
+    if (o->argv0)
+        o->prog[0] = (char *)o->argv0;
+    if (o->workdir && chdir(o->workdir) < 0) {
+        say("cannot change to directory %s: %s", o->workdir, strerror(errno));
+        return EXIT_NOAHV;
+    }
+    noahv_config_init(&cfg);
+    cfg.stats = o->stats;
+    r = noahv_vm_create(&cfg, &vm);
+    if (r < 0) {
+        say("%s", noahv_last_error(NULL));
+        return EXIT_NOAHV;
+    }
+    noahv_linux_config_init(&lcfg);
+    lcfg.path = path;
+    lcfg.argv = o->prog;
+    lcfg.envp = o->env ? o->env : o->clear_env ? (char *[]){NULL} : environ;
+    lcfg.no_aslr = o->no_aslr;
+    lcfg.trace_fd = open_trace(o);
+    lcfg.trace_follow = o->follow;
+    lcfg.trace_filter = o->trace_filter;
+    r = noahv_linux_exec(vm, &lcfg, &h);
+    if (r < 0) {
+        say("%s", noahv_last_error(vm));
+        return r == -ENOENT ? EXIT_NOT_FOUND : r == -EINVAL || r == -ENOMEM ? EXIT_NOAHV : EXIT_CANNOT_RUN;
+    }
+    return run_loop(vm, h, o);
+}
+
+/* --- compat ----------------------------------------------------------------------------------------------- */
+
+static void print_call(void *opaque, int nr, const char *name, const char *class_name, const char *level)
+{
+    (void)opaque;
+    printf("| %d | %s | %s | %s |\n", nr, name, class_name, level);
+}
+
+static int compat(void)
+{
+    puts("| nr | call | class | level |\n|---|---|---|---|");
+    noahv_linux_syscalls(print_call, NULL);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = {0};
+    const char *word = argc > 1 ? argv[1] : "";
+
+    if (strcmp(word, "compat") == 0)
+        return compat();
+    if (strcmp(word, "run") == 0 || strcmp(word, "trace") == 0) {
+        o.trace = word[0] == 't';
+        argv[1] = argv[0];
+        argv++;
+        argc--;
+    }
+    parse(&o, argc, argv);
+    noahv_set_log(o.quiet ? drop_line : NULL, NULL, o.verbose ? NOAHV_LOG_NOTE : NOAHV_LOG_ERROR);
+    return run_program(&o);
+}

@@ -1,0 +1,74 @@
+/*
+ * The one road of a system call: look up, trace, handler or pass-through, trace, result. Nothing else calls a
+ * handler. Entry and exit rules: arch/riscv/kernel/traps.c do_trap_ecall_u.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "syscalls/linux.h"
+#include "syscalls/trace.h"
+
+/* a7, a0: register numbers */
+enum { REG_A0 = 10, REG_A7 = 17 };
+
+void note_once(struct task *t, uint64_t nr, const char *fmt, ...)
+{
+    uint64_t bit = (uint64_t)1 << (nr & 63);
+    uint64_t *word = &t->proc->noted[MIN(nr, NR_SYS) >> 6];
+    char line[256];
+    va_list ap;
+
+    if (!log_on(LOG_NOTE) || (*word & bit))
+        return;
+    *word |= bit;
+    va_start(ap, fmt);
+    vsnprintf(line, sizeof line, fmt, ap);
+    va_end(ap);
+    log_line(LOG_NOTE, "%s", line);
+}
+
+static int64_t refuse(struct task *t, const struct sysent *e, uint64_t nr)
+{
+    if (e)
+        note_once(t, nr, "%s (system call %llu) is not implemented: the program gets ENOSYS", e->name,
+                  (unsigned long long)nr);
+    else
+        note_once(t, nr, "system call %llu does not exist on riscv64: the program gets ENOSYS",
+                  (unsigned long long)nr);
+    return -ENOSYS;
+}
+
+static int64_t run(struct task *t, const struct sysent *e, uint64_t nr, const uint64_t *a)
+{
+    switch (e ? e->how : HOW_NONE) {
+    case HOW_PASS:
+    case HOW_SAME:
+        return pass_through(t, e, a);
+    case HOW_OWN:
+        return e->thunk(t, a);
+    default:
+        return refuse(t, e, nr);
+    }
+}
+
+void dispatch_ecall(struct task *t)
+{
+    uint64_t *x = t->hart->x, nr = x[REG_A7], a[SYS_ARGS_MAX];
+    const struct sysent *e = sysent_get(nr);
+    int64_t r;
+
+    memcpy(a, &x[REG_A0], sizeof a);
+    if (UNLIKELY(t->proc->trace != NULL))
+        trace_enter(t, e, nr, a);
+    r = run(t, e, nr, a);
+    if (UNLIKELY(t->proc->trace != NULL))
+        trace_leave(t, e, nr, a, r);
+
+    if (r == -EJUSTRETURN || r == -ERESTARTNOINTR)
+        return; /* a0 and pc are as they must be */
+    x[REG_A0] = (uint64_t)r;
+    t->hart->pc += 4; /* ecall has no compressed form */
+}

@@ -1,0 +1,404 @@
+/*
+ * execve and execveat: open, follow #! lines, copy arguments, replace the image (fs/exec.c, fs/binfmt_script.c,
+ * fs/binfmt_elf.c). The address space is replaced in place: this process owns it alone.
+ */
+#include "syscalls/exec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "syscalls/fd.h"
+#include "syscalls/futex.h"
+#include "syscalls/mm.h"
+#include "syscalls/path.h"
+#include "syscalls/signal.h"
+#include "syscalls/vfork.h"
+
+#define SCRIPT_DEPTH 5          /* fs/exec.c exec_binprm */
+#define SCRIPT_LINE 256         /* BINPRM_BUF_SIZE */
+#define ARG_STRLEN_MAX 131072   /* MAX_ARG_STRLEN */
+#define ARG_TOTAL_MAX (6u << 20) /* 3/4 of _STK_LIM */
+
+static int strv_reserve(struct strv *v)
+{
+    if (v->n + 1 >= v->cap) {
+        size_t cap = v->cap ? v->cap * 2 : 16;
+        char **at = realloc(v->at, cap * sizeof *at);
+
+        if (!at)
+            return -ENOMEM;
+        v->at = at;
+        v->cap = cap;
+    }
+    return 0;
+}
+
+/* Takes `s` over, also when it fails. */
+static int strv_insert(struct strv *v, size_t i, char *s)
+{
+    uint64_t bytes = s ? strlen(s) + 1 + sizeof(gva_t) : 0;
+
+    if (!s || strv_reserve(v) < 0 || v->bytes + bytes > ARG_TOTAL_MAX) {
+        int err = !s || v->n + 1 >= v->cap ? -ENOMEM : -E2BIG;
+
+        free(s);
+        return err;
+    }
+    memmove(v->at + i + 1, v->at + i, (v->n - i) * sizeof *v->at);
+    v->at[i] = s;
+    v->at[++v->n] = NULL;
+    v->bytes += bytes;
+    return 0;
+}
+
+int strv_push(struct strv *v, const char *s)
+{
+    return strv_insert(v, v->n, strdup(s));
+}
+
+int strv_push_first(struct strv *v, const char *s)
+{
+    return strv_insert(v, 0, strdup(s));
+}
+
+void strv_free(struct strv *v)
+{
+    for (size_t i = 0; i < v->n; i++)
+        free(v->at[i]);
+    free(v->at);
+    memset(v, 0, sizeof *v);
+}
+
+/* Copies a guest array of string pointers. */
+static int strv_copy_in(struct task *t, struct strv *v, gva_t array)
+{
+    char *tmp = NULL;
+    uint64_t p;
+    int r = strv_reserve(v);
+
+    if (r < 0)
+        return r;
+    v->at[0] = NULL;
+    tmp = malloc(ARG_STRLEN_MAX);
+    if (!tmp)
+        return -ENOMEM;
+    for (; r == 0 && array; array += sizeof p) {
+        ssize_t n;
+
+        r = get_user(t->mem, &p, array);
+        if (r < 0 || !p)
+            break;
+        n = copy_str(t->mem, tmp, p, ARG_STRLEN_MAX);
+        r = n < 0 ? (n == -ENAMETOOLONG ? -E2BIG : (int)n) : strv_push(v, tmp);
+    }
+    free(tmp);
+    return r;
+}
+
+void exec_free(struct exec *x)
+{
+    if (x->fd >= 0)
+        close(x->fd);
+    free(x->execfn);
+    strv_free(&x->argv);
+    strv_free(&x->envp);
+}
+
+int exec_open(int dirfd, const char *name, int flags, int *out)
+{
+    int empty = flags & AT_EMPTY_PATH && !*name;
+    int nofollow = flags & AT_SYMLINK_NOFOLLOW ? O_NOFOLLOW : 0;
+    char self[32];
+    struct stat st;
+    int64_t fd;
+    int err;
+
+    if (empty) {
+        snprintf(self, sizeof self, "/proc/self/fd/%d", dirfd);
+        name = self;
+    }
+    fd = HOST_RAW(SYS_openat, dirfd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | nofollow);
+    if (fd < 0)
+        return fd == -ENXIO ? -EACCES : (int)fd;
+    fd = fd_lift((int)fd);
+    err = fstat((int)fd, &st) < 0                       ? -errno
+          : !S_ISREG(st.st_mode)                        ? -EACCES
+                                                        : 0;
+    if (err == 0) { /* the kernel asks execute permission of the file that was opened */
+        snprintf(self, sizeof self, "/proc/self/fd/%d", (int)fd);
+        err = (int)HOST_RAW(SYS_faccessat2, AT_FDCWD, self, X_OK, AT_EACCESS);
+        if (err == -ENOSYS)
+            err = (int)HOST_RAW(SYS_faccessat, AT_FDCWD, self, X_OK);
+    }
+    if (err < 0) {
+        close((int)fd);
+        return err;
+    }
+    *out = (int)fd;
+    return 0;
+}
+
+/*
+ * Parses the first line of a script in place (fs/binfmt_script.c load_script): interpreter, and all the rest
+ * without surrounding blanks as one argument. -ENOEXEC when there is none or it was cut.
+ */
+static int script_parse(char *line, size_t n, char **interp, char **arg)
+{
+    char *end = memchr(line, '\n', n), *p = line + 2;
+
+    if (!end) {
+        end = line + n;
+        if (n == SCRIPT_LINE - 1 && !memchr(p + strspn(p, " \t"), ' ', (size_t)(end - p)) &&
+            !memchr(p, '\t', (size_t)(end - p)))
+            return -ENOEXEC; /* the interpreter's name may go on */
+    }
+    *end = '\0';
+    while (end > p && (end[-1] == ' ' || end[-1] == '\t'))
+        *--end = '\0';
+    p += strspn(p, " \t");
+    if (!*p)
+        return -ENOEXEC;
+    *interp = p;
+    p += strcspn(p, " \t");
+    *arg = NULL;
+    if (*p) {
+        *p++ = '\0';
+        *arg = p + strspn(p, " \t");
+    }
+    return 0;
+}
+
+/* Replaces argv[0] by interpreter, its argument and the script's path, and opens the interpreter. */
+static int script_enter(struct exec *x, char *line, size_t n, const char *script)
+{
+    char *interp, *arg, *first;
+    int r = script_parse(line, n, &interp, &arg), fd = -1;
+
+    if (r < 0) {
+        snprintf(x->why, sizeof x->why, "its #! line names no interpreter");
+        return r;
+    }
+    if (x->argv.n) {
+        first = x->argv.at[0];
+        memmove(x->argv.at, x->argv.at + 1, x->argv.n-- * sizeof *x->argv.at);
+        free(first);
+    }
+    r = strv_push_first(&x->argv, script);
+    if (r == 0 && arg)
+        r = strv_push_first(&x->argv, arg);
+    if (r == 0)
+        r = strv_push_first(&x->argv, interp);
+    if (r == 0)
+        r = exec_open(AT_FDCWD, interp, 0, &fd);
+    if (r < 0) {
+        snprintf(x->why, sizeof x->why, "its interpreter %.100s cannot be run: %s", interp, strerror(-r));
+        return r;
+    }
+    close(x->fd);
+    x->fd = fd;
+    return 0;
+}
+
+int exec_prepare(struct exec *x)
+{
+    char line[SCRIPT_LINE], script[PATH_MAX];
+    int r;
+
+    if (!x->argv.n && (r = strv_push(&x->argv, "")) < 0)
+        return r;
+    if (!x->envp.at && (r = strv_reserve(&x->envp)) < 0)
+        return r;
+    if (!x->envp.n)
+        x->envp.at[0] = NULL;
+    snprintf(script, sizeof script, "%s", x->execfn);
+    for (int depth = 0;; depth++) {
+        ssize_t n = pread(x->fd, line, sizeof line - 1, 0);
+
+        if (n < 0)
+            return -errno;
+        line[n] = '\0';
+        if (n < 2 || line[0] != '#' || line[1] != '!')
+            return elf_check(x->fd, x->why);
+        if (depth == SCRIPT_DEPTH) {
+            snprintf(x->why, sizeof x->why, "#! lines are nested more than %d deep", SCRIPT_DEPTH);
+            return -ELOOP;
+        }
+        r = script_enter(x, line, (size_t)n, script);
+        if (r < 0)
+            return r;
+        snprintf(script, sizeof script, "%s", x->argv.at[0]);
+    }
+}
+
+/* comm is the last component of the path as given (begin_new_exec); exe the file that is mapped. */
+static void set_names(struct process *p, struct exec *x)
+{
+    const char *slash = strrchr(x->execfn, '/');
+    char self[32], target[PATH_MAX];
+    ssize_t n;
+
+    snprintf(p->comm, sizeof p->comm, "%.15s", slash ? slash + 1 : x->execfn);
+    HOST_RAW(SYS_prctl, PR_SET_NAME, p->comm);
+    snprintf(self, sizeof self, "/proc/self/fd/%d", x->fd);
+    n = readlink(self, target, sizeof target - 1);
+    if (n > 0) {
+        target[n] = '\0';
+        free(p->exe);
+        p->exe = strdup(target);
+    }
+    if (p->exe_fd >= 0)
+        fd_release(p->exe_fd);
+    p->exe_fd = -1;
+    if (fd_own(x->fd, &p->exe_fd) >= 0)
+        x->fd = -1;
+}
+
+static void stack_args_fill(struct stack_args *a, struct exec *x)
+{
+    memset(a, 0, sizeof *a);
+    a->argv = x->argv.at;
+    a->envp = x->envp.at;
+    a->execfn = x->execfn;
+    HOST_RAW(SYS_getrandom, a->random, sizeof a->random, 0);
+    a->hwcap = vm_hwcap();
+    a->uid = getuid();
+    a->euid = geteuid();
+    a->gid = getgid();
+    a->egid = getegid();
+}
+
+int exec_commit(struct task *t, struct exec *x)
+{
+    struct process *p = t->proc;
+    struct layout l;
+    struct image img;
+    struct stack_args a;
+    int r;
+
+    futex_exit(t); /* the old image's robust futexes and clear_child_tid: mm_release */
+    mm_layout(p, &l);
+    stack_args_fill(&a, x);
+    r = gmem_reset(p->mem);
+    if (r == 0)
+        r = elf_map(p->mem, x->fd, &l, &img, x->why);
+    if (r == 0 && !gmem_is_free(p->mem, l.vdso, vdso_len())) {
+        l.vdso = gmem_find_free(p->mem, vdso_len(), MM_MIN_ADDR, l.vdso);
+        r = l.vdso ? 0 : -ENOMEM;
+    }
+    if (r == 0)
+        r = vdso_map(p->mem, l.vdso, &p->mm.sigreturn);
+    if (r == 0)
+        r = stack_build(p->mem, &l, &img, &a, &p->mm.stack);
+    if (r < 0) {
+        if (!x->why[0])
+            snprintf(x->why, sizeof x->why, "cannot be laid out in memory: %s", strerror(-r));
+        return r;
+    }
+    mm_start(p, &l, &img);
+    set_names(p, x);
+    signal_exec(t);
+    hart_reset(t->hart);
+    t->hart->pc = img.entry;
+    t->hart->x[2] = p->mm.stack.sp;
+    vm_flush_code(t->nh);
+    return 0;
+}
+
+/* Closes what is marked close-on-exec, as the host's execve would have done; noahv's own stay. */
+static void close_on_exec(void)
+{
+    char buf[4096];
+    int64_t dir = HOST_RAW(SYS_openat, AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int64_t n;
+
+    if (dir < 0)
+        return;
+    dir = fd_lift((int)dir);
+    while ((n = HOST_RAW(SYS_getdents64, dir, buf, sizeof buf)) > 0)
+        for (int64_t off = 0; off < n;) {
+            const char *entry = buf + off;
+            uint16_t reclen;
+            int fd = atoi(entry + 19); /* struct linux_dirent64: d_name */
+
+            memcpy(&reclen, entry + 16, sizeof reclen);
+            off += reclen;
+            if (entry[19] == '.' || fd == dir || fd_is_own(fd))
+                continue;
+            if (HOST_RAW(SYS_fcntl, fd, F_GETFD) == FD_CLOEXEC)
+                HOST_RAW(SYS_close, fd);
+        }
+    HOST_RAW(SYS_close, dir);
+}
+
+/* The common half of execve and execveat: `fd` is open on the file. */
+static int64_t exec_guest(struct task *t, struct exec *x, gva_t argv, gva_t envp)
+{
+    int r = strv_copy_in(t, &x->argv, argv);
+
+    if (r == 0)
+        r = strv_copy_in(t, &x->envp, envp);
+    if (r == 0 && x->argv.bytes + x->envp.bytes > MIN(t->mem->stack_max / 4, ARG_TOTAL_MAX))
+        r = -E2BIG;
+    if (r == 0)
+        r = exec_prepare(x);
+    if (r < 0) {
+        if (x->why[0])
+            note_once(t, SYS_execve, "execve(\"%s\"): %s", x->execfn, x->why);
+        exec_free(x);
+        return r;
+    }
+    r = exec_commit(t, x);
+    if (r < 0)
+        process_die(t, r == -ENOMEM ? SIGKILL : SIGSEGV);
+    close_on_exec();
+    vfork_done(t->proc);
+    exec_free(x);
+    return -EJUSTRETURN;
+}
+
+static int64_t exec_path(struct task *t, int dirfd, gva_t path, gva_t argv, gva_t envp, int flags)
+{
+    struct exec x = {.fd = -1};
+    struct path p;
+    char fdname[PATH_MAX + 32];
+    int r = path_in(t, dirfd, path, &p);
+
+    if (r < 0)
+        return r;
+    if (!p.name[0] && !(flags & AT_EMPTY_PATH))
+        return -ENOENT;
+    r = exec_open(p.dirfd, p.name, flags, &x.fd);
+    if (r < 0)
+        return r;
+    if (dirfd == AT_FDCWD || p.name[0] == '/') /* fs/exec.c alloc_bprm: how a script is told its own name */
+        snprintf(fdname, sizeof fdname, "%s", p.name);
+    else
+        snprintf(fdname, sizeof fdname, p.name[0] ? "/dev/fd/%d/%s" : "/dev/fd/%d", dirfd, p.name);
+    if (p.virt == PROC_EXE)
+        copy_str(t->mem, fdname, path, sizeof fdname);
+    x.execfn = strdup(fdname);
+    if (!x.execfn) {
+        exec_free(&x);
+        return -ENOMEM;
+    }
+    return exec_guest(t, &x, argv, envp);
+}
+
+int64_t sys_execve(struct task *t, gva_t path, gva_t argv, gva_t envp)
+{
+    return exec_path(t, AT_FDCWD, path, argv, envp, 0);
+}
+
+int64_t sys_execveat(struct task *t, int dirfd, gva_t path, gva_t argv, gva_t envp, int flags)
+{
+    if (flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
+        return -EINVAL;
+    return exec_path(t, dirfd, path, argv, envp, flags);
+}

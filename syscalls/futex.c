@@ -1,0 +1,125 @@
+/*
+ * futex(2) on guest memory, and robust lists, which the host kernel cannot walk because their links are guest
+ * addresses. Private futexes are private to the host process, shared ones follow the shared mapping, so the
+ * host's own futexes serve.
+ */
+#include "syscalls/futex.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+
+#include "mem/access.h"
+
+#ifndef FUTEX_LOCK_PI2
+#define FUTEX_LOCK_PI2 13
+#endif
+
+/* struct robust_list_head (include/uapi/linux/futex.h) */
+struct robust_head {
+    uint64_t list;
+    int64_t futex_offset;
+    uint64_t pending;
+};
+
+int64_t sys_futex(struct task *t, gva_t uaddr, int op, uint32_t val, gva_t timeout, gva_t uaddr2, uint32_t val3)
+{
+    uint64_t arg4, word = span(t, uaddr, 4), word2 = 0;
+
+    switch (op & FUTEX_CMD_MASK) {
+    case FUTEX_WAIT:
+    case FUTEX_WAIT_BITSET:
+    case FUTEX_LOCK_PI:
+    case FUTEX_LOCK_PI2:
+    case FUTEX_WAIT_REQUEUE_PI:
+        arg4 = span(t, timeout, 16);
+        break;
+    default:
+        arg4 = timeout; /* val2, a number, or unused */
+        break;
+    }
+    switch (op & FUTEX_CMD_MASK) {
+    case FUTEX_REQUEUE:
+    case FUTEX_CMP_REQUEUE:
+    case FUTEX_WAKE_OP:
+    case FUTEX_WAIT_REQUEUE_PI:
+    case FUTEX_CMP_REQUEUE_PI:
+        word2 = span(t, uaddr2, 4);
+        break;
+    default:
+        break;
+    }
+    return HOST(t, SYS_futex, word, op, val, arg4, word2, val3);
+}
+
+int64_t sys_set_robust_list(struct task *t, gva_t head, uint64_t len)
+{
+    if (len != sizeof(struct robust_head))
+        return -EINVAL;
+    t->robust_list = head;
+    return 0;
+}
+
+int64_t sys_get_robust_list(struct task *t, int pid, gva_t head_out, gva_t len_out)
+{
+    uint64_t len = sizeof(struct robust_head);
+
+    if (pid && pid != t->tid)
+        return HOST(t, SYS_kill, pid, 0) < 0 ? -ESRCH : -EPERM;
+    if (put_user(t->mem, len_out, &len) || put_user(t->mem, head_out, &t->robust_list))
+        return -EFAULT;
+    return 0;
+}
+
+/* The owner died: marks the word and wakes one waiter (handle_futex_death). */
+static void futex_death(struct task *t, gva_t uaddr, bool pending)
+{
+    uint32_t old;
+
+    if ((uaddr & 3) || get_user(t->mem, &old, uaddr))
+        return;
+    if (pending && !old) {
+        HOST_RAW(SYS_futex, span(t, uaddr, 4), FUTEX_WAKE, 1);
+        return;
+    }
+    while ((old & FUTEX_TID_MASK) == (uint32_t)t->tid) {
+        uint32_t dead = (old & FUTEX_WAITERS) | FUTEX_OWNER_DIED;
+        bool done;
+
+        if (!access_cas32(gmem_span(t->mem, uaddr, 4), &old, dead, &done))
+            return;
+        if (done) {
+            if (old & FUTEX_WAITERS)
+                HOST_RAW(SYS_futex, span(t, uaddr, 4), FUTEX_WAKE, 1);
+            return;
+        }
+    }
+}
+
+static void robust_walk(struct task *t, gva_t head_at)
+{
+    struct robust_head head;
+    uint64_t entry, next;
+
+    if (!head_at || get_user(t->mem, &head, head_at))
+        return;
+    entry = head.list;
+    for (int limit = 2048; limit > 0 && (entry & ~(uint64_t)1) != head_at; limit--) { /* ROBUST_LIST_LIMIT */
+        bool more = get_user(t->mem, &next, entry & ~(uint64_t)1) == 0;
+
+        if (entry != head.pending && !(entry & 1)) /* bit 0: a PI futex, the host kernel's business */
+            futex_death(t, entry + (uint64_t)head.futex_offset, false);
+        if (!more)
+            break;
+        entry = next;
+    }
+    if (head.pending)
+        futex_death(t, (head.pending & ~(uint64_t)1) + (uint64_t)head.futex_offset, true);
+}
+
+void futex_exit(struct task *t)
+{
+    robust_walk(t, t->robust_list);
+    t->robust_list = 0;
+    HOST_RAW(SYS_set_tid_address, 0);
+}

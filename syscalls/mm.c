@@ -1,0 +1,423 @@
+/*
+ * Address-space calls: brk, mmap and what changes mappings. Every one ends in gmem, the only record; the
+ * host sees an address only as a span of the window.
+ */
+#include "syscalls/mm.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/personality.h>
+#include <sys/syscall.h>
+
+#include "syscalls/fd.h"
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#define MADV_POPULATE_WRITE 23
+#endif
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24
+#endif
+
+#ifndef PROT_SEM
+#define PROT_SEM 0x8
+#endif
+
+#define STACK_RND_PAGES 0x3ffffu /* arch/riscv/include/asm/elf.h STACK_RND_MASK */
+#define MMAP_RND_PAGES 0x3ffffu  /* ARCH_MMAP_RND_BITS_MIN, 18 bits */
+#define STACK_AT_ONCE (132 * 1024)
+
+static uint64_t random_pages(uint64_t mask)
+{
+    uint64_t r = 0;
+
+    HOST_RAW(SYS_getrandom, &r, sizeof r, 0);
+    return (r & mask) << PAGE_SHIFT;
+}
+
+void mm_layout(struct process *p, struct layout *out)
+{
+    uint64_t top = p->mem->limit, big = top >= 256 * GIB ? ~(uint64_t)0 : 0xff;
+    bool rnd = p->mm.aslr && !(p->personality & ADDR_NO_RANDOMIZE);
+    uint64_t gap = p->mem->stack_max;
+
+    memset(out, 0, sizeof *out);
+    out->stack_bytes = STACK_AT_ONCE;
+    out->stack_top = top - (rnd ? random_pages(STACK_RND_PAGES & big) : 0);
+    out->pie_base = page_down(top / 3 * 2) + (rnd ? random_pages(MMAP_RND_PAGES & big) : 0);
+    gap = MAX(gap, (uint64_t)128 << 20) + PAGE_BYTES * (STACK_RND_PAGES & big);
+    gap = MIN(gap, top / 6 * 5);
+    p->mm.mmap_top = page_down(top - gap) - (rnd ? random_pages(MMAP_RND_PAGES & big) : 0);
+    out->vdso = p->mm.mmap_top - page_up(vdso_len());
+}
+
+void mm_start(struct process *p, const struct layout *l, const struct image *img)
+{
+    bool rnd = p->mm.aslr && !(p->personality & ADDR_NO_RANDOMIZE);
+
+    p->mm.layout = *l;
+    p->mm.image = *img;
+    p->mm.brk_start = page_up(img->brk) + (rnd ? random_pages(STACK_RND_PAGES >> 2) : 0);
+    p->mm.brk = p->mm.brk_start;
+}
+
+int64_t sys_brk(struct task *t, gva_t addr)
+{
+    struct mm *mm = &t->proc->mm;
+    gva_t old_end = page_up(mm->brk), new_end;
+
+    if (addr < mm->brk_start || addr > t->mem->limit - PAGE_BYTES)
+        return (int64_t)mm->brk;
+    new_end = page_up(addr);
+    if (new_end > old_end) {
+        if (!gmem_is_free(t->mem, old_end, new_end - old_end + PAGE_BYTES) ||
+            gmem_map(t->mem, old_end, new_end - old_end, PROT_READ | PROT_WRITE, 0, GMEM_HEAP, -1, 0) < 0)
+            return (int64_t)mm->brk;
+    } else if (new_end < old_end && gmem_unmap(t->mem, new_end, old_end - new_end) < 0) {
+        return (int64_t)mm->brk;
+    }
+    mm->brk = addr;
+    return (int64_t)addr;
+}
+
+/* Where a mapping goes, or a negative errno (mm/mmap.c get_unmapped_area, arch_get_unmapped_area_topdown). */
+static int64_t place(struct task *t, gva_t hint, uint64_t len, uint64_t flags)
+{
+    gva_t at;
+
+    if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
+        if (hint & PAGE_MASK)
+            return -EINVAL;
+        if (!range_within(hint, len, t->mem->limit))
+            return -ENOMEM;
+        if (hint < MM_MIN_ADDR)
+            return -EPERM;
+        if ((flags & MAP_FIXED_NOREPLACE) && !gmem_is_free(t->mem, hint, len))
+            return -EEXIST;
+        return (int64_t)hint;
+    }
+    hint = page_up(MIN(hint, t->mem->limit));
+    if (hint && hint < MM_MIN_ADDR)
+        hint = MM_MIN_ADDR;
+    if (hint && range_within(hint, len, t->mem->limit) && gmem_is_free(t->mem, hint, len))
+        return (int64_t)hint;
+    at = gmem_find_free(t->mem, len, MM_MIN_ADDR, t->proc->mm.mmap_top);
+    if (!at) /* bottom-up in what lies above, as the kernel falls back to */
+        at = gmem_find_free(t->mem, len, t->proc->mm.mmap_top, t->mem->limit);
+    return at ? (int64_t)at : -ENOMEM;
+}
+
+/* Host flags gmem does not know: best effort, as in the kernel. */
+static void after_map(struct task *t, gva_t at, uint64_t len, uint64_t prot, uint64_t flags)
+{
+    uint64_t host = span(t, at, len);
+
+    if (flags & MAP_LOCKED)
+        HOST_RAW(SYS_mlock, host, len);
+    else if ((flags & MAP_POPULATE) && !(flags & MAP_NONBLOCK))
+        HOST_RAW(SYS_madvise, host, len, prot & PROT_WRITE ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+}
+
+int64_t sys_mmap(struct task *t, gva_t addr, uint64_t len, uint64_t prot, uint64_t flags, int fd, uint64_t off)
+{
+    int type = flags & MAP_TYPE, gflags = 0;
+    int64_t at;
+    int r;
+
+    if (off & PAGE_MASK)
+        return -EINVAL;
+    if (!(flags & MAP_ANONYMOUS) && fd_check(fd) < 0)
+        return -EBADF;
+    if (!len || (type != MAP_SHARED && type != MAP_PRIVATE && type != MAP_SHARED_VALIDATE))
+        return -EINVAL;
+    if (len > t->mem->limit)
+        return -ENOMEM;
+    len = page_up(len);
+    at = place(t, addr, len, flags);
+    if (at < 0)
+        return at;
+
+    if (type != MAP_PRIVATE)
+        gflags |= GMEM_SHARED;
+    if (flags & MAP_GROWSDOWN)
+        gflags |= GMEM_GROWSDOWN;
+    if (flags & MAP_NORESERVE)
+        gflags |= GMEM_NORESERVE;
+    if (flags & MAP_ANONYMOUS) {
+        fd = -1;
+        off = 0;
+    }
+    r = gmem_map(t->mem, (gva_t)at, len, (int)prot & (PROT_READ | PROT_WRITE | PROT_EXEC), gflags, GMEM_PLAIN,
+                 fd, off);
+    if (r < 0)
+        return r;
+    after_map(t, (gva_t)at, len, prot, flags);
+    return at;
+}
+
+/* The page-rounded range of munmap and its kin: false when it is no range of the guest. */
+static bool page_range(struct task *t, gva_t addr, uint64_t *len)
+{
+    if ((addr & PAGE_MASK) || !range_within(addr, *len, t->mem->limit))
+        return false;
+    *len = page_up(*len);
+    return true;
+}
+
+int64_t sys_munmap(struct task *t, gva_t addr, uint64_t len)
+{
+    if (!len || !page_range(t, addr, &len))
+        return -EINVAL;
+    return gmem_unmap(t->mem, addr, len);
+}
+
+int64_t sys_mprotect(struct task *t, gva_t addr, uint64_t len, uint64_t prot)
+{
+    struct region r;
+
+    if (addr & PAGE_MASK)
+        return -EINVAL;
+    if ((prot & (PROT_GROWSDOWN | PROT_GROWSUP)) == (PROT_GROWSDOWN | PROT_GROWSUP))
+        return -EINVAL;
+    if (!len)
+        return 0;
+    if (!page_range(t, addr, &len))
+        return -ENOMEM;
+    if (prot & ~(uint64_t)(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM | PROT_GROWSDOWN | PROT_GROWSUP))
+        return -EINVAL;
+    if ((prot & PROT_GROWSDOWN) && gmem_region_at(t->mem, addr, &r)) {
+        if (!(r.flags & GMEM_GROWSDOWN))
+            return -EINVAL;
+        len += addr - r.start;
+        addr = r.start;
+    }
+    return gmem_protect(t->mem, addr, len, (int)prot & (PROT_READ | PROT_WRITE | PROT_EXEC));
+}
+
+/* Every byte of the range is mapped: what the host cannot tell, to whom the window is one mapping. */
+static bool fully_mapped(struct task *t, gva_t addr, uint64_t len)
+{
+    struct region r;
+    gva_t end = addr + len;
+
+    while (addr < end) {
+        if (!gmem_region_at(t->mem, addr, &r))
+            return false;
+        addr = r.start + r.len;
+    }
+    return true;
+}
+
+/* One host call on the mapped parts of a range; -ENOMEM in the end when there were holes, as on Linux. */
+static int64_t on_mapped(struct task *t, long nr, gva_t addr, uint64_t len, uint64_t arg)
+{
+    gva_t end = addr + len;
+    struct region r;
+    int64_t err;
+
+    while (addr < end && gmem_region_from(t->mem, addr, &r) && r.start < end) {
+        gva_t from = MAX(addr, r.start), to = MIN(end, r.start + r.len);
+
+        err = HOST(t, nr, span(t, from, to - from), to - from, arg);
+        if (err < 0)
+            return err;
+        addr = to;
+    }
+    return 0;
+}
+
+static int64_t on_range(struct task *t, long nr, gva_t addr, uint64_t len, uint64_t arg)
+{
+    int64_t r;
+
+    if (!page_range(t, addr, &len))
+        return addr & PAGE_MASK ? -EINVAL : -ENOMEM;
+    r = on_mapped(t, nr, addr, len, arg);
+    return r == 0 && !fully_mapped(t, addr, len) ? -ENOMEM : r;
+}
+
+/* mlock and munlock round the address down first. */
+static int64_t on_rounded(struct task *t, long nr, gva_t addr, uint64_t len, uint64_t arg)
+{
+    uint64_t skew = addr & PAGE_MASK;
+
+    if (len > t->mem->limit)
+        return -ENOMEM;
+    return on_range(t, nr, addr - skew, len + skew, arg);
+}
+
+int64_t sys_madvise(struct task *t, gva_t addr, uint64_t len, int advice)
+{
+    switch (advice) {
+    case MADV_NORMAL:
+    case MADV_RANDOM:
+    case MADV_SEQUENTIAL:
+    case MADV_WILLNEED:
+    case MADV_DONTNEED:
+    case MADV_FREE:
+    case MADV_REMOVE:
+    case MADV_MERGEABLE:
+    case MADV_UNMERGEABLE:
+    case MADV_HUGEPAGE:
+    case MADV_NOHUGEPAGE:
+    case MADV_DONTDUMP:
+    case MADV_DODUMP:
+    case MADV_WIPEONFORK:
+    case MADV_KEEPONFORK:
+    case MADV_COLD:
+    case MADV_PAGEOUT:
+    case MADV_POPULATE_READ:
+    case MADV_POPULATE_WRITE:
+    case MADV_DONTNEED_LOCKED:
+        break;
+    case MADV_DOFORK:
+        advice = MADV_NORMAL;
+        break;
+    case MADV_DONTFORK: /* would leave a hole in the child's window for noahv's own memory to fall into */
+        note_once(t, SYS_madvise, "madvise(MADV_DONTFORK) is accepted but the child keeps the memory");
+        advice = MADV_NORMAL;
+        break;
+    default:
+        return -EINVAL;
+    }
+    if (addr & PAGE_MASK)
+        return -EINVAL;
+    if (len > t->mem->limit || !range_within(addr, len, t->mem->limit))
+        return len > UINT64_MAX - PAGE_BYTES ? -EINVAL : len ? -ENOMEM : 0;
+    return on_range(t, SYS_madvise, addr, len, (uint64_t)advice);
+}
+
+int64_t sys_msync(struct task *t, gva_t addr, uint64_t len, int flags)
+{
+    if ((flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC)) || (addr & PAGE_MASK) ||
+        ((flags & MS_ASYNC) && (flags & MS_SYNC)))
+        return -EINVAL;
+    return on_range(t, SYS_msync, addr, len, (uint64_t)flags);
+}
+
+int64_t sys_mlock(struct task *t, gva_t addr, uint64_t len)
+{
+    return on_rounded(t, SYS_mlock, addr, len, 0);
+}
+
+int64_t sys_mlock2(struct task *t, gva_t addr, uint64_t len, int flags)
+{
+    if (flags & ~MLOCK_ONFAULT)
+        return -EINVAL;
+    return on_rounded(t, SYS_mlock2, addr, len, (uint64_t)flags);
+}
+
+int64_t sys_munlock(struct task *t, gva_t addr, uint64_t len)
+{
+    return on_rounded(t, SYS_munlock, addr, len, 0);
+}
+
+/* Each region by itself: the host's call would lock noahv's own memory and the whole reservation. */
+int64_t sys_mlockall(struct task *t, int flags)
+{
+    if (!flags || (flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) || flags == MCL_ONFAULT)
+        return -EINVAL;
+    if (flags & MCL_FUTURE)
+        note_once(t, SYS_mlockall, "mlockall(MCL_FUTURE) is accepted but later mappings are not locked");
+    if (!(flags & MCL_CURRENT))
+        return 0;
+    return on_mapped(t, SYS_mlock2, 0, t->mem->limit, flags & MCL_ONFAULT ? MLOCK_ONFAULT : 0);
+}
+
+int64_t sys_munlockall(struct task *t)
+{
+    return on_mapped(t, SYS_munlock, 0, t->mem->limit, 0);
+}
+
+int64_t sys_mincore(struct task *t, gva_t addr, uint64_t len, gva_t vec)
+{
+    if (addr & PAGE_MASK)
+        return -EINVAL;
+    if (!page_range(t, addr, &len) || !fully_mapped(t, addr, len))
+        return -ENOMEM;
+    return HOST(t, SYS_mincore, span(t, addr, len), len, span(t, vec, len >> PAGE_SHIFT));
+}
+
+int64_t sys_mseal(struct task *t, gva_t addr, uint64_t len, uint64_t flags)
+{
+    if (flags || !page_range(t, addr, &len))
+        return -EINVAL;
+    return fully_mapped(t, addr, len) ? gmem_seal(t->mem, addr, len) : -ENOMEM;
+}
+
+/* mm/mremap.c: what may be asked, in the kernel's order. */
+static int mremap_check(struct task *t, gva_t old, uint64_t old_len, uint64_t new_len, uint64_t flags,
+                        gva_t new)
+{
+    if (flags & ~(uint64_t)(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP))
+        return -EINVAL;
+    if ((flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) && !(flags & MREMAP_MAYMOVE))
+        return -EINVAL;
+    if ((flags & MREMAP_DONTUNMAP) && old_len != new_len)
+        return -EINVAL;
+    if ((old & PAGE_MASK) || !new_len)
+        return -EINVAL;
+    if (flags & MREMAP_FIXED) {
+        if ((new & PAGE_MASK) || !range_within(new, new_len, t->mem->limit))
+            return -EINVAL;
+        if (old < new + new_len && new < old + old_len)
+            return -EINVAL;
+        if (new < MM_MIN_ADDR)
+            return -EPERM;
+    }
+    return 0;
+}
+
+int64_t sys_mremap(struct task *t, gva_t old, uint64_t old_len, uint64_t new_len, uint64_t flags, gva_t new)
+{
+    struct region r;
+    int64_t at;
+    int err;
+
+    if (old_len > t->mem->limit || new_len > t->mem->limit)
+        return old_len > t->mem->limit ? -EFAULT : -ENOMEM;
+    old_len = page_up(old_len);
+    new_len = page_up(new_len);
+    err = mremap_check(t, old, old_len, new_len, flags, new);
+    if (err)
+        return err;
+    if (!gmem_region_at(t->mem, old, &r) || old_len > r.start + r.len - old)
+        return -EFAULT;
+    if (!old_len && !(r.flags & GMEM_SHARED)) /* duplicating needs a shared mapping */
+        return -EINVAL;
+
+    if (!(flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) && old_len) {
+        if (new_len == old_len)
+            return (int64_t)old;
+        if (new_len < old_len) {
+            err = gmem_unmap(t->mem, old + new_len, old_len - new_len);
+            return err ? err : (int64_t)old;
+        }
+        if (old + old_len == r.start + r.len && gmem_grow(t->mem, old, old_len, new_len) == 0)
+            return (int64_t)old;
+        if (!(flags & MREMAP_MAYMOVE))
+            return -ENOMEM;
+    }
+    at = flags & MREMAP_FIXED ? (int64_t)new : place(t, new, new_len, 0);
+    if (at < 0)
+        return at;
+    if ((flags & MREMAP_FIXED) && new_len < old_len) { /* the tail goes first, as in mremap_to() */
+        err = gmem_unmap(t->mem, old + new_len, old_len - new_len);
+        if (err)
+            return err;
+        old_len = new_len;
+    }
+    err = gmem_move(t->mem, old, old_len, (gva_t)at, new_len, flags & MREMAP_DONTUNMAP);
+    return err ? err : at;
+}
+
+int64_t sys_riscv_flush_icache(struct task *t, gva_t start, gva_t end, uint64_t flags)
+{
+    (void)start;
+    (void)end;
+    if (flags & ~(uint64_t)1) /* SYS_RISCV_FLUSH_ICACHE_LOCAL */
+        return -EINVAL;
+    vm_flush_code(t->nh);
+    return 0;
+}

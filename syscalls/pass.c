@@ -1,0 +1,124 @@
+/*
+ * The generic road of a call that means the same on the host: each argument is marshalled by its kind, one
+ * raw host call is made, its result is the guest's. Nothing with nested pointers or another layout comes here.
+ */
+#include <errno.h>
+
+#include "syscalls/fd.h"
+#include "syscalls/linux.h"
+#include "syscalls/path.h"
+
+/* The host copies of what a call names by string: two paths at most (renameat2), three strings (request_key). */
+struct pass {
+    struct path path[2];
+    char str[3][PATH_MAX];
+    unsigned paths, strs;
+};
+
+/* A string that is no path: a name of an attribute, of a message queue ... Longer than PATH_MAX is an error
+ * everywhere on Linux. */
+static int marshal_str(struct task *t, struct pass *p, uint64_t a, uint64_t *out)
+{
+    char *to = p->str[p->strs % ARRAY_SIZE(p->str)];
+    ssize_t n;
+
+    *out = 0;
+    if (!a)
+        return 0;
+    n = copy_str(t->mem, to, a, sizeof p->str[0]);
+    if (n < 0)
+        return (int)n;
+    p->strs++;
+    *out = (uint64_t)(uintptr_t)to;
+    return 0;
+}
+
+/* A path, with the directory descriptor before it when there is one. A NULL path stays NULL (utimensat). */
+static int marshal_path(struct task *t, const struct sysent *e, struct pass *p, int i, uint64_t a,
+                        uint64_t *host)
+{
+    bool at = i > 0 && kind_desc[e->kind[i - 1]].marshal == M_DIRFD;
+    struct path *to = &p->path[p->paths % ARRAY_SIZE(p->path)];
+    int r;
+
+    if (!a) {
+        host[i] = 0;
+        return at ? fd_check_at((int)host[i - 1]) : 0;
+    }
+    r = path_in(t, at ? (int)host[i - 1] : AT_FDCWD, a, to);
+    if (r < 0)
+        return r;
+    p->paths++;
+    if (at)
+        host[i - 1] = (uint64_t)(int64_t)to->dirfd;
+    host[i] = (uint64_t)(uintptr_t)to->name;
+    return 0;
+}
+
+static int marshal(struct task *t, const struct sysent *e, struct pass *p, const uint64_t *a, uint64_t *host)
+{
+    int r = 0;
+
+    for (int i = 0; i < e->nargs && r == 0; i++) {
+        const struct kind_desc *k = &kind_desc[e->kind[i]];
+
+        host[i] = a[i];
+        switch (k->marshal) {
+        case M_FD:
+            r = fd_is_own((int)a[i]) ? -EBADF : 0;
+            break;
+        case M_DIRFD:
+        case M_VAL:
+            break;
+        case M_PATH:
+            r = marshal_path(t, e, p, i, a[i], host);
+            break;
+        case M_STR:
+            r = marshal_str(t, p, a[i], &host[i]);
+            break;
+        case M_BUF:
+            host[i] = span(t, a[i], i + 1 < e->nargs ? a[i + 1] : 0);
+            break;
+        case M_PTR:
+            host[i] = span(t, a[i], k->size);
+            break;
+        default:
+            BUG_ON("a row with M_OWN arguments is passed through");
+        }
+    }
+    return r;
+}
+
+/* The road for calls that name no string: no need of struct pass and its pages. */
+static bool names_strings(const struct sysent *e)
+{
+    for (int i = 0; i < e->nargs; i++) {
+        uint8_t m = kind_desc[e->kind[i]].marshal;
+
+        if (m == M_PATH || m == M_STR)
+            return true;
+    }
+    return false;
+}
+
+static int64_t pass_strings(struct task *t, const struct sysent *e, const uint64_t *a)
+{
+    uint64_t host[SYS_ARGS_MAX] = {0};
+    struct pass p;
+    int r;
+
+    p.paths = p.strs = 0;
+    r = marshal(t, e, &p, a, host);
+    return r < 0 ? r : host_call(t, e->host_nr, host[0], host[1], host[2], host[3], host[4], host[5]);
+}
+
+int64_t pass_through(struct task *t, const struct sysent *e, const uint64_t *a)
+{
+    uint64_t host[SYS_ARGS_MAX] = {0};
+    int r;
+
+    if (names_strings(e))
+        return pass_strings(t, e, a);
+    r = marshal(t, e, NULL, a, host);
+    return r < 0 ? r : host_call(t, e->host_nr, host[0], host[1], host[2], host[3], host[4], host[5]);
+}

@@ -1,0 +1,256 @@
+/*
+ * Signals from the host to the guest: which host handlers stand behind the guest's actions, what a host
+ * handler records, and delivery at safe points. The calls of the guest are in sigcalls.c, the frame in
+ * sigframe.c. Rules: kernel/signal.c, arch/riscv/kernel/signal.c.
+ */
+#include "syscalls/signal.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "mem/fault.h"
+#include "syscalls/host.h"
+#include "syscalls/trace.h"
+
+#define DFL_IGNORED (SIG_BIT(SIGCHLD) | SIG_BIT(SIGURG) | SIG_BIT(SIGWINCH) | SIG_BIT(SIGCONT))
+#define DFL_STOPS (SIG_BIT(SIGSTOP) | SIG_BIT(SIGTSTP) | SIG_BIT(SIGTTIN) | SIG_BIT(SIGTTOU))
+
+/* Never blocked on the host: the window's own faults. */
+#define FAULT_SIGNALS (SIG_BIT(SIGSEGV) | SIG_BIT(SIGBUS))
+
+/* The task that this thread runs; read by the handler. */
+static _Thread_local struct task *current_task __attribute__((tls_model("initial-exec")));
+
+/*
+ * Runs on the alternate stack with everything masked. The interrupted context gets all signals blocked: the
+ * next one stays in the host's queue until this one has been delivered.
+ */
+static void on_host_signal(int sig, siginfo_t *info, void *ucontext)
+{
+    ucontext_t *uc = ucontext;
+    struct task *t = current_task;
+    uint64_t rip = (uint64_t)uc->uc_mcontext.gregs[REG_RIP], all = ~FAULT_SIGNALS;
+
+    if (!t)
+        return;
+    if (t->caught) { /* only a SIGSEGV or SIGBUS from kill() gets here */
+        t->held |= SIG_BIT(sig);
+        return;
+    }
+    t->caught_info = *info;
+    t->caught = sig;
+    atomic_store_explicit(&t->hart->kick, 1, memory_order_relaxed);
+    memcpy(&uc->uc_sigmask, &all, sizeof all);
+    if (rip - (uint64_t)(uintptr_t)host_call_begin <
+        (uint64_t)(uintptr_t)host_call_end - (uint64_t)(uintptr_t)host_call_begin)
+        uc->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)host_call_skip;
+}
+
+/* True when the default action of `sig` ends the process. */
+static bool dfl_is_deadly(int sig)
+{
+    return !((DFL_IGNORED | DFL_STOPS) & SIG_BIT(sig));
+}
+
+void signal_apply(struct process *p, int sig)
+{
+    const struct rv_sigaction *act = &p->act[sig];
+    uint64_t flags = act->flags & (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_RESTART);
+
+    if ((FAULT_SIGNALS | SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP)) & SIG_BIT(sig))
+        return;
+    if (act->handler == RV_SIG_IGN)
+        host_sigaction(sig, HOST_SIG_IGN, flags);
+    else if (act->handler != RV_SIG_DFL)
+        host_sigaction(sig, on_host_signal, flags);
+    else if (p->watch_deaths && dfl_is_deadly(sig))
+        host_sigaction(sig, on_host_signal, 0); /* so that its end can be told */
+    else
+        host_sigaction(sig, HOST_SIG_DFL, flags);
+}
+
+int signal_init(struct task *t)
+{
+    struct process *p = t->proc;
+
+    for (int sig = 1; sig <= RV_NSIG; sig++)
+        if (host_sigaction_get(sig) == HOST_SIG_IGN)
+            p->act[sig].handler = RV_SIG_IGN;
+        else if (p->watch_deaths)
+            signal_apply(p, sig);
+    t->sigmask = host_sigmask(0);
+    host_sigmask(t->sigmask & ~FAULT_SIGNALS);
+    return fault_install(on_host_signal);
+}
+
+int signal_thread_attach(struct task *t)
+{
+    current_task = t;
+    return fault_thread_init();
+}
+
+void signal_thread_detach(void)
+{
+    current_task = NULL;
+}
+
+void signal_exec(struct task *t)
+{
+    for (int sig = 1; sig <= RV_NSIG; sig++) {
+        struct rv_sigaction *act = &t->proc->act[sig];
+
+        if (act->handler == RV_SIG_DFL && !act->flags)
+            continue;
+        *act = (struct rv_sigaction){.handler = act->handler == RV_SIG_IGN ? RV_SIG_IGN : RV_SIG_DFL};
+        signal_apply(t->proc, sig);
+    }
+    t->altstack = (struct rv_stack){.flags = SS_DISABLE};
+}
+
+/* What the default action does, here because the host's handler stood in its place. */
+static void default_action(struct task *t, int sig)
+{
+    if (DFL_IGNORED & SIG_BIT(sig))
+        return;
+    if (DFL_STOPS & SIG_BIT(sig))
+        HOST_RAW(SYS_kill, getpid(), SIGSTOP);
+    else
+        process_die(t, sig);
+}
+
+/* Enters the handler of an action that has one. */
+static void enter_handler(struct task *t, int sig, const siginfo_t *info)
+{
+    struct rv_sigaction *act = &t->proc->act[sig];
+    uint64_t block = act->mask | (act->flags & SA_NODEFER ? 0 : SIG_BIT(sig));
+
+    if (!sigframe_push(t, sig, info, t->restore_mask ? t->saved_mask : t->sigmask)) {
+        process_die(t, SIGSEGV);
+        return;
+    }
+    t->restore_mask = false;
+    t->sigmask = (t->sigmask | block) & ~(SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP));
+    if (act->flags & SA_RESETHAND) {
+        act->handler = RV_SIG_DFL;
+        signal_apply(t->proc, sig);
+    }
+}
+
+static void deliver_one(struct task *t, int sig, const siginfo_t *info)
+{
+    uint64_t handler = t->proc->act[sig].handler;
+
+    if (handler == RV_SIG_IGN)
+        return;
+    trace_signal(t, info);
+    if (handler == RV_SIG_DFL)
+        default_action(t, sig);
+    else
+        enter_handler(t, sig, info);
+}
+
+void signal_force(struct task *t, int sig, int code, uint64_t addr)
+{
+    uint64_t handler = t->proc->act[sig].handler;
+    siginfo_t info = {.si_signo = sig, .si_code = code};
+
+    memcpy(&info.si_addr, &addr, sizeof addr);
+    trace_signal(t, &info);
+    if (handler == RV_SIG_DFL || handler == RV_SIG_IGN || (t->sigmask & SIG_BIT(sig)))
+        process_die(t, sig);
+    else
+        enter_handler(t, sig, &info);
+    host_sigmask(t->sigmask & ~FAULT_SIGNALS);
+}
+
+/* The lowest held signal that the mask lets through, or 0. */
+static int held_next(struct task *t)
+{
+    uint64_t ready = t->held & ~t->sigmask;
+
+    return ready ? __builtin_ctzll(ready) + 1 : 0;
+}
+
+void signal_deliver(struct task *t)
+{
+    int sig;
+
+    while ((t->caught || t->restore_mask || held_next(t)) && !t->proc->exiting) {
+        if (t->caught) {
+            siginfo_t info = t->caught_info;
+
+            sig = t->caught;
+            if (t->sigmask & SIG_BIT(sig) & FAULT_SIGNALS)
+                t->held |= SIG_BIT(sig);
+            else
+                deliver_one(t, sig, &info);
+            t->caught = 0; /* the host blocks everything up to here */
+        } else if ((sig = held_next(t)) != 0) {
+            siginfo_t info = {.si_signo = sig, .si_code = SI_USER};
+
+            t->held &= ~SIG_BIT(sig);
+            deliver_one(t, sig, &info);
+        } else {
+            t->restore_mask = false;
+            t->sigmask = t->saved_mask;
+        }
+        signal_thaw(t);
+    }
+}
+
+bool signal_freeze(struct task *t)
+{
+    uint64_t all = ~FAULT_SIGNALS;
+
+    return HOST(t, SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, 8) == 0;
+}
+
+void signal_thaw(struct task *t)
+{
+    host_sigmask(t->sigmask & ~FAULT_SIGNALS);
+}
+
+int64_t signal_set_mask(struct task *t, uint64_t mask)
+{
+    uint64_t guest = mask & ~(SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP)), host = guest & ~FAULT_SIGNALS;
+    int64_t r = HOST(t, SYS_rt_sigprocmask, SIG_SETMASK, &host, NULL, 8);
+
+    if (r == 0)
+        t->sigmask = guest;
+    return r;
+}
+
+int64_t sig_masked_call(struct task *t, gva_t mask, uint64_t size, enum mask_form form, int arg, long nr,
+                        const uint64_t a[6])
+{
+    uint64_t b[6], guest, host;
+    struct {
+        const uint64_t *at;
+        uint64_t size;
+    } pair = {&host, sizeof host};
+    int64_t r;
+
+    if (!mask)
+        return host_call(t, nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+    if (size != sizeof guest)
+        return -EINVAL;
+    if (get_user(t->mem, &guest, mask))
+        return -EFAULT;
+    guest &= ~(SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP));
+    host = guest & ~FAULT_SIGNALS;
+    memcpy(b, a, sizeof b);
+    b[arg] = form == MASK_PAIR ? (uint64_t)(uintptr_t)&pair : (uint64_t)(uintptr_t)&host;
+
+    t->saved_mask = t->sigmask;
+    t->sigmask = guest;
+    t->restore_mask = true;
+    r = host_call(t, nr, b[0], b[1], b[2], b[3], b[4], b[5]);
+    if (!t->caught || r == -ERESTARTNOINTR) {
+        t->sigmask = t->saved_mask;
+        t->restore_mask = false;
+    }
+    return r;
+}
