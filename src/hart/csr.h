@@ -15,11 +15,11 @@ enum csr_number {
 
 /* What a register is to VU-mode. */
 enum csr_kind {
-    CSR_ABSENT,   /* no such register, or machine-level: illegal instruction */
+    CSR_ABSENT, /* no such register, or machine-level: illegal instruction */
     CSR_USER_RW,
-    CSR_USER_RO,  /* a write is an illegal instruction */
-    CSR_HS_RW,    /* HS-mode may: virtual instruction */
-    CSR_HS_RO,    /* as HS_RW; a write is an illegal instruction in HS-mode already, and so here */
+    CSR_USER_RO, /* a write is an illegal instruction */
+    CSR_HS_RW,   /* HS-mode may: virtual instruction */
+    CSR_HS_RO,   /* as HS_RW; a write is an illegal instruction in HS-mode already, and so here */
 };
 
 enum csr_verdict { CSR_ALLOWED, CSR_ILLEGAL, CSR_VIRTUAL };

@@ -67,14 +67,16 @@ static uint64_t trap_transform(const struct insn *i, uint64_t offset)
 int trap_gpf(struct hart *h, enum trap_cause cause, const struct insn *i, uint64_t addr, uint64_t fault,
              bool bus)
 {
-    return trap_take(h, (struct trap){
+    struct trap t = {
         .scause = cause,
         .stval = fault,
         .htval = fault >> 2,
         .htinst = i ? trap_transform(i, fault - addr) : 0,
         .gva = true,
         .bus = bus,
-    });
+    };
+
+    return trap_take(h, t);
 }
 
 int trap_access_failed(struct hart *h, enum trap_cause cause, const struct insn *i, uint64_t addr)

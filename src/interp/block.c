@@ -26,8 +26,8 @@ struct block_cache {
     struct block none; /* the guess that is never right */
     const void *const *go;
     unsigned epoch, code_gen;
-    size_t used;       /* bytes of the arena */
-    char *arena;       /* owned: BLOCK_ARENA bytes, touched as they fill */
+    size_t used; /* bytes of the arena */
+    char *arena; /* owned: BLOCK_ARENA bytes, touched as they fill */
 };
 
 struct block_cache *block_cache_create(const void *const *go)
@@ -36,8 +36,8 @@ struct block_cache *block_cache_create(const void *const *go)
 
     if (!c)
         return NULL;
-    c->arena = mmap(NULL, BLOCK_ARENA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
-                    0);
+    c->arena =
+        mmap(NULL, BLOCK_ARENA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (c->arena == MAP_FAILED) {
         free(c);
         return NULL;

@@ -18,17 +18,17 @@ enum block_op {
 };
 
 struct cell {
-    const void *go;    /* the engine's code for insn.op, which may be an enum block_op */
+    const void *go; /* the engine's code for insn.op, which may be an enum block_op */
     struct insn insn;
     uint64_t pc;
 };
 
 struct block {
-    uint64_t pc;            /* of the first instruction */
-    uint32_t n;             /* instructions, not counting the last cell */
-    struct block *next[2];  /* guesses where control goes after OP_NEXT and after OP_JUMP: compare their pc */
-    struct block *bucket;   /* others of the same hash */
-    struct cell cell[];     /* n + 1 */
+    uint64_t pc;           /* of the first instruction */
+    uint32_t n;            /* instructions, not counting the last cell */
+    struct block *next[2]; /* guesses where control goes after OP_NEXT and after OP_JUMP: compare their pc */
+    struct block *bucket;  /* others of the same hash */
+    struct cell cell[];    /* n + 1 */
 };
 
 struct block_cache;

@@ -18,8 +18,8 @@ static inline uint64_t interp_unretired(const struct block *b, const struct cell
 
 /* True when a body of this format may leave something in x[0]. Rows that only write rd are decoded to
  * BLOCK_NOP when it is x0, and so need no care. */
-#define WRITES_X0(fmt)                                                                             \
-    (FMT_##fmt == FMT_LD || FMT_##fmt == FMT_J || FMT_##fmt == FMT_JALR || FMT_##fmt == FMT_AMO ||  \
+#define WRITES_X0(fmt)                                                                                \
+    (FMT_##fmt == FMT_LD || FMT_##fmt == FMT_J || FMT_##fmt == FMT_JALR || FMT_##fmt == FMT_AMO ||    \
      FMT_##fmt == FMT_LR || FMT_##fmt == FMT_CSR || FMT_##fmt == FMT_CSRI || FMT_##fmt == FMT_FCMP || \
      FMT_##fmt == FMT_F2X || FMT_##fmt == FMT_F2XRM)
 
@@ -29,40 +29,43 @@ static inline uint64_t interp_unretired(const struct block *b, const struct cell
  * The code of one row. All conditions but those on the result are constants, and most results are. After
  * FENCE.I the current block is gone, so nothing may be linked to it.
  */
-#define STEP(name, fmt, flags)                                                                     \
-    if (OP_NEEDS_PC(name, flags))                                                                  \
-        h->pc = c->pc;                                                                             \
-    if (READS_INSTRET(fmt))                                                                        \
-        h->instret -= interp_unretired(b, c);                                                      \
-    result = op_##name(h, &c->insn);                                                               \
-    if (READS_INSTRET(fmt))                                                                        \
-        h->instret += interp_unretired(b, c);                                                      \
-    if (WRITES_X0(fmt))                                                                            \
-        h->x[0] = 0;                                                                               \
-    if (result == OP_EXIT)                                                                         \
-        goto trapped;                                                                              \
-    if ((flags) & INSN_ENDS) {                                                                     \
-        if (result == OP_JUMP)                                                                     \
-            CHAIN(1);                                                                              \
-        h->pc = c->pc + c->insn.len;                                                               \
-        if (result == OP_REFETCH)                                                                  \
-            goto refetch;                                                                          \
-        CHAIN(0);                                                                                  \
-    }                                                                                              \
-    c++;                                                                                           \
-    goto *c->go
+/* clang-format off */
+#define STEP(name, fmt, flags)                    \
+do_##name:                                        \
+    if (OP_NEEDS_PC(name, flags))                 \
+        h->pc = c->pc;                            \
+    if (READS_INSTRET(fmt))                       \
+        h->instret -= interp_unretired(b, c);     \
+    result = op_##name(h, &c->insn);              \
+    if (READS_INSTRET(fmt))                       \
+        h->instret += interp_unretired(b, c);     \
+    if (WRITES_X0(fmt))                           \
+        h->x[0] = 0;                              \
+    if (result == OP_EXIT)                        \
+        goto trapped;                             \
+    if ((flags) & INSN_ENDS) {                    \
+        if (result == OP_JUMP)                    \
+            CHAIN(1);                             \
+        h->pc = c->pc + c->insn.len;              \
+        if (result == OP_REFETCH)                 \
+            goto refetch;                         \
+        CHAIN(0);                                 \
+    }                                             \
+    c++;                                          \
+    goto *(c->go)
 
 /* Goes on at h->pc: straight into the block that followed last time if it is the right one. */
-#define CHAIN(way)                                                                                 \
-    do {                                                                                           \
-        guess = &b->next[way];                                                                     \
-        if (UNLIKELY((*guess)->pc != h->pc || interp_kicked(h)))                                   \
-            goto leave;                                                                            \
-        b = *guess;                                                                                \
-        c = b->cell;                                                                               \
-        h->instret += b->n;                                                                        \
-        goto *c->go;                                                                               \
+#define CHAIN(way)                                               \
+    do {                                                         \
+        guess = &b->next[way];                                   \
+        if (UNLIKELY((*guess)->pc != h->pc || interp_kicked(h))) \
+            goto leave;                                          \
+        b = *guess;                                              \
+        c = b->cell;                                             \
+        h->instret += b->n;                                      \
+        goto *(c->go);                                           \
     } while (0)
+/* clang-format on */
 
 static inline bool interp_kicked(struct hart *h)
 {
@@ -114,22 +117,20 @@ leave:
         *guess = b;
     c = b->cell;
     h->instret += b->n;
-    goto *c->go;
+    goto *(c->go);
 
 refetch:
     block_flush(cache);
     guess = NULL;
     goto leave;
 
-#define INSN(name, fmt, match, mask, ext, flags)                                                   \
-do_##name:                                                                                         \
-    STEP(name, fmt, flags);
+#define INSN(name, fmt, match, mask, ext, flags) STEP(name, fmt, flags);
 #include "isa/insn.def"
 #undef INSN
 
 do_nop:
     c++;
-    goto *c->go;
+    goto *(c->go);
 
 do_end:
     h->pc = c->pc;

@@ -18,9 +18,9 @@
 #include "hart/hart.h"
 #include "mem/access.h"
 
-#define OP(name)                                                                                   \
-    static inline __attribute__((always_inline)) int op_##name(                                    \
-        __attribute__((unused)) struct hart *h, __attribute__((unused)) const struct insn *i)
+#define OP(name)                                                                                       \
+    static inline __attribute__((always_inline)) int op_##name(__attribute__((unused)) struct hart *h, \
+                                                               __attribute__((unused)) const struct insn *i)
 
 #define OP_NEEDS_PC(name, flags) (((flags) & (INSN_ENDS | INSN_TRAP)) != 0 || OP_##name == OP_auipc)
 
@@ -38,26 +38,26 @@ static inline uint64_t op_sext32(uint64_t v)
 
 /* Bodies that are one expression of the operands `a` and `b`: two registers; a register and the immediate
  * (or shift amount); one register. The W forms sign-extend the low word of the result. */
-#define OP_RR(name, expr)                                                                          \
-    OP(name)                                                                                       \
-    {                                                                                              \
-        const uint64_t a = h->x[i->rs1], b = h->x[i->rs2];                                         \
-        h->x[i->rd] = (expr);                                                                      \
-        return OP_NEXT;                                                                            \
+#define OP_RR(name, expr)                                  \
+    OP(name)                                               \
+    {                                                      \
+        const uint64_t a = h->x[i->rs1], b = h->x[i->rs2]; \
+        h->x[i->rd] = (expr);                              \
+        return OP_NEXT;                                    \
     }
-#define OP_RI(name, expr)                                                                          \
-    OP(name)                                                                                       \
-    {                                                                                              \
-        const uint64_t a = h->x[i->rs1], b = op_imm(i);                                            \
-        h->x[i->rd] = (expr);                                                                      \
-        return OP_NEXT;                                                                            \
+#define OP_RI(name, expr)                               \
+    OP(name)                                            \
+    {                                                   \
+        const uint64_t a = h->x[i->rs1], b = op_imm(i); \
+        h->x[i->rd] = (expr);                           \
+        return OP_NEXT;                                 \
     }
-#define OP_R1(name, expr)                                                                          \
-    OP(name)                                                                                       \
-    {                                                                                              \
-        const uint64_t a = h->x[i->rs1];                                                           \
-        h->x[i->rd] = (expr);                                                                      \
-        return OP_NEXT;                                                                            \
+#define OP_R1(name, expr)                \
+    OP(name)                             \
+    {                                    \
+        const uint64_t a = h->x[i->rs1]; \
+        h->x[i->rd] = (expr);            \
+        return OP_NEXT;                  \
     }
 #define OP_RRW(name, expr) OP_RR(name, op_sext32(expr))
 #define OP_RIW(name, expr) OP_RI(name, op_sext32(expr))
@@ -66,11 +66,10 @@ static inline uint64_t op_sext32(uint64_t v)
  * An access: true when it took place. The bound comes first, in the same expression; the guard zones of the
  * window absorb what a transfer that starts below the limit has beyond it.
  */
-#define OP_LOADED(bits, addr, out)                                                                 \
-    LIKELY((addr) < h->limit && access_load##bits(h->window + (addr), (out)))
-#define OP_STORED(bits, addr, value)                                                               \
+#define OP_LOADED(bits, addr, out) LIKELY((addr) < h->limit && access_load##bits(h->window + (addr), (out)))
+#define OP_STORED(bits, addr, value) \
     LIKELY((addr) < h->limit && access_store##bits(h->window + (addr), (value)))
-#define OP_SWAPPED(bits, addr, old, desired, done)                                                 \
+#define OP_SWAPPED(bits, addr, old, desired, done) \
     LIKELY((addr) < h->limit && access_cas##bits(h->window + (addr), (old), (desired), (done)))
 
 #include "ops/ops_i.h"

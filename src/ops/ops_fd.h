@@ -37,64 +37,64 @@ static inline bool op_fp_begin(const struct hart *h, const struct insn *i, struc
 }
 
 /* One operation of the FPU, with and without a rounding mode. */
-#define OP_FP_RM(name, stmt)                                                                       \
-    OP(name)                                                                                       \
-    {                                                                                              \
-        struct fpu e;                                                                              \
-        if (!op_fp_begin(h, i, &e))                                                                \
-            return trap_illegal(h, i);                                                             \
-        stmt;                                                                                      \
-        h->fcsr |= e.flags;                                                                        \
-        return OP_NEXT;                                                                            \
+#define OP_FP_RM(name, stmt)           \
+    OP(name)                           \
+    {                                  \
+        struct fpu e;                  \
+        if (!op_fp_begin(h, i, &e))    \
+            return trap_illegal(h, i); \
+        stmt;                          \
+        h->fcsr |= e.flags;            \
+        return OP_NEXT;                \
     }
-#define OP_FP(name, stmt)                                                                          \
-    OP(name)                                                                                       \
-    {                                                                                              \
-        struct fpu e = { 0 };                                                                      \
-        stmt;                                                                                      \
-        h->fcsr |= e.flags;                                                                        \
-        return OP_NEXT;                                                                            \
+#define OP_FP(name, stmt)     \
+    OP(name)                  \
+    {                         \
+        struct fpu e = { 0 }; \
+        stmt;                 \
+        h->fcsr |= e.flags;   \
+        return OP_NEXT;       \
     }
 /* Moves bits, raises nothing. */
-#define OP_FP_MOVE(name, stmt)                                                                     \
-    OP(name)                                                                                       \
-    {                                                                                              \
-        stmt;                                                                                      \
-        return OP_NEXT;                                                                            \
+#define OP_FP_MOVE(name, stmt) \
+    OP(name)                   \
+    {                          \
+        stmt;                  \
+        return OP_NEXT;        \
     }
 
 #define OP_A(s) op_get_##s(h, i->rs1)
 #define OP_B(s) op_get_##s(h, i->rs2)
 #define OP_C(s) op_get_##s(h, i->rs3)
 
-#define OP_FP_BOTH(s, p)                                                                           \
-    OP_FP_RM(fadd_##s, op_set_##s(h, i->rd, p##_add(&e, OP_A(s), OP_B(s))))                        \
-    OP_FP_RM(fsub_##s, op_set_##s(h, i->rd, p##_sub(&e, OP_A(s), OP_B(s))))                        \
-    OP_FP_RM(fmul_##s, op_set_##s(h, i->rd, p##_mul(&e, OP_A(s), OP_B(s))))                        \
-    OP_FP_RM(fdiv_##s, op_set_##s(h, i->rd, p##_div(&e, OP_A(s), OP_B(s))))                        \
-    OP_FP_RM(fsqrt_##s, op_set_##s(h, i->rd, p##_sqrt(&e, OP_A(s))))                               \
-    /* Negating an operand is exact, and a NaN result is canonical whatever its operands' signs. */ \
-    OP_FP_RM(fmadd_##s, op_set_##s(h, i->rd, p##_fma(&e, OP_A(s), OP_B(s), OP_C(s))))              \
-    OP_FP_RM(fmsub_##s, op_set_##s(h, i->rd, p##_fma(&e, OP_A(s), OP_B(s), OP_C(s) ^ OP_SIGN_##s))) \
-    OP_FP_RM(fnmsub_##s, op_set_##s(h, i->rd, p##_fma(&e, OP_A(s) ^ OP_SIGN_##s, OP_B(s), OP_C(s)))) \
-    OP_FP_RM(fnmadd_##s, op_set_##s(h, i->rd, p##_fma(&e, OP_A(s) ^ OP_SIGN_##s, OP_B(s),          \
-                                                      OP_C(s) ^ OP_SIGN_##s)))                     \
-    OP_FP(fmin_##s, op_set_##s(h, i->rd, p##_min(&e, OP_A(s), OP_B(s))))                           \
-    OP_FP(fmax_##s, op_set_##s(h, i->rd, p##_max(&e, OP_A(s), OP_B(s))))                           \
-    OP_FP(feq_##s, h->x[i->rd] = p##_eq(&e, OP_A(s), OP_B(s)))                                     \
-    OP_FP(flt_##s, h->x[i->rd] = p##_lt(&e, OP_A(s), OP_B(s)))                                     \
-    OP_FP(fle_##s, h->x[i->rd] = p##_le(&e, OP_A(s), OP_B(s)))                                     \
-    OP_FP_RM(fcvt_w_##s, h->x[i->rd] = p##_to_i32(&e, OP_A(s)))                                    \
-    OP_FP_RM(fcvt_wu_##s, h->x[i->rd] = p##_to_u32(&e, OP_A(s)))                                   \
-    OP_FP_RM(fcvt_l_##s, h->x[i->rd] = p##_to_i64(&e, OP_A(s)))                                    \
-    OP_FP_RM(fcvt_lu_##s, h->x[i->rd] = p##_to_u64(&e, OP_A(s)))                                   \
-    OP_FP_RM(fcvt_##s##_w, op_set_##s(h, i->rd, p##_from_i32(&e, (int32_t)h->x[i->rs1])))          \
-    OP_FP_RM(fcvt_##s##_wu, op_set_##s(h, i->rd, p##_from_u32(&e, (uint32_t)h->x[i->rs1])))        \
-    OP_FP_RM(fcvt_##s##_l, op_set_##s(h, i->rd, p##_from_i64(&e, (int64_t)h->x[i->rs1])))          \
-    OP_FP_RM(fcvt_##s##_lu, op_set_##s(h, i->rd, p##_from_u64(&e, h->x[i->rs1])))                  \
-    OP_FP_MOVE(fsgnj_##s, op_set_##s(h, i->rd, (OP_A(s) & ~OP_SIGN_##s) | (OP_B(s) & OP_SIGN_##s))) \
-    OP_FP_MOVE(fsgnjn_##s, op_set_##s(h, i->rd, (OP_A(s) & ~OP_SIGN_##s) | (~OP_B(s) & OP_SIGN_##s))) \
-    OP_FP_MOVE(fsgnjx_##s, op_set_##s(h, i->rd, OP_A(s) ^ (OP_B(s) & OP_SIGN_##s)))                \
+#define OP_FP_BOTH(s, p)                                                                               \
+    OP_FP_RM(fadd_##s, op_set_##s(h, i->rd, p##_add(&e, OP_A(s), OP_B(s))))                            \
+    OP_FP_RM(fsub_##s, op_set_##s(h, i->rd, p##_sub(&e, OP_A(s), OP_B(s))))                            \
+    OP_FP_RM(fmul_##s, op_set_##s(h, i->rd, p##_mul(&e, OP_A(s), OP_B(s))))                            \
+    OP_FP_RM(fdiv_##s, op_set_##s(h, i->rd, p##_div(&e, OP_A(s), OP_B(s))))                            \
+    OP_FP_RM(fsqrt_##s, op_set_##s(h, i->rd, p##_sqrt(&e, OP_A(s))))                                   \
+    /* Negating an operand is exact, and a NaN result is canonical whatever its operands' signs. */    \
+    OP_FP_RM(fmadd_##s, op_set_##s(h, i->rd, p##_fma(&e, OP_A(s), OP_B(s), OP_C(s))))                  \
+    OP_FP_RM(fmsub_##s, op_set_##s(h, i->rd, p##_fma(&e, OP_A(s), OP_B(s), OP_C(s) ^ OP_SIGN_##s)))    \
+    OP_FP_RM(fnmsub_##s, op_set_##s(h, i->rd, p##_fma(&e, OP_A(s) ^ OP_SIGN_##s, OP_B(s), OP_C(s))))   \
+    OP_FP_RM(fnmadd_##s,                                                                               \
+             op_set_##s(h, i->rd, p##_fma(&e, OP_A(s) ^ OP_SIGN_##s, OP_B(s), OP_C(s) ^ OP_SIGN_##s))) \
+    OP_FP(fmin_##s, op_set_##s(h, i->rd, p##_min(&e, OP_A(s), OP_B(s))))                               \
+    OP_FP(fmax_##s, op_set_##s(h, i->rd, p##_max(&e, OP_A(s), OP_B(s))))                               \
+    OP_FP(feq_##s, h->x[i->rd] = p##_eq(&e, OP_A(s), OP_B(s)))                                         \
+    OP_FP(flt_##s, h->x[i->rd] = p##_lt(&e, OP_A(s), OP_B(s)))                                         \
+    OP_FP(fle_##s, h->x[i->rd] = p##_le(&e, OP_A(s), OP_B(s)))                                         \
+    OP_FP_RM(fcvt_w_##s, h->x[i->rd] = p##_to_i32(&e, OP_A(s)))                                        \
+    OP_FP_RM(fcvt_wu_##s, h->x[i->rd] = p##_to_u32(&e, OP_A(s)))                                       \
+    OP_FP_RM(fcvt_l_##s, h->x[i->rd] = p##_to_i64(&e, OP_A(s)))                                        \
+    OP_FP_RM(fcvt_lu_##s, h->x[i->rd] = p##_to_u64(&e, OP_A(s)))                                       \
+    OP_FP_RM(fcvt_##s##_w, op_set_##s(h, i->rd, p##_from_i32(&e, (int32_t)h->x[i->rs1])))              \
+    OP_FP_RM(fcvt_##s##_wu, op_set_##s(h, i->rd, p##_from_u32(&e, (uint32_t)h->x[i->rs1])))            \
+    OP_FP_RM(fcvt_##s##_l, op_set_##s(h, i->rd, p##_from_i64(&e, (int64_t)h->x[i->rs1])))              \
+    OP_FP_RM(fcvt_##s##_lu, op_set_##s(h, i->rd, p##_from_u64(&e, h->x[i->rs1])))                      \
+    OP_FP_MOVE(fsgnj_##s, op_set_##s(h, i->rd, (OP_A(s) & ~OP_SIGN_##s) | (OP_B(s) & OP_SIGN_##s)))    \
+    OP_FP_MOVE(fsgnjn_##s, op_set_##s(h, i->rd, (OP_A(s) & ~OP_SIGN_##s) | (~OP_B(s) & OP_SIGN_##s)))  \
+    OP_FP_MOVE(fsgnjx_##s, op_set_##s(h, i->rd, OP_A(s) ^ (OP_B(s) & OP_SIGN_##s)))                    \
     OP_FP_MOVE(fclass_##s, h->x[i->rd] = p##_class(OP_A(s)))
 
 OP_FP_BOTH(s, f32)
@@ -108,15 +108,15 @@ OP_FP_MOVE(fmv_w_x, op_set_s(h, i->rd, (uint32_t)h->x[i->rs1]))
 OP_FP_MOVE(fmv_x_d, h->x[i->rd] = h->f[i->rs1])
 OP_FP_MOVE(fmv_d_x, h->f[i->rd] = h->x[i->rs1])
 
-#define OP_FP_LOAD(name, bits, s)                                                                  \
-    OP(name)                                                                                       \
-    {                                                                                              \
-        const uint64_t addr = h->x[i->rs1] + op_imm(i);                                            \
-        uint##bits##_t v;                                                                          \
-        if (!OP_LOADED(bits, addr, &v))                                                            \
-            return trap_access_failed(h, CAUSE_GPF_LOAD, i, addr);                                 \
-        op_set_##s(h, i->rd, v);                                                                   \
-        return OP_NEXT;                                                                            \
+#define OP_FP_LOAD(name, bits, s)                                  \
+    OP(name)                                                       \
+    {                                                              \
+        const uint64_t addr = h->x[i->rs1] + op_imm(i);            \
+        uint##bits##_t v;                                          \
+        if (!OP_LOADED(bits, addr, &v))                            \
+            return trap_access_failed(h, CAUSE_GPF_LOAD, i, addr); \
+        op_set_##s(h, i->rd, v);                                   \
+        return OP_NEXT;                                            \
     }
 
 OP_FP_LOAD(flw, 32, s)

@@ -17,7 +17,7 @@ OP_RI(slti, (int64_t)a < (int64_t)b)
 OP_RI(sltiu, a < b)
 OP_RI(xori, a ^ b)
 OP_RI(ori, a | b)
-OP_RI(andi, a & b)
+OP_RI(andi, a &b)
 OP_RI(slli, a << (b & 63))
 OP_RI(srli, a >> (b & 63))
 OP_RI(srai, (uint64_t)((int64_t)a >> (b & 63)))
@@ -31,7 +31,7 @@ OP_RR(xor, a ^ b)
 OP_RR(srl, a >> (b & 63))
 OP_RR(sra, (uint64_t)((int64_t)a >> (b & 63)))
 OP_RR(or, a | b)
-OP_RR(and, a & b)
+OP_RR(and, a &b)
 
 OP_RIW(addiw, a + b)
 OP_RIW(slliw, a << (b & 31))
@@ -61,14 +61,14 @@ OP(jalr)
     return OP_JUMP;
 }
 
-#define OP_BRANCH(name, expr)                                                                      \
-    OP(name)                                                                                       \
-    {                                                                                              \
-        const uint64_t a = h->x[i->rs1], b = h->x[i->rs2];                                         \
-        if (!(expr))                                                                               \
-            return OP_NEXT;                                                                        \
-        h->pc += op_imm(i);                                                                        \
-        return OP_JUMP;                                                                            \
+#define OP_BRANCH(name, expr)                              \
+    OP(name)                                               \
+    {                                                      \
+        const uint64_t a = h->x[i->rs1], b = h->x[i->rs2]; \
+        if (!(expr))                                       \
+            return OP_NEXT;                                \
+        h->pc += op_imm(i);                                \
+        return OP_JUMP;                                    \
     }
 
 OP_BRANCH(beq, a == b)
@@ -79,15 +79,15 @@ OP_BRANCH(bltu, a < b)
 OP_BRANCH(bgeu, a >= b)
 
 /* Loads: `type` says how the value is extended. Misaligned accesses simply work. */
-#define OP_LOAD(name, bits, type)                                                                  \
-    OP(name)                                                                                       \
-    {                                                                                              \
-        const uint64_t addr = h->x[i->rs1] + op_imm(i);                                            \
-        uint##bits##_t v;                                                                          \
-        if (!OP_LOADED(bits, addr, &v))                                                            \
-            return trap_access_failed(h, CAUSE_GPF_LOAD, i, addr);                                 \
-        h->x[i->rd] = (uint64_t)(type)v;                                                           \
-        return OP_NEXT;                                                                            \
+#define OP_LOAD(name, bits, type)                                  \
+    OP(name)                                                       \
+    {                                                              \
+        const uint64_t addr = h->x[i->rs1] + op_imm(i);            \
+        uint##bits##_t v;                                          \
+        if (!OP_LOADED(bits, addr, &v))                            \
+            return trap_access_failed(h, CAUSE_GPF_LOAD, i, addr); \
+        h->x[i->rd] = (uint64_t)(type)v;                           \
+        return OP_NEXT;                                            \
     }
 
 OP_LOAD(lb, 8, int8_t)
@@ -98,13 +98,13 @@ OP_LOAD(lbu, 8, uint8_t)
 OP_LOAD(lhu, 16, uint16_t)
 OP_LOAD(lwu, 32, uint32_t)
 
-#define OP_STORE(name, bits, reg)                                                                  \
-    OP(name)                                                                                       \
-    {                                                                                              \
-        const uint64_t addr = h->x[i->rs1] + op_imm(i);                                            \
-        if (!OP_STORED(bits, addr, (uint##bits##_t)h->reg[i->rs2]))                                \
-            return trap_access_failed(h, CAUSE_GPF_STORE, i, addr);                                \
-        return OP_NEXT;                                                                            \
+#define OP_STORE(name, bits, reg)                                   \
+    OP(name)                                                        \
+    {                                                               \
+        const uint64_t addr = h->x[i->rs1] + op_imm(i);             \
+        if (!OP_STORED(bits, addr, (uint##bits##_t)h->reg[i->rs2])) \
+            return trap_access_failed(h, CAUSE_GPF_STORE, i, addr); \
+        return OP_NEXT;                                             \
     }
 
 OP_STORE(sb, 8, x)

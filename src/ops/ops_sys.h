@@ -84,10 +84,10 @@ OP(csrrci)
 }
 
 /* HS-mode may execute these, VU-mode may not (Priv. 1.13, "Virtual Instruction Exceptions"). */
-#define OP_PRIVILEGED(name)                                                                        \
-    OP(name)                                                                                       \
-    {                                                                                              \
-        return trap_virtual(h, i);                                                                 \
+#define OP_PRIVILEGED(name)        \
+    OP(name)                       \
+    {                              \
+        return trap_virtual(h, i); \
     }
 
 OP_PRIVILEGED(sret)
