@@ -1,0 +1,115 @@
+/* execve of itself in every form: arguments and environment arrive, descriptors and masks as they should. */
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/stat.h>
+
+#include "guest.h"
+
+extern char **environ;
+
+static int stage_two(int argc, char **argv)
+{
+    sigset_t set;
+    struct sigaction usr1, usr2;
+
+    printf("argv[0] = %s\n", argv[0][0] == '/' ? strrchr(argv[0], '/') : argv[0]);
+    for (int i = 2; i < argc; i++)
+        printf("argv[%d] = [%.40s] (%zu)\n", i, argv[i], strlen(argv[i]));
+    for (char **e = environ; *e; e++)
+        printf("env %s\n", *e);
+    sigprocmask(SIG_BLOCK, NULL, &set);
+    printf("blocked %d ", sigismember(&set, SIGUSR2));
+    sigaction(SIGUSR1, NULL, &usr1);
+    sigaction(SIGHUP, NULL, &usr2);
+    printf("caught is default %d ", usr1.sa_handler == SIG_DFL);
+    printf("ignored stays %d\n", usr2.sa_handler == SIG_IGN);
+    printf("fd 10 %s, fd 11 %s\n", fcntl(10, F_GETFD) < 0 ? "closed" : "open",
+           fcntl(11, F_GETFD) < 0 ? "closed" : "open");
+    fflush(stdout);
+    return 5;
+}
+
+static void handler(int sig)
+{
+    (void)sig;
+}
+
+static void run(const char *what, const char *path, char *const *argv, char *const *envp)
+{
+    sigset_t set;
+    pid_t pid;
+
+    fflush(stdout);
+    if ((pid = fork()) == 0) {
+        dup2(1, 10);
+        dup2(1, 11);
+        fcntl(10, F_SETFD, FD_CLOEXEC);
+        sigemptyset(&set);
+        sigaddset(&set, SIGUSR2);
+        sigprocmask(SIG_BLOCK, &set, NULL);
+        signal(SIGUSR1, handler);
+        signal(SIGHUP, SIG_IGN);
+        execve(path, argv, envp);
+        printf("%s\n", strerrorname_np(errno));
+        fflush(stdout);
+        _exit(1);
+    }
+    guest_wait(what, pid);
+}
+
+int main(int argc, char **argv)
+{
+    char *args[] = { "another name", "two", "", "with space", "\303\251", NULL };
+    char *env[] = { "A=1", "EMPTY=", "NOEQUALS", NULL };
+    char *none[] = { NULL };
+    char self[4096], longarg[20000];
+    ssize_t n;
+    int fd;
+    pid_t pid;
+
+    if (argc > 1)
+        return stage_two(argc, argv);
+    n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    FACT(n > 0);
+    self[n > 0 ? n : 0] = 0;
+    FACT(strcmp(strrchr(self, '/'), "/exec") == 0);
+
+    run("by path", self, args, env);
+    run("by /proc/self/exe", "/proc/self/exe", args, none);
+    memset(longarg, 'x', sizeof(longarg) - 1);
+    longarg[sizeof(longarg) - 1] = 0;
+    run("long argument", self, (char *[]){ "long", "two", longarg, NULL }, none);
+
+    run("missing", "/nonexistent/program", args, env);
+    run("directory", "/proc", args, env);
+    fd = open("plain", O_CREAT | O_WRONLY, 0644);
+    CALL(write(fd, "no program\n", 11));
+    run("not executable", "./plain", args, env);
+    fchmod(fd, 0755);
+    close(fd);
+    run("not a program", "./plain", args, env);
+    run("not a directory", "./plain/x", args, env);
+
+    fd = open("script", O_CREAT | O_WRONLY, 0755);
+    dprintf(fd, "#!%s two  optional\n", self);
+    close(fd);
+    run("script", "./script", args, env);
+
+    fflush(stdout);
+    if ((pid = fork()) == 0) {
+        fd = open(self, O_RDONLY | O_CLOEXEC);
+        fexecve(fd, args, none);
+        _exit(1);
+    }
+    guest_wait("fexecve", pid);
+
+    if (posix_spawn(&pid, self, NULL, NULL, args, none) == 0)
+        guest_wait("posix_spawn", pid);
+    SHOW(posix_spawn(&pid, "/nonexistent/program", NULL, NULL, args, none) == ENOENT);
+    if ((pid = vfork()) == 0) {
+        execve(self, args, none);
+        _exit(1);
+    }
+    guest_wait("vfork", pid);
+    return 0;
+}
