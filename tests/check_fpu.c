@@ -631,38 +631,36 @@ START_TEST(limits_saturate)
 }
 END_TEST
 
-/* Ascending, with the bit that FCLASS gives them. */
-static const struct {
-    uint32_t f32;
+struct sample {
     uint64_t f64;
-    int class;
-} scale[] = {
-    { SIGN32 | INF32, SIGN64 | INF64, 0 },
-    { SIGN32 | MAX32, SIGN64 | MAX64, 1 },
-    { SIGN32 | ONE32, SIGN64 | ONE64, 1 },
-    { SIGN32 | MIN32, SIGN64 | MIN64, 1 },
-    { SIGN32 | (MIN32 - 1), SIGN64 | (MIN64 - 1), 2 },
-    { SIGN32 | 1, SIGN64 | 1, 2 },
-    { SIGN32, SIGN64, 3 },
-    { 0, 0, 4 },
-    { 1, 1, 5 },
-    { MIN32 - 1, MIN64 - 1, 5 },
-    { MIN32, MIN64, 6 },
-    { ONE32, ONE64, 6 },
-    { ONE32 + 1, ONE64 + 1, 6 },
-    { MAX32, MAX64, 6 },
-    { INF32, INF64, 7 },
+    uint32_t f32;
+    int class; /* the bit that FCLASS sets */
 };
 
-static const struct {
-    uint32_t f32;
-    uint64_t f64;
-    int class;
-} nans[] = {
-    { SNAN32, SNAN64, 8 },
-    { SIGN32 | 0x7fbfffff, SIGN64 | 0x7ff7ffffffffffff, 8 },
-    { F32_NAN, F64_NAN, 9 },
-    { SIGN32 | 0x7fffffff, SIGN64 | 0x7fffffffffffffff, 9 },
+/* Ascending. */
+static const struct sample scale[] = {
+    { SIGN64 | INF64, SIGN32 | INF32, 0 },
+    { SIGN64 | MAX64, SIGN32 | MAX32, 1 },
+    { SIGN64 | ONE64, SIGN32 | ONE32, 1 },
+    { SIGN64 | MIN64, SIGN32 | MIN32, 1 },
+    { SIGN64 | (MIN64 - 1), SIGN32 | (MIN32 - 1), 2 },
+    { SIGN64 | 1, SIGN32 | 1, 2 },
+    { SIGN64, SIGN32, 3 },
+    { 0, 0, 4 },
+    { 1, 1, 5 },
+    { MIN64 - 1, MIN32 - 1, 5 },
+    { MIN64, MIN32, 6 },
+    { ONE64, ONE32, 6 },
+    { ONE64 + 1, ONE32 + 1, 6 },
+    { MAX64, MAX32, 6 },
+    { INF64, INF32, 7 },
+};
+
+static const struct sample nans[] = {
+    { SNAN64, SNAN32, 8 },
+    { SIGN64 | 0x7ff7ffffffffffff, SIGN32 | 0x7fbfffff, 8 },
+    { F64_NAN, F32_NAN, 9 },
+    { SIGN64 | 0x7fffffffffffffff, SIGN32 | 0x7fffffff, 9 },
 };
 
 /* For one format: `lo` ranks i, `hi` ranks j >= i on the scale. */
