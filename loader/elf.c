@@ -82,15 +82,32 @@ static const char *machine_name(unsigned machine)
         unsigned machine;
         const char *name;
     } names[] = {
-        {EM_SPARC, "sparc"},     {EM_386, "i386"},           {EM_68K, "m68k"},
-        {EM_MIPS, "mips"},       {EM_PARISC, "hppa"},        {EM_PPC, "ppc"},
-        {EM_PPC64, "ppc64"},     {EM_S390, "s390"},          {EM_ARM, "arm"},
-        {EM_SH, "sh"},           {EM_SPARCV9, "sparc64"},    {EM_IA_64, "ia64"},
-        {EM_X86_64, "x86-64"},   {EM_AVR, "avr"},            {EM_OPENRISC, "openrisc"},
-        {EM_XTENSA, "xtensa"},   {EM_MICROBLAZE, "microblaze"}, {EM_AARCH64, "aarch64"},
-        {EM_ARC_COMPACT, "arc"}, {EM_CUDA, "CUDA"},          {EM_AMDGPU, "AMD GPU"},
-        {EM_RISCV, "riscv"},     {EM_BPF, "bpf"},            {EM_CSKY, "csky"},
-        {EM_LOONGARCH, "loongarch"}, {EM_ALPHA, "alpha"},
+        { EM_SPARC, "sparc" },
+        { EM_386, "i386" },
+        { EM_68K, "m68k" },
+        { EM_MIPS, "mips" },
+        { EM_PARISC, "hppa" },
+        { EM_PPC, "ppc" },
+        { EM_PPC64, "ppc64" },
+        { EM_S390, "s390" },
+        { EM_ARM, "arm" },
+        { EM_SH, "sh" },
+        { EM_SPARCV9, "sparc64" },
+        { EM_IA_64, "ia64" },
+        { EM_X86_64, "x86-64" },
+        { EM_AVR, "avr" },
+        { EM_OPENRISC, "openrisc" },
+        { EM_XTENSA, "xtensa" },
+        { EM_MICROBLAZE, "microblaze" },
+        { EM_AARCH64, "aarch64" },
+        { EM_ARC_COMPACT, "arc" },
+        { EM_CUDA, "CUDA" },
+        { EM_AMDGPU, "AMD GPU" },
+        { EM_RISCV, "riscv" },
+        { EM_BPF, "bpf" },
+        { EM_CSKY, "csky" },
+        { EM_LOONGARCH, "loongarch" },
+        { EM_ALPHA, "alpha" },
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -108,11 +125,11 @@ static int refuse_foreign(const uint8_t *head, size_t n, char *why)
         size_t len;
         const char *why;
     } kinds[] = {
-        {"#!", 2, "is a script, not an ELF file: run its interpreter with the script as argument"},
-        {"MZ", 2, "is a Windows or EFI program; noahv runs riscv64 Linux ELF files"},
-        {"!<arch>", 7, "is an archive (ar), not an executable: link it"},
-        {"\xcf\xfa\xed\xfe", 4, "is a Mach-O program; noahv runs riscv64 Linux ELF files"},
-        {"\x1f\x8b", 2, "is gzip-compressed: unpack it first"},
+        { "#!", 2, "is a script, not an ELF file: run its interpreter with the script as argument" },
+        { "MZ", 2, "is a Windows or EFI program; noahv runs riscv64 Linux ELF files" },
+        { "!<arch>", 7, "is an archive (ar), not an executable: link it" },
+        { "\xcf\xfa\xed\xfe", 4, "is a Mach-O program; noahv runs riscv64 Linux ELF files" },
+        { "\x1f\x8b", 2, "is gzip-compressed: unpack it first" },
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
@@ -127,8 +144,8 @@ static bool decode_header(Elf64_Ehdr *eh, const uint8_t *head)
 {
     unsigned class = head[EI_CLASS], order = head[EI_DATA];
     Elf32_Ehdr small;
-    Elf_Data from = {.d_buf = (void *)(uintptr_t)head, .d_type = ELF_T_EHDR, .d_version = EV_CURRENT};
-    Elf_Data to = {.d_type = ELF_T_EHDR, .d_version = EV_CURRENT};
+    Elf_Data from = { .d_buf = (void *)(uintptr_t)head, .d_type = ELF_T_EHDR, .d_version = EV_CURRENT };
+    Elf_Data to = { .d_type = ELF_T_EHDR, .d_version = EV_CURRENT };
 
     if (class == ELFCLASS64) {
         from.d_size = to.d_size = sizeof *eh;
@@ -169,7 +186,7 @@ static int check_machine(const Elf64_Ehdr *eh, const uint8_t *ident, char *why)
 
 static int read_header(struct elf_file *f, char *why)
 {
-    uint8_t head[sizeof(Elf64_Ehdr)] = {0};
+    uint8_t head[sizeof(Elf64_Ehdr)] = { 0 };
     ssize_t n = read_at(f->fd, head, sizeof head, 0);
     size_t need;
 
@@ -194,19 +211,21 @@ static int read_phdrs(struct elf_file *f, char *why)
 {
     const Elf64_Ehdr *eh = &f->eh;
     size_t len = eh->e_phnum * sizeof(Elf64_Phdr);
-    Elf_Data data = {.d_type = ELF_T_PHDR, .d_version = EV_CURRENT, .d_size = len};
+    Elf_Data data = { .d_type = ELF_T_PHDR, .d_version = EV_CURRENT, .d_size = len };
     ssize_t n;
 
     if (eh->e_phnum == 0)
         return refuse(why, -ENOEXEC, "has no program headers: link it as an executable");
     if (eh->e_phnum > PHNUM_MAX)
-        return refuse(why, -ENOEXEC, "has %u program headers; Linux takes at most %zu", eh->e_phnum, PHNUM_MAX);
+        return refuse(why, -ENOEXEC, "has %u program headers; Linux takes at most %zu", eh->e_phnum,
+                      PHNUM_MAX);
     if (eh->e_phentsize != sizeof(Elf64_Phdr))
         return refuse(why, -ENOEXEC, "is a damaged ELF file: a program header has %u bytes, not %zu",
                       eh->e_phentsize, sizeof(Elf64_Phdr));
     if (!range_within(eh->e_phoff, len, f->size))
-        return refuse(why, -ENOEXEC, "truncated: %zu bytes of program headers begin at byte %llu, the file has %llu",
-                      len, ull(eh->e_phoff), ull(f->size));
+        return refuse(why, -ENOEXEC,
+                      "truncated: %zu bytes of program headers begin at byte %llu, the file has %llu", len,
+                      ull(eh->e_phoff), ull(f->size));
     f->ph = malloc(len);
     if (!f->ph)
         return refuse(why, -ENOMEM, "no memory for its program headers");
@@ -234,7 +253,8 @@ static int refuse_interp(const struct elf_file *f, const Elf64_Phdr *p, char *wh
         if (*c < ' ' || *c > '~')
             *c = '?';
     }
-    return refuse(why, -ENOEXEC, "needs the dynamic loader %s; noahv runs static programs: link it with -static",
+    return refuse(why, -ENOEXEC,
+                  "needs the dynamic loader %s; noahv runs static programs: link it with -static",
                   *name ? name : "(not named)");
 }
 
@@ -243,16 +263,19 @@ static int check_load(struct elf_file *f, unsigned i, char *why)
     const Elf64_Phdr *p = &f->ph[i];
 
     if (p->p_filesz > p->p_memsz)
-        return refuse(why, -ENOEXEC, "is a damaged ELF file: segment %u has %llu bytes in the file, %llu in memory",
-                      i, ull(p->p_filesz), ull(p->p_memsz));
+        return refuse(why, -ENOEXEC,
+                      "is a damaged ELF file: segment %u has %llu bytes in the file, %llu in memory", i,
+                      ull(p->p_filesz), ull(p->p_memsz));
     if (!range_within(p->p_vaddr, p->p_memsz, UINT64_MAX - PAGE_MASK))
-        return refuse(why, -ENOEXEC, "is a damaged ELF file: segment %u at 0x%llx wraps around the address space",
-                      i, ull(p->p_vaddr));
+        return refuse(why, -ENOEXEC,
+                      "is a damaged ELF file: segment %u at 0x%llx wraps around the address space", i,
+                      ull(p->p_vaddr));
     if (!range_within(p->p_offset, p->p_filesz, INT64_MAX))
         return refuse(why, -ENOEXEC, "is a damaged ELF file: segment %u begins at byte %llu of the file", i,
                       ull(p->p_offset));
     if (p->p_filesz > 0 && p->p_offset + p->p_filesz > f->size)
-        return refuse(why, -ENOEXEC, "truncated: segment %u ends at byte %llu, the file has %llu: copy it again", i,
+        return refuse(why, -ENOEXEC,
+                      "truncated: segment %u ends at byte %llu, the file has %llu: copy it again", i,
                       ull(p->p_offset + p->p_filesz), ull(f->size));
     if (p->p_filesz > 0 && ((p->p_offset ^ p->p_vaddr) & PAGE_MASK) != 0)
         return refuse(why, -ENOEXEC,
@@ -261,8 +284,8 @@ static int check_load(struct elf_file *f, unsigned i, char *why)
                       i, ull(p->p_offset), ull(p->p_vaddr));
     if (f->eh.e_type == ET_EXEC && p->p_memsz > 0 && p->p_vaddr < LOWEST_ADDR)
         return refuse(why, -ENOEXEC,
-                      "segment %u is at address 0x%llx; page 0 stays unmapped: link it at 0x10000 or above", i,
-                      ull(p->p_vaddr));
+                      "segment %u is at address 0x%llx; page 0 stays unmapped: link it at 0x10000 or above",
+                      i, ull(p->p_vaddr));
     return 0;
 }
 
@@ -313,7 +336,7 @@ static int elf_open(struct elf_file *f, int fd, char *why)
     struct stat st;
     int err;
 
-    *f = (struct elf_file){.fd = fd};
+    *f = (struct elf_file){ .fd = fd };
     why[0] = '\0';
     if (fstat(fd, &st) < 0)
         return refuse(why, -EIO, "cannot be examined: %s", strerror(errno));
@@ -355,28 +378,31 @@ static int place(const struct elf_file *f, struct gmem *m, const struct layout *
         uint64_t skip = (f->low - l->pie_base) & (f->align - 1);
 
         if (!range_within(l->pie_base, skip, m->limit))
-            return refuse(why, -ENOMEM, "asks for an alignment of 0x%llx, which the address space cannot give",
+            return refuse(why, -ENOMEM,
+                          "asks for an alignment of 0x%llx, which the address space cannot give",
                           ull(f->align));
         base = l->pie_base + skip;
         *bias = base - f->low;
     }
     if (base < LOWEST_ADDR || !range_within(base, f->high - f->low, m->limit))
-        return refuse(why, -ENOMEM, "takes addresses 0x%llx to 0x%llx; the address space ends at 0x%llx", ull(base),
-                      ull(base + (f->high - f->low)), ull(m->limit));
+        return refuse(why, -ENOMEM, "takes addresses 0x%llx to 0x%llx; the address space ends at 0x%llx",
+                      ull(base), ull(base + (f->high - f->low)), ull(m->limit));
     for (unsigned i = 0; i < f->eh.e_phnum; i++) {
         const Elf64_Phdr *p = &f->ph[i];
         gva_t start = page_down(p->p_vaddr + *bias);
 
         if (is_loaded(p) && !gmem_is_free(m, start, page_up(p->p_vaddr + p->p_memsz + *bias) - start))
-            return refuse(why, -ENOMEM, "segment %u at 0x%llx overlaps memory that is in use: link it elsewhere",
-                          i, ull(start));
+            return refuse(why, -ENOMEM,
+                          "segment %u at 0x%llx overlaps memory that is in use: link it elsewhere", i,
+                          ull(start));
     }
     return 0;
 }
 
 static int segment_prot(const Elf64_Phdr *p)
 {
-    return (p->p_flags & PF_R ? GMEM_R : 0) | (p->p_flags & PF_W ? GMEM_W : 0) | (p->p_flags & PF_X ? GMEM_X : 0);
+    return (p->p_flags & PF_R ? GMEM_R : 0) | (p->p_flags & PF_W ? GMEM_W : 0) |
+           (p->p_flags & PF_X ? GMEM_X : 0);
 }
 
 /* elf_load() of the kernel: file pages, zeroes to the end of their last page, zero pages for the rest. */
@@ -412,7 +438,10 @@ static void describe(const struct elf_file *f, uint64_t bias, struct image *out)
     uint64_t phoff = f->eh.e_phoff;
 
     *out = (struct image){
-        .entry = f->eh.e_entry + bias, .phnum = f->eh.e_phnum, .base = bias, .brk = f->high + bias,
+        .entry = f->eh.e_entry + bias,
+        .phnum = f->eh.e_phnum,
+        .base = bias,
+        .brk = f->high + bias,
     };
     for (unsigned i = 0; i < f->eh.e_phnum; i++) {
         const Elf64_Phdr *p = &f->ph[i];
@@ -447,8 +476,8 @@ int elf_map(struct gmem *m, int fd, const struct layout *l, struct image *out, c
             continue;
         err = map_segment(&f, m, &f.ph[i], bias);
         if (err)
-            refuse(why, err, "segment %u (%llu bytes at 0x%llx) cannot be mapped: %s", i, ull(f.ph[i].p_memsz),
-                   ull(f.ph[i].p_vaddr + bias), strerror(-err));
+            refuse(why, err, "segment %u (%llu bytes at 0x%llx) cannot be mapped: %s", i,
+                   ull(f.ph[i].p_memsz), ull(f.ph[i].p_vaddr + bias), strerror(-err));
     }
     if (!err)
         describe(&f, bias, out);

@@ -12,11 +12,11 @@
 
 #include "mem/copy.h"
 
-#define STRLEN_MAX 131072ull         /* MAX_ARG_STRLEN, with the NUL */
-#define STRINGS_MIN 131072ull        /* ARG_MAX: granted whatever the stack limit (bprm_stack_limits) */
-#define STRINGS_MAX (6ull << 20)     /* three quarters of _STK_LIM */
-#define TOP_GAP 8                    /* the null word above the strings */
-#define SIGFRAME_BYTES 1088          /* struct rt_sigframe without vector state */
+#define STRLEN_MAX 131072ull     /* MAX_ARG_STRLEN, with the NUL */
+#define STRINGS_MIN 131072ull    /* ARG_MAX: granted whatever the stack limit (bprm_stack_limits) */
+#define STRINGS_MAX (6ull << 20) /* three quarters of _STK_LIM */
+#define TOP_GAP 8                /* the null word above the strings */
+#define SIGFRAME_BYTES 1088      /* struct rt_sigframe without vector state */
 #define AUX_MAX 32
 #define WORD sizeof(uint64_t)
 
@@ -37,7 +37,7 @@ struct tables {
 /* Counts the strings and takes them and their pointers from *room. */
 static int measure(struct strings *s, char *const *v, uint64_t *room)
 {
-    *s = (struct strings){.v = v};
+    *s = (struct strings){ .v = v };
     for (; v[s->n]; s->n++) {
         uint64_t len = strnlen(v[s->n], STRLEN_MAX) + 1;
 
@@ -52,7 +52,7 @@ static int measure(struct strings *s, char *const *v, uint64_t *room)
 static int measure_all(struct tables *t, const struct gmem *m, const struct stack_args *a)
 {
     static char empty[1];
-    static char *const no_args[] = {empty, NULL};
+    static char *const no_args[] = { empty, NULL };
     uint64_t room = MAX(MIN(m->stack_max / 4, STRINGS_MAX), STRINGS_MIN);
     int err = measure(&t->arg, a->argv[0] ? a->argv : no_args, &room);
 
@@ -67,11 +67,12 @@ static int measure_all(struct tables *t, const struct gmem *m, const struct stac
 static void aux(struct tables *t, uint64_t type, uint64_t value)
 {
     BUG_ON(t->aux_n == AUX_MAX);
-    t->aux[t->aux_n++] = (Elf64_auxv_t){.a_type = type, .a_un.a_val = value};
+    t->aux[t->aux_n++] = (Elf64_auxv_t){ .a_type = type, .a_un.a_val = value };
 }
 
 /* In the kernel's order: ARCH_DLINFO of asm/elf.h first. */
-static void fill_aux(struct tables *t, const struct layout *l, const struct image *img, const struct stack_args *a)
+static void fill_aux(struct tables *t, const struct layout *l, const struct image *img,
+                     const struct stack_args *a)
 {
     if (l->vdso)
         aux(t, AT_SYSINFO_EHDR, l->vdso);
@@ -109,7 +110,7 @@ static bool lay_out(struct tables *t, const struct layout *l, struct stack_info 
         return false;
     t->top = l->stack_top;
     t->execfn = t->top - TOP_GAP - t->execfn_bytes;
-    *out = (struct stack_info){.env_end = t->execfn};
+    *out = (struct stack_info){ .env_end = t->execfn };
     out->env_start = out->arg_end = out->env_end - t->env.bytes;
     out->arg_start = out->arg_end - t->arg.bytes;
     t->random = (out->arg_start & ~(gva_t)15) - 16;
@@ -142,7 +143,8 @@ static uint64_t *write_strings(const struct strings *s, uint64_t *word, gva_t ad
 }
 
 /* Fills `buf`, the bytes from sp to the top. */
-static void write_tables(const struct tables *t, const struct stack_args *a, const struct stack_info *at, void *buf)
+static void write_tables(const struct tables *t, const struct stack_args *a, const struct stack_info *at,
+                         void *buf)
 {
     char *bytes = buf;
     uint64_t *word = buf;
@@ -168,7 +170,7 @@ static int map_stack(struct gmem *m, const struct layout *l, const struct image 
 int stack_build(struct gmem *m, const struct layout *l, const struct image *img, const struct stack_args *a,
                 struct stack_info *out)
 {
-    struct tables t = {.aux_n = 0};
+    struct tables t = { .aux_n = 0 };
     void *buf;
     int err = measure_all(&t, m, a);
 

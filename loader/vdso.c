@@ -13,16 +13,12 @@
 #define TRAMPOLINE "__vdso_rt_sigreturn"
 
 /* vdso_image.S */
-extern const uint8_t vdso_image[], vdso_image_end[];
-
-static size_t image_len(void)
-{
-    return (size_t)(vdso_image_end - vdso_image);
-}
+extern const uint8_t vdso_image[];
+extern const uint64_t vdso_image_len;
 
 uint64_t vdso_len(void)
 {
-    return page_up(image_len());
+    return page_up(vdso_image_len);
 }
 
 /* The value of a dynamic symbol; the image is linked at 0, so that this is its offset too. */
@@ -54,7 +50,7 @@ static uint64_t trampoline_offset(void)
 
     elf_version(EV_CURRENT);
     /* libelf takes char *, and changes nothing in an image it was not asked to update. */
-    e = elf_memory((char *)(uintptr_t)vdso_image, image_len());
+    e = elf_memory((char *)(uintptr_t)vdso_image, vdso_image_len);
     offset = e ? symbol_find(e, TRAMPOLINE) : 0;
     elf_end(e);
     return offset;
@@ -71,7 +67,7 @@ int vdso_map(struct gmem *m, gva_t at, gva_t *sigreturn)
         return -ENOMEM;
     err = gmem_map(m, at, vdso_len(), GMEM_R | GMEM_W, 0, GMEM_VDSO, -1, 0);
     if (!err)
-        err = copy_out(m, at, vdso_image, image_len());
+        err = copy_out(m, at, vdso_image, vdso_image_len);
     if (!err)
         err = gmem_protect(m, at, vdso_len(), GMEM_R | GMEM_X);
     if (!err)
