@@ -23,7 +23,7 @@ struct own {
     int *holder;
 };
 
-static struct own own[FD_OWN_MAX] = {[0 ... FD_OWN_MAX - 1] = {.fd = -1}};
+static struct own own[FD_OWN_MAX] = { [0 ... FD_OWN_MAX - 1] = { .fd = -1 } };
 atomic_int fd_own_floor = INT_MAX;
 
 bool fd_own_find(int fd)
@@ -37,7 +37,7 @@ bool fd_own_find(int fd)
 /* A duplicate as high below FD_TOP and the limit as there is room. */
 static int dup_high(int fd)
 {
-    struct rlimit nofile = {FD_TOP, FD_TOP};
+    struct rlimit nofile = { FD_TOP, FD_TOP };
     int64_t r;
     int low;
 

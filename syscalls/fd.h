@@ -37,8 +37,7 @@ static inline int fd_check_at(int dirfd)
 
 /*
  * Makes `fd` noahv's own: moves it to a high number with close-on-exec and stores that in *holder, which is
- * kept up to date whenever the guest claims the number (a holder other threads read is read once per use). The
- * new number, or -errno; then fd is unchanged.
+ * kept up to date when the guest claims the number. The new number, or -errno; then fd is unchanged.
  */
 int fd_own(int fd, int *holder);
 
@@ -51,8 +50,8 @@ int fd_vacate(int fd);
 /* Lowest own number at or above `from`, or -1. */
 int fd_own_next(int from);
 
-/* A duplicate of `fd` at a number the guest will not miss, close-on-exec, and `fd` closed: for a descriptor in
- * use during one call. The new number; `fd` itself if there is no room. */
+/* Moves a descriptor in use during one call to a number the guest will not miss, close-on-exec: the new
+ * number, or `fd` itself if there is no room. */
 int fd_lift(int fd);
 
 #endif

@@ -12,7 +12,7 @@
 #include "syscalls/procfs.h"
 
 struct path {
-    int dirfd;           /* pass these two to the host ... */
+    int dirfd; /* pass these two to the host ... */
     char name[PATH_MAX];
     enum proc_node virt; /* ... except to open it: then PROC_MAPS and above are for procfs_open */
 };

@@ -29,11 +29,11 @@
 
 /* Which directory a special name must be in. */
 enum place {
-    IN_ROOT,  /* /proc */
-    IN_OWN,   /* /proc/PID or /proc/PID/task/TID of this process */
-    IN_ANY,   /* the same of any process */
-    IN_FD,    /* fd or fdinfo of this process */
-    IN_FILES  /* map_files of this process */
+    IN_ROOT, /* /proc */
+    IN_OWN,  /* /proc/PID or /proc/PID/task/TID of this process */
+    IN_ANY,  /* the same of any process */
+    IN_FD,   /* fd or fdinfo of this process */
+    IN_FILES /* map_files of this process */
 };
 
 struct special {
@@ -43,25 +43,25 @@ struct special {
 };
 
 static const struct special specials[] = {
-    {"arch_status", PROC_ABSENT, IN_OWN},
-    {"auxv", PROC_AUXV, IN_OWN},
-    {"clear_refs", PROC_ABSENT, IN_OWN},
-    {"cmdline", PROC_CMDLINE, IN_OWN},
-    {"cpuinfo", PROC_CPUINFO, IN_ROOT},
-    {"environ", PROC_ENVIRON, IN_OWN},
-    {"exe", PROC_EXE, IN_OWN},
-    {"map_files", PROC_ABSENT, IN_OWN},
-    {"maps", PROC_MAPS, IN_OWN},
-    {"mem", PROC_DENIED, IN_ANY},
-    {"numa_maps", PROC_ABSENT, IN_OWN},
-    {"pagemap", PROC_ABSENT, IN_OWN},
-    {"smaps", PROC_ABSENT, IN_OWN},
-    {"smaps_rollup", PROC_ABSENT, IN_OWN},
-    {"stack", PROC_DENIED, IN_OWN},
-    {"stat", PROC_STAT, IN_OWN},
-    {"statm", PROC_STATM, IN_OWN},
-    {"status", PROC_STATUS, IN_OWN},
-    {"syscall", PROC_DENIED, IN_OWN},
+    { "arch_status", PROC_ABSENT, IN_OWN },
+    { "auxv", PROC_AUXV, IN_OWN },
+    { "clear_refs", PROC_ABSENT, IN_OWN },
+    { "cmdline", PROC_CMDLINE, IN_OWN },
+    { "cpuinfo", PROC_CPUINFO, IN_ROOT },
+    { "environ", PROC_ENVIRON, IN_OWN },
+    { "exe", PROC_EXE, IN_OWN },
+    { "map_files", PROC_ABSENT, IN_OWN },
+    { "maps", PROC_MAPS, IN_OWN },
+    { "mem", PROC_DENIED, IN_ANY },
+    { "numa_maps", PROC_ABSENT, IN_OWN },
+    { "pagemap", PROC_ABSENT, IN_OWN },
+    { "smaps", PROC_ABSENT, IN_OWN },
+    { "smaps_rollup", PROC_ABSENT, IN_OWN },
+    { "stack", PROC_DENIED, IN_OWN },
+    { "stat", PROC_STAT, IN_OWN },
+    { "statm", PROC_STATM, IN_OWN },
+    { "status", PROC_STATUS, IN_OWN },
+    { "syscall", PROC_DENIED, IN_OWN },
 };
 
 /* An entry of fd or fdinfo that is noahv's. */
@@ -89,8 +89,8 @@ static bool names_mapping(const char *base)
 
 static const struct special *find(const char *base)
 {
-    static const struct special own_fd = {NULL, PROC_ABSENT, IN_FD};
-    static const struct special mapping = {NULL, PROC_ABSENT, IN_FILES};
+    static const struct special own_fd = { NULL, PROC_ABSENT, IN_FD };
+    static const struct special mapping = { NULL, PROC_ABSENT, IN_FILES };
 
     for (size_t i = 0; i < ARRAY_SIZE(specials); i++)
         if (strcmp(specials[i].name, base) == 0)
@@ -331,7 +331,8 @@ static bool parse_host_map(const char *line, struct host_map *out)
 static const char *label(const struct region *r)
 {
     static const char *const names[] = {
-        [GMEM_HEAP] = "[heap]", [GMEM_STACK] = "[stack]", [GMEM_VDSO] = "[vdso]", [GMEM_VVAR] = "[vvar]"};
+        [GMEM_HEAP] = "[heap]", [GMEM_STACK] = "[stack]", [GMEM_VDSO] = "[vdso]", [GMEM_VVAR] = "[vvar]"
+    };
     const char *name = r->label < ARRAY_SIZE(names) ? names[r->label] : NULL;
 
     return name ? name : "";
@@ -340,7 +341,7 @@ static const char *label(const struct region *r)
 /* fs/proc/task_mmu.c show_map_vma: the path begins in column 73. */
 static void put_map(struct gen *g, const struct region *r, const struct host_map *file)
 {
-    static const struct host_map anonymous = {.path = ""};
+    static const struct host_map anonymous = { .path = "" };
     const struct host_map *f = file ? file : &anonymous;
     const char *path = *label(r) ? label(r) : f->path;
     size_t start = g->b.len;
@@ -357,7 +358,7 @@ static void put_map(struct gen *g, const struct region *r, const struct host_map
 /* What the guest mapped is in gmem; which file is behind it only the host knows. Both are in order. */
 static void gen_maps(struct task *t, struct gen *g, struct lines *l)
 {
-    struct host_map host = {0};
+    struct host_map host = { 0 };
     struct region r;
     bool any = false;
 
@@ -381,7 +382,7 @@ struct mem_sizes {
 static struct mem_sizes mem_sizes(struct task *t)
 {
     const struct image *img = &t->proc->mm.image;
-    struct mem_sizes s = {.code = page_up(img->end_code) - page_down(img->start_code)};
+    struct mem_sizes s = { .code = page_up(img->end_code) - page_down(img->start_code) };
     struct region r;
 
     for (gva_t at = 0; gmem_region_from(t->mem, at, &r); at = r.start + r.len) {
@@ -394,6 +395,7 @@ static struct mem_sizes mem_sizes(struct task *t)
     return s;
 }
 
+/* clang-format off */
 /* fs/proc/array.c do_task_stat: what field n, counted from 1 as in proc(5), is for the guest. */
 static bool stat_field(const struct mm *mm, const struct mem_sizes *sizes, int n, uint64_t *value)
 {
@@ -414,6 +416,7 @@ static bool stat_field(const struct mm *mm, const struct mem_sizes *sizes, int n
     default: return false;
     }
 }
+/* clang-format on */
 
 static void gen_stat(struct task *t, struct gen *g, struct lines *l)
 {
@@ -464,10 +467,20 @@ static uint64_t action_set(const struct process *p, bool ignored)
 static void gen_status(struct task *t, struct gen *g, struct lines *l)
 {
     const struct mem_sizes s = mem_sizes(t);
-    const struct { const char *key; uint64_t bytes; } sizes[] = {
-        {"VmPeak:", s.total}, {"VmSize:", s.total}, {"VmData:", s.data}, {"VmStk:", s.stack}, {"VmExe:", s.code}};
-    const struct { const char *key; uint64_t set; } signals[] = {
-        {"SigBlk:", t->sigmask}, {"SigIgn:", action_set(t->proc, true)}, {"SigCgt:", action_set(t->proc, false)}};
+    const struct {
+        const char *key;
+        uint64_t bytes;
+    } sizes[] = { { "VmPeak:", s.total },
+                  { "VmSize:", s.total },
+                  { "VmData:", s.data },
+                  { "VmStk:", s.stack },
+                  { "VmExe:", s.code } };
+    const struct {
+        const char *key;
+        uint64_t set;
+    } signals[] = { { "SigBlk:", t->sigmask },
+                    { "SigIgn:", action_set(t->proc, true) },
+                    { "SigCgt:", action_set(t->proc, false) } };
     bool mine = false;
     char *line;
 
@@ -494,8 +507,10 @@ static void gen_cpuinfo(struct gen *g)
     long n = sysconf(_SC_NPROCESSORS_ONLN);
 
     for (long cpu = 0; cpu < n; cpu++) {
-        buf_printf(&g->b, "processor\t: %ld\nhart\t\t: %ld\nisa\t\t: %s\nmmu\t\t: sv39\n", cpu, cpu, noahv_isa());
-        buf_printf(&g->b, "mvendorid\t: 0x0\nmarchid\t\t: 0x0\nmimpid\t\t: 0x0\nhart isa\t: %s\n\n", noahv_isa());
+        buf_printf(&g->b, "processor\t: %ld\nhart\t\t: %ld\nisa\t\t: %s\nmmu\t\t: sv39\n", cpu, cpu,
+                   noahv_isa());
+        buf_printf(&g->b, "mvendorid\t: 0x0\nmarchid\t\t: 0x0\nmimpid\t\t: 0x0\nhart isa\t: %s\n\n",
+                   noahv_isa());
         gen_line_done(g);
     }
 }
@@ -516,6 +531,7 @@ static void gen_cmdline(struct task *t, struct gen *g)
     }
 }
 
+/* clang-format off */
 /* Writes the contents of a node; `host` is open for those that derive from the host's file. */
 static void generate(struct task *t, enum proc_node node, struct gen *g, struct lines *host)
 {
@@ -534,18 +550,19 @@ static void generate(struct task *t, enum proc_node node, struct gen *g, struct 
     }
     gen_flush(g);
 }
+/* clang-format on */
 
 /* A memfd with the contents, out of the way of low numbers; -errno. */
 static int64_t make_file(struct task *t, enum proc_node node, int dirfd, const char *name)
 {
     bool derived = node == PROC_STAT || node == PROC_STATM || node == PROC_STATUS;
-    struct lines host = {.fd = -1};
+    struct lines host = { .fd = -1 };
     struct gen g;
     int64_t fd;
 
     if (derived && !lines_open(&host, dirfd, name))
         return host.fd;
-    fd = HOST_RAW(SYS_memfd_create, strrchr(name, '/') ? strrchr(name, '/') + 1 : name, MFD_CLOEXEC);
+    fd = HOST_RAW(SYS_memfd_create, "proc", MFD_CLOEXEC);
     if (fd >= 0) {
         g.fd = fd_lift((int)fd);
         buf_init(&g.b, g.mem, sizeof g.mem);

@@ -11,9 +11,9 @@
 struct task;
 
 enum proc_node {
-    PROC_NONE,    /* nothing special: the host's own file */
-    PROC_EXE,     /* link to the guest program */
-    PROC_MAPS,    /* from here to PROC_CPUINFO: generated on open */
+    PROC_NONE, /* nothing special: the host's own file */
+    PROC_EXE,  /* link to the guest program */
+    PROC_MAPS, /* from here to PROC_CPUINFO: generated on open */
     PROC_AUXV,
     PROC_CMDLINE,
     PROC_ENVIRON,
@@ -21,8 +21,8 @@ enum proc_node {
     PROC_STATM,
     PROC_STATUS,
     PROC_CPUINFO,
-    PROC_DENIED,  /* exists, open gives -EACCES */
-    PROC_ABSENT   /* -ENOENT */
+    PROC_DENIED, /* exists, open gives -EACCES */
+    PROC_ABSENT  /* -ENOENT */
 };
 
 /* What a last path component may be, by its name alone; PROC_NONE for nearly all. */
@@ -38,8 +38,8 @@ enum proc_node procfs_opened(int fd);
 bool procfs_is_fd_dir(int fd);
 
 /*
- * Opens a special file with open's flags: a new descriptor, or -errno. (dirfd, name) is the host's file of the
- * same name, from which some contents derive.
+ * Opens a special file with open's flags: a new descriptor, or -errno. (dirfd, name) is the host's own file,
+ * from which some contents derive.
  */
 int64_t procfs_open(struct task *t, enum proc_node node, int dirfd, const char *name, int flags);
 

@@ -1,0 +1,202 @@
+/*
+ * Files by name and what they are: openat, openat2, stat, directory listings. The rest of the calls that take
+ * a path cross unchanged (pass.c).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "syscalls/fd.h"
+#include "syscalls/linux.h"
+#include "syscalls/path.h"
+#include "syscalls/procfs.h"
+
+/* --- Open -------------------------------------------------------------------------------------------- */
+
+/*
+ * What the host opened may be a special file of /proc after all: by a symbolic link, or through an O_PATH
+ * descriptor of one. An O_PATH descriptor itself gives no access.
+ */
+static int64_t check_opened(struct task *t, int64_t fd, int flags)
+{
+    enum proc_node node;
+    char link[32];
+    int64_t r;
+
+    if (fd < 0 || flags & O_PATH)
+        return fd;
+    node = procfs_opened((int)fd);
+    if (node == PROC_NONE)
+        return fd;
+    fd = fd_lift((int)fd); /* the number is for the file that takes its place */
+    snprintf(link, sizeof link, "/proc/self/fd/%d", (int)fd);
+    r = procfs_open(t, node, AT_FDCWD, link, flags & ~(O_CREAT | O_EXCL));
+    HOST_RAW(SYS_close, fd);
+    return r;
+}
+
+static bool opens_special(const struct path *p, int flags)
+{
+    return p->virt >= PROC_MAPS && !(flags & O_PATH);
+}
+
+int64_t sys_openat(struct task *t, int dirfd, gva_t path, int flags, uint32_t mode)
+{
+    struct path p;
+    int r = path_in(t, dirfd, path, &p);
+
+    if (r < 0)
+        return r;
+    if (opens_special(&p, flags))
+        return procfs_open(t, p.virt, p.dirfd, p.name, flags);
+    return check_opened(t, HOST(t, SYS_openat, p.dirfd, p.name, flags, mode), flags);
+}
+
+/* lib/usercopy.c copy_struct_from_user: what a newer, longer structure adds must be zero. */
+static int open_how_in(struct task *t, struct open_how *how, gva_t from, uint64_t size)
+{
+    char more[256];
+
+    if (size < sizeof *how)
+        return -EINVAL;
+    if (size > PAGE_BYTES)
+        return -E2BIG;
+    for (uint64_t at = sizeof *how; at < size; at += sizeof more) {
+        size_t n = MIN(sizeof more, size - at);
+
+        if (copy_in(t->mem, more, from + at, n))
+            return -EFAULT;
+        for (size_t i = 0; i < n; i++)
+            if (more[i])
+                return -E2BIG;
+    }
+    return get_user(t->mem, how, from);
+}
+
+int64_t sys_openat2(struct task *t, int dirfd, gva_t path, gva_t how, uint64_t usize)
+{
+    struct open_how h;
+    struct path p;
+    int r = open_how_in(t, &h, how, usize);
+
+    if (r == 0)
+        r = path_in(t, dirfd, path, &p);
+    if (r < 0)
+        return r;
+    if (opens_special(&p, (int)h.flags))
+        return procfs_open(t, p.virt, p.dirfd, p.name, (int)h.flags);
+    return check_opened(t, HOST(t, SYS_openat2, p.dirfd, p.name, &h, sizeof h), (int)h.flags);
+}
+
+/* --- Stat -------------------------------------------------------------------------------------------- */
+
+static int64_t stat_out(struct task *t, gva_t to, const struct stat *st)
+{
+    struct rv_stat rv = {
+        .dev = st->st_dev,
+        .ino = st->st_ino,
+        .mode = st->st_mode,
+        .nlink = (uint32_t)st->st_nlink,
+        .uid = st->st_uid,
+        .gid = st->st_gid,
+        .rdev = st->st_rdev,
+        .size = st->st_size,
+        .blksize = (int32_t)st->st_blksize,
+        .blocks = st->st_blocks,
+        .atime = st->st_atim.tv_sec,
+        .atime_nsec = (uint64_t)st->st_atim.tv_nsec,
+        .mtime = st->st_mtim.tv_sec,
+        .mtime_nsec = (uint64_t)st->st_mtim.tv_nsec,
+        .ctime = st->st_ctim.tv_sec,
+        .ctime_nsec = (uint64_t)st->st_ctim.tv_nsec,
+    };
+
+    return put_user(t->mem, to, &rv);
+}
+
+int64_t sys_newfstatat(struct task *t, int dirfd, gva_t path, gva_t statbuf, int flags)
+{
+    struct path p = { .dirfd = dirfd };
+    struct stat st;
+    int64_t r = 0;
+
+    if (path || !(flags & AT_EMPTY_PATH)) /* since 6.11 NULL is "" then */
+        r = path_in(t, dirfd, path, &p);
+    else
+        r = fd_check_at(dirfd);
+    if (r == 0)
+        r = HOST(t, SYS_newfstatat, p.dirfd, p.name, &st, flags);
+    return r < 0 ? r : stat_out(t, statbuf, &st);
+}
+
+int64_t sys_fstat(struct task *t, int fd, gva_t statbuf)
+{
+    struct stat st;
+    int64_t r = fd_check(fd);
+
+    if (r == 0)
+        r = HOST(t, SYS_fstat, fd, &st);
+    return r < 0 ? r : stat_out(t, statbuf, &st);
+}
+
+/* --- Directories ------------------------------------------------------------------------------------- */
+
+/* struct linux_dirent64, as bytes: ino 8, offset 8, length 2, type 1, name. */
+enum { DENT_RECLEN = 16, DENT_NAME = 19 };
+
+/* One call's worth of records; the C library asks for 32 KiB at most. */
+#define DENTS_MAX 32768
+
+/* Drops noahv's own descriptors from the records of an fd directory; returns the bytes that stay. */
+static int64_t hide_own(char *dents, int64_t len)
+{
+    int64_t kept = 0;
+    uint16_t reclen;
+
+    for (int64_t at = 0; at + DENT_NAME < len; at += reclen) {
+        const char *name = dents + at + DENT_NAME;
+
+        memcpy(&reclen, dents + at + DENT_RECLEN, sizeof reclen);
+        if (*name >= '0' && *name <= '9' && fd_is_own(atoi(name)))
+            continue;
+        memmove(dents + kept, dents + at, reclen);
+        kept += reclen;
+    }
+    return kept;
+}
+
+static int64_t fd_dir_dents(struct task *t, int fd, gva_t dirent, uint32_t count)
+{
+    char *dents = malloc(DENTS_MAX);
+    int64_t r, kept;
+
+    if (!dents)
+        return -ENOMEM;
+    do { /* again if nothing was left: 0 would mean the end */
+        r = HOST(t, SYS_getdents64, fd, dents, MIN(count, DENTS_MAX));
+        kept = r > 0 ? hide_own(dents, r) : r;
+    } while (r > 0 && kept == 0);
+    if (kept > 0 && copy_out(t->mem, dirent, dents, (size_t)kept))
+        kept = -EFAULT;
+    free(dents);
+    return kept;
+}
+
+int64_t sys_getdents64(struct task *t, int fd, gva_t dirent, uint32_t count)
+{
+    int64_t r;
+
+    if (fd_is_own(fd))
+        return -EBADF;
+    if (procfs_is_fd_dir(fd))
+        return fd_dir_dents(t, fd, dirent, count);
+    do
+        r = HOST(t, SYS_getdents64, fd, span(t, dirent, count), count);
+    while (r == -EFAULT && gmem_resolve(t->mem, dirent, count));
+    return r;
+}
