@@ -120,6 +120,8 @@ static void take_limits(struct process *p)
 
     getrlimit(RLIMIT_CORE, &p->core_limit);
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, p->core_limit.rlim_max});
+    getrlimit(RLIMIT_AS, &p->as_limit);
+    getrlimit(RLIMIT_DATA, &p->data_limit);
     getrlimit(RLIMIT_STACK, &r);
     p->mem->stack_max = MIN(r.rlim_cur, p->mem->limit / 4);
 }

@@ -47,6 +47,7 @@ struct process {
     char comm[16];
     uint32_t personality;
     struct rlimit core_limit;  /* the guest's RLIMIT_CORE: noahv itself never dumps core */
+    struct rlimit as_limit, data_limit; /* its RLIMIT_AS, RLIMIT_DATA: the window is larger than any */
     struct trace *trace;       /* NULL: not tracing */
     bool watch_deaths;         /* catch deadly signals too, to tell of the end (trace, --stats) */
     uint64_t noted[NR_SYS / 64 + 1]; /* note_once: a bit per call */
