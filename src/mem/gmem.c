@@ -198,7 +198,7 @@ static void update_hull(struct gmem *m)
     atomic_store_explicit(&m->grow_to, to, memory_order_relaxed);
 }
 
-/* The end of every change. */
+/* The end of every change of what is mapped. */
 static void changed(struct gmem *m, bool exec)
 {
     update_hull(m);
@@ -342,10 +342,9 @@ static int protect_locked(struct gmem *m, gpa_t addr, uint64_t len, int prot)
         if (!err)
             at = stop;
     }
-    if (at > addr) {
-        merge(m, addr, at);
-        changed(m, exec);
-    }
+    merge(m, addr, at);
+    if (exec && at > addr)
+        atomic_fetch_add(&m->code_gen, 1);
     return err;
 }
 
