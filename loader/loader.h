@@ -12,20 +12,20 @@
 /* What the loader learned, and what the stack builder and /proc need. Addresses are guest addresses. */
 struct image {
     gva_t entry;
-    gva_t phdr;                /* of the program headers in guest memory, 0 if not mapped */
+    gva_t phdr; /* of the program headers in guest memory, 0 if not mapped */
     unsigned phnum;
-    gva_t base;                /* load bias of ET_DYN, 0 for ET_EXEC (AT_BASE is 0 without interpreter) */
+    gva_t base; /* load bias of ET_DYN, 0 for ET_EXEC (AT_BASE is 0 without interpreter) */
     gva_t start_code, end_code, start_data, end_data;
-    gva_t brk;                 /* page-rounded end of the highest segment */
-    bool exec_stack;           /* PT_GNU_STACK asks for it (or is absent: no) */
+    gva_t brk;       /* page-rounded end of the highest segment */
+    bool exec_stack; /* PT_GNU_STACK asks for it (or is absent: no) */
 };
 
 /* Where things go; made by the caller (randomised or fixed). */
 struct layout {
-    gva_t pie_base;            /* load address of an ET_DYN image */
-    gva_t stack_top;           /* page-aligned end of the stack */
-    gva_t vdso;                /* page-aligned address of the vDSO image; 0: none is mapped */
-    uint64_t stack_bytes;      /* mapped at once; grows on faults */
+    gva_t pie_base;       /* load address of an ET_DYN image */
+    gva_t stack_top;      /* page-aligned end of the stack */
+    gva_t vdso;           /* page-aligned address of the vDSO image; 0: none is mapped */
+    uint64_t stack_bytes; /* mapped at once; grows on faults */
 };
 
 /* Why a file cannot be run, for people: cause and next step in one line, without the file's name. */
@@ -50,13 +50,13 @@ int vdso_map(struct gmem *m, gva_t at, gva_t *sigreturn);
 uint64_t vdso_len(void);
 
 struct stack_args {
-    char *const *argv;         /* NULL-terminated; empty argv becomes {""} as in the kernel */
-    char *const *envp;         /* NULL-terminated */
-    const char *execfn;        /* AT_EXECFN */
-    uint8_t random[16];        /* AT_RANDOM */
-    uint64_t hwcap;            /* AT_HWCAP */
+    char *const *argv;  /* NULL-terminated; empty argv becomes {""} as in the kernel */
+    char *const *envp;  /* NULL-terminated */
+    const char *execfn; /* AT_EXECFN */
+    uint8_t random[16]; /* AT_RANDOM */
+    uint64_t hwcap;     /* AT_HWCAP */
     uint32_t uid, euid, gid, egid;
-    bool secure;               /* AT_SECURE */
+    bool secure; /* AT_SECURE */
 };
 
 /* What /proc/self/{cmdline,environ,auxv,stat} show. */
@@ -64,7 +64,7 @@ struct stack_info {
     gva_t sp;
     gva_t arg_start, arg_end, env_start, env_end;
     gva_t auxv;
-    size_t auxv_len;           /* bytes */
+    size_t auxv_len; /* bytes */
 };
 
 /*
