@@ -20,6 +20,7 @@ enum imm_kind { IMM_NONE, IMM_I, IMM_S, IMM_B, IMM_U, IMM_J, IMM_SH, IMM_SHW, IM
 
 enum operand { RD = 1, RS1 = 2, RS2 = 4, RS3 = 8, RM = 16, AQRL = 32 };
 
+/* clang-format off */
 /* What each format holds; Volume I, 2.2 and 2.3. */
 static const struct {
     uint8_t operands, imm;
@@ -56,6 +57,7 @@ static const struct {
     [FMT_X2F]    = { RD | RS1, IMM_NONE },
     [FMT_X2FRM]  = { RD | RS1 | RM, IMM_NONE },
 };
+/* clang-format on */
 
 /*
  * Rows by opcode and funct3: a row that leaves bits of funct3 open is listed once for each value. Bucket k is

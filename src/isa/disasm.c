@@ -9,13 +9,14 @@
 #include "base/buf.h"
 
 static const char *const x_names[32] = {
-    "zero", "ra", "sp", "gp", "tp",  "t0",  "t1", "t2", "s0", "s1", "a0", "a1", "a2", "a3", "a4", "a5",
-    "a6",   "a7", "s2", "s3", "s4",  "s5",  "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6",
+    "zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0",  "a1",  "a2", "a3", "a4", "a5",
+    "a6",   "a7", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6",
 };
 
 static const char *const f_names[32] = {
-    "ft0", "ft1", "ft2", "ft3", "ft4", "ft5", "ft6", "ft7", "fs0",  "fs1",  "fa0", "fa1", "fa2", "fa3", "fa4",  "fa5",
-    "fa6", "fa7", "fs2", "fs3", "fs4", "fs5", "fs6", "fs7", "fs8",  "fs9", "fs10", "fs11", "ft8", "ft9", "ft10", "ft11",
+    "ft0", "ft1", "ft2", "ft3", "ft4",  "ft5",  "ft6", "ft7", "fs0",  "fs1",  "fa0",
+    "fa1", "fa2", "fa3", "fa4", "fa5",  "fa6",  "fa7", "fs2", "fs3",  "fs4",  "fs5",
+    "fs6", "fs7", "fs8", "fs9", "fs10", "fs11", "ft8", "ft9", "ft10", "ft11",
 };
 
 static const char *const rm_names[8] = { "rne", "rtz", "rdn", "rup", "rmm", "unknown", "unknown", "dyn" };
@@ -26,37 +27,14 @@ static const char *const rm_names[8] = { "rne", "rtz", "rdn", "rup", "rmm", "unk
  * c: a csr; f: the two sets of a fence; m: a rounding mode, with its comma. Others stand for themselves.
  */
 static const char *const templates[NR_FMTS] = {
-    [FMT_R] = "d,s,t",
-    [FMT_R1] = "d,s",
-    [FMT_I] = "d,s,i",
-    [FMT_LD] = "d,i(s)",
-    [FMT_SH] = "d,s,x",
-    [FMT_SHW] = "d,s,x",
-    [FMT_S] = "t,i(s)",
-    [FMT_B] = "s,t,p",
-    [FMT_U] = "d,u",
-    [FMT_J] = "d,p",
-    [FMT_JALR] = "d,i(s)",
-    [FMT_AMO] = "d,t,(s)",
-    [FMT_LR] = "d,(s)",
-    [FMT_CSR] = "d,c,s",
-    [FMT_CSRI] = "d,c,z",
-    [FMT_FENCE] = "f",
-    [FMT_N] = "",
-    [FMT_SFENCE] = "s,t",
-    [FMT_HLV] = "d,(s)",
-    [FMT_HSV] = "t,(s)",
-    [FMT_FLD] = "D,i(s)",
-    [FMT_FST] = "T,i(s)",
-    [FMT_FR] = "D,S,T",
-    [FMT_FRM] = "D,S,Tm",
-    [FMT_F1RM] = "D,Sm",
-    [FMT_F4] = "D,S,T,Rm",
-    [FMT_FCMP] = "d,S,T",
-    [FMT_F2X] = "d,S",
-    [FMT_F2XRM] = "d,Sm",
-    [FMT_X2F] = "D,s",
-    [FMT_X2FRM] = "D,sm",
+    [FMT_R] = "d,s,t",    [FMT_R1] = "d,s",      [FMT_I] = "d,s,i",     [FMT_LD] = "d,i(s)",
+    [FMT_SH] = "d,s,x",   [FMT_SHW] = "d,s,x",   [FMT_S] = "t,i(s)",    [FMT_B] = "s,t,p",
+    [FMT_U] = "d,u",      [FMT_J] = "d,p",       [FMT_JALR] = "d,i(s)", [FMT_AMO] = "d,t,(s)",
+    [FMT_LR] = "d,(s)",   [FMT_CSR] = "d,c,s",   [FMT_CSRI] = "d,c,z",  [FMT_FENCE] = "f",
+    [FMT_N] = "",         [FMT_SFENCE] = "s,t",  [FMT_HLV] = "d,(s)",   [FMT_HSV] = "t,(s)",
+    [FMT_FLD] = "D,i(s)", [FMT_FST] = "T,i(s)",  [FMT_FR] = "D,S,T",    [FMT_FRM] = "D,S,Tm",
+    [FMT_F1RM] = "D,Sm",  [FMT_F4] = "D,S,T,Rm", [FMT_FCMP] = "d,S,T",  [FMT_F2X] = "d,S",
+    [FMT_F2XRM] = "d,Sm", [FMT_X2F] = "D,s",     [FMT_X2FRM] = "D,sm",
 };
 
 /* The mode that the assembler puts in when none is written: exact conversions cannot round. */
@@ -82,7 +60,7 @@ static void put_csr(uint32_t csr, struct buf *out)
         uint32_t csr;
         const char *name;
     } names[] = {
-        { 0x001, "fflags" }, { 0x002, "frm" }, { 0x003, "fcsr" },
+        { 0x001, "fflags" }, { 0x002, "frm" },  { 0x003, "fcsr" },
         { 0xc00, "cycle" },  { 0xc01, "time" }, { 0xc02, "instret" },
     };
 
@@ -106,32 +84,39 @@ static void put_fence_set(unsigned set, struct buf *out)
             buf_putc(out, letters[k]);
 }
 
-static void put_operand(char kind, const struct insn *i, uint64_t pc, struct buf *out)
+/* The name of a register operand, or NULL when `kind` is none. */
+static const char *register_name(char kind, const struct insn *i)
 {
-    uint32_t imm = (uint32_t)i->imm;
-
     switch (kind) {
     case 'd':
-        buf_puts(out, x_names[i->rd & 31]);
-        break;
+        return x_names[i->rd & 31];
     case 's':
-        buf_puts(out, x_names[i->rs1 & 31]);
-        break;
+        return x_names[i->rs1 & 31];
     case 't':
-        buf_puts(out, x_names[i->rs2 & 31]);
-        break;
+        return x_names[i->rs2 & 31];
     case 'D':
-        buf_puts(out, f_names[i->rd & 31]);
-        break;
+        return f_names[i->rd & 31];
     case 'S':
-        buf_puts(out, f_names[i->rs1 & 31]);
-        break;
+        return f_names[i->rs1 & 31];
     case 'T':
-        buf_puts(out, f_names[i->rs2 & 31]);
-        break;
+        return f_names[i->rs2 & 31];
     case 'R':
-        buf_puts(out, f_names[i->rs3 & 31]);
-        break;
+        return f_names[i->rs3 & 31];
+    default:
+        return NULL;
+    }
+}
+
+static void put_operand(char kind, const struct insn *i, uint64_t pc, struct buf *out)
+{
+    const char *reg = register_name(kind, i);
+    uint32_t imm = (uint32_t)i->imm;
+
+    if (reg) {
+        buf_puts(out, reg);
+        return;
+    }
+    switch (kind) {
     case 'i':
         buf_printf(out, "%" PRId32, i->imm);
         break;

@@ -1,7 +1,7 @@
 /*
- * Compressed instructions, expanded into the rows of insn.def: Volume I, chapter "C" Extension, RV64C with the
- * double-precision loads and stores. Reserved encodings are illegal; HINTs expand like their neighbours and
- * change nothing, because they write x0 or shift by 0. Nothing else in the tree knows what a compressed
+ * Compressed instructions, expanded into the rows of insn.def: Volume I, chapter "C" Extension, RV64C with
+ * the double-precision loads and stores. Reserved encodings are illegal; HINTs expand like their neighbours
+ * and change nothing, because they write x0 or shift by 0. Nothing else in the tree knows what a compressed
  * instruction looks like.
  */
 #include "isa/insn.h"
@@ -170,7 +170,9 @@ static void quadrant0(uint16_t h, struct insn *out)
 static void misc_alu(uint16_t h, struct insn *out)
 {
     /* By bits 12 and 6..5; the last two are reserved. */
-    static const uint16_t ops[8] = { OP_sub, OP_xor, OP_or, OP_and, OP_subw, OP_addw, OP_ILLEGAL, OP_ILLEGAL };
+    static const uint16_t ops[8] = {
+        OP_sub, OP_xor, OP_or, OP_and, OP_subw, OP_addw, OP_ILLEGAL, OP_ILLEGAL,
+    };
     unsigned rd = creg_hi(h);
     uint16_t op;
 
