@@ -18,7 +18,10 @@ record() {
     shift
     rm -rf "$to" "$to.out" "$to.err"
     mkdir -p "$to"
-    (cd "$to" && exec timeout -k 5 120 "$@" < /dev/null > "$to.out" 2> "$to.err") 2> /dev/null
+    (
+        exec 2> /dev/null 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&- # make's own
+        cd "$to" && exec timeout -k 5 120 "$@" < /dev/null > "$to.out" 2> "$to.err"
+    )
     echo "[exit $?]" >> "$to.out"
 }
 

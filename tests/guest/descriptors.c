@@ -17,6 +17,7 @@ int main(void)
     CALL(open("file", O_RDWR | O_CREAT | O_EXCL, 0600));
     CALL(dup(fd));
     CALL(close(3));
+    fd = 4;
     CALL(open("/dev/null", O_RDONLY));
     CALL(dup2(fd, 50));
     CALL(dup2(fd, fd));

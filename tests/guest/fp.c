@@ -1,3 +1,5 @@
+/* skip-native */
+/* expect: oracle=qemu */
 /*
  * Every F and D instruction over a table of corner values, in each static rounding mode and in each dynamic
  * one, hashed together with the flags it raises: one line per instruction, to be compared byte for byte
