@@ -10,10 +10,10 @@
 #include <stddef.h>
 
 struct buf {
-    char *at;      /* owned by the caller; always NUL-terminated when cap > 0 */
-    size_t len;    /* bytes written, without the NUL */
-    size_t cap;    /* bytes available, with the NUL */
-    bool cut;      /* something did not fit */
+    char *at;   /* owned by the caller; always NUL-terminated when cap > 0 */
+    size_t len; /* bytes written, without the NUL */
+    size_t cap; /* bytes available, with the NUL */
+    bool cut;   /* something did not fit */
 };
 
 void buf_init(struct buf *b, char *at, size_t cap);

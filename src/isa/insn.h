@@ -58,10 +58,10 @@ enum insn_op {
 };
 
 enum insn_flags {
-    INSN_ENDS = 1,    /* ends a basic block: the next pc is not simply pc + len, or the engine must look up */
-    INSN_LOAD = 2,    /* reads guest memory */
-    INSN_STORE = 4,   /* writes guest memory (an AMO has both) */
-    INSN_TRAP = 8,    /* always traps in VU-mode */
+    INSN_ENDS = 1,  /* ends a basic block: the next pc is not simply pc + len, or the engine must look up */
+    INSN_LOAD = 2,  /* reads guest memory */
+    INSN_STORE = 4, /* writes guest memory (an AMO has both) */
+    INSN_TRAP = 8,  /* always traps in VU-mode */
 };
 
 /* ISA extensions as rows name them; the table that HWCAP, hwprobe and /proc/cpuinfo derive from. */
@@ -70,20 +70,20 @@ enum isa_ext {
 #include "isa/ext.def"
 #undef ISA_EXT
     NR_EXTS,
-    EXT_PRIV = NR_EXTS    /* rows that only trap; not part of the ISA string */
+    EXT_PRIV = NR_EXTS /* rows that only trap; not part of the ISA string */
 };
 
 struct insn {
-    int32_t imm;     /* sign-extended; a csr number for FMT_CSR* */
-    uint32_t bits;   /* the instruction as fetched: 16 bits for len = 2 */
-    uint16_t op;     /* enum insn_op */
-    uint8_t len;     /* 2 or 4 */
+    int32_t imm;   /* sign-extended; a csr number for FMT_CSR* */
+    uint32_t bits; /* the instruction as fetched: 16 bits for len = 2 */
+    uint16_t op;   /* enum insn_op */
+    uint8_t len;   /* 2 or 4 */
     uint8_t rd, rs1, rs2, rs3;
-    uint8_t rm;      /* rounding mode, or aq << 1 | rl */
+    uint8_t rm; /* rounding mode, or aq << 1 | rl */
 };
 
 struct insn_desc {
-    const char *name;      /* as insn.def spells it; the disassembler prints '.' for '_' */
+    const char *name; /* as insn.def spells it; the disassembler prints '.' for '_' */
     uint32_t match, mask;
     uint8_t fmt, ext, flags;
 };
