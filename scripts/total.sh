@@ -5,14 +5,17 @@ set -u
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-tally='s/^[a-z]*: \([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p'
+passed=0
 failed=0
 for command in "$@"; do
-    { sh -c "$command" 2>&1; echo "status: $?"; } | tee -a "$log" | grep -v '^status: [0-9]*$'
-    lost=$(sed -n '$s/^status: //p' "$log")
-    [ "$lost" = 0 ] || grep -q ', [1-9][0-9]* failed$' "$log" || failed=$((failed + 1))
+    { sh -c "$command" 2>&1; echo "status $?"; } | tee "$log" | grep -v '^status [0-9]*$'
+    read -r good bad <<COUNTS
+$(sed -n 's/^[a-z]*: \([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$log" |
+        awk '{ p += $1; f += $2 } END { print p + 0, f + 0 }')
+COUNTS
+    [ "$bad" != 0 ] || tail -n 1 "$log" | grep -q '^status 0$' || bad=1
+    passed=$((passed + good))
+    failed=$((failed + bad))
 done
-sum=$(sed -n "$tally" "$log" | awk '{ p += $1; f += $2 } END { print p + 0, f + 0 }')
-failed=$((failed + ${sum#* }))
-echo "${sum% *} passed, $failed failed"
+echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
