@@ -17,7 +17,7 @@
         if (addr & (bits / 8 - 1))                                                                 \
             return trap_plain(h, CAUSE_LOAD_MISALIGNED, addr);                                     \
         if (i->rm & 1) /* rl: earlier stores come first, which the host does not promise a load */ \
-            __atomic_thread_fence(__ATOMIC_SEQ_CST);                                               \
+            access_fence();                                                                        \
         if (!OP_LOADED(bits, addr, &v))                                                            \
             return trap_access_failed(h, CAUSE_GPF_LOAD, i, addr);                                 \
         h->resv_addr = addr;                                                                       \

@@ -11,7 +11,7 @@ OP(fence)
     const unsigned fm = (uint32_t)i->imm >> 8 & 0xf, pred = i->imm >> 4 & 0xf, succ = i->imm & 0xf;
 
     if (fm != 8 && (pred & 5) != 0 && (succ & 0xa) != 0)
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        access_fence();
     return OP_NEXT;
 }
 
