@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "mem/gmem.h"
 
@@ -22,6 +24,25 @@
 #define GSTAGE_TRIES 64
 
 #define RESERVE_FLAGS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
+
+/*
+ * Straight to the kernel: a sanitizer's mmap keeps shadow memory for what it maps, which a window neither needs
+ * (it is accessed by assembly and by the kernel only) nor finds room for.
+ */
+static void *host_mmap(void *at, uint64_t len, int prot, int flags, int fd, uint64_t offset)
+{
+    return (void *)syscall(SYS_mmap, at, len, prot, flags, fd, offset);
+}
+
+static int host_munmap(void *at, uint64_t len)
+{
+    return (int)syscall(SYS_munmap, at, len);
+}
+
+static void *host_mremap(void *at, uint64_t old_len, uint64_t new_len, int flags, void *to)
+{
+    return (void *)syscall(SYS_mremap, at, old_len, new_len, flags, to);
+}
 
 static void *gstage_host(const struct gstage *g, gpa_t addr, uint64_t len)
 {
@@ -51,13 +72,13 @@ static void *gstage_place(uint64_t total)
             at = (uint64_t)i * total;
         /* The integer becomes a pointer here only: the host kernel is asked for an address by number. */
         want = (void *)(uintptr_t)(GSTAGE_LOW + page_down(at % (GSTAGE_HIGH - GSTAGE_LOW - total)));
-        got = mmap(want, total, PROT_NONE, RESERVE_FLAGS | MAP_FIXED_NOREPLACE, -1, 0);
+        got = host_mmap(want, total, PROT_NONE, RESERVE_FLAGS | MAP_FIXED_NOREPLACE, -1, 0);
         if (got == want)
             return got;
         if (got != MAP_FAILED) /* a kernel before 4.17 takes the flag for a hint */
-            munmap(got, total);
+            host_munmap(got, total);
     }
-    return mmap(NULL, total, PROT_NONE, RESERVE_FLAGS, -1, 0);
+    return host_mmap(NULL, total, PROT_NONE, RESERVE_FLAGS, -1, 0);
 }
 
 int gstage_reserve(struct gstage *g, uint64_t size)
@@ -77,7 +98,7 @@ int gstage_reserve(struct gstage *g, uint64_t size)
 void gstage_release(struct gstage *g)
 {
     if (g->window)
-        munmap(g->window - GSTAGE_GUARD, g->size + 2 * GSTAGE_GUARD);
+        host_munmap(g->window - GSTAGE_GUARD, g->size + 2 * GSTAGE_GUARD);
     *g = (struct gstage){ 0 };
 }
 
@@ -85,9 +106,9 @@ int gstage_map(struct gstage *g, gpa_t addr, uint64_t len, int prot, int host_fl
 {
     int flags = host_flags | MAP_FIXED | (fd < 0 ? MAP_ANONYMOUS : 0);
 
-    if (mmap(gstage_host(g, addr, len), len, gstage_host_prot(prot), flags, fd, (off_t)offset) == MAP_FAILED)
-        return -errno;
-    return 0;
+    void *at = gstage_host(g, addr, len);
+
+    return host_mmap(at, len, gstage_host_prot(prot), flags, fd, offset) == MAP_FAILED ? -errno : 0;
 }
 
 int gstage_unmap(struct gstage *g, gpa_t addr, uint64_t len)
@@ -103,12 +124,12 @@ int gstage_protect(struct gstage *g, gpa_t addr, uint64_t len, int prot)
 bool gstage_repair(struct gstage *g, gpa_t addr, uint64_t len)
 {
     void *at = gstage_host(g, addr, len);
-    void *got = mmap(at, len, PROT_NONE, RESERVE_FLAGS | MAP_FIXED_NOREPLACE, -1, 0);
+    void *got = host_mmap(at, len, PROT_NONE, RESERVE_FLAGS | MAP_FIXED_NOREPLACE, -1, 0);
 
     if (got == at)
         return true;
     if (got != MAP_FAILED)
-        munmap(got, len);
+        host_munmap(got, len);
     return false;
 }
 
@@ -117,7 +138,7 @@ int gstage_move(struct gstage *g, gpa_t from, uint64_t old_len, gpa_t to, uint64
     int flags = MREMAP_MAYMOVE | MREMAP_FIXED | (keep_old ? MREMAP_DONTUNMAP : 0);
     void *source = gstage_host(g, from, old_len), *target = gstage_host(g, to, new_len);
 
-    if (mremap(source, old_len, new_len, flags, target) == MAP_FAILED)
+    if (host_mremap(source, old_len, new_len, flags, target) == MAP_FAILED)
         return -errno;
     /* mremap left a hole, which must not stay one: there is no way on if the host has no room for it. */
     if (!keep_old)
@@ -130,9 +151,9 @@ int gstage_grow(struct gstage *g, gpa_t addr, uint64_t old_len, uint64_t new_len
     uint8_t *at = gstage_host(g, addr, new_len);
     int err;
 
-    if (munmap(at + old_len, new_len - old_len))
+    if (host_munmap(at + old_len, new_len - old_len))
         return -errno;
-    if (mremap(at, old_len, new_len, 0) != MAP_FAILED)
+    if (host_mremap(at, old_len, new_len, 0, NULL) != MAP_FAILED)
         return 0;
     err = -errno;
     BUG_ON(gstage_unmap(g, addr + old_len, new_len - old_len));
