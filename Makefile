@@ -64,7 +64,7 @@ $(B)/libnoahv.a: $(OBJ)
 
 $(B)/libnoahv.so: $(OBJ)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -shared -Wl,-soname,libnoahv.so.0 -o $@ $^ -lelf
+	$(Q)$(CC) $(ALL_LDFLAGS) -shared $(if $(filter release debug,$(MODE)),-Wl,-z,defs) -Wl,-soname,libnoahv.so.0 -o $@ $^ -lelf
 
 $(B)/%.o: %.c Makefile | $(NEED)
 	$(call say,CC,$<)
@@ -125,8 +125,8 @@ $(eval $(call guest,$(G)/riscv64,tests/guest/%.c,$(RVCC),-O1 -std=gnu11 -static)
 $(eval $(call guest,$(G)/native,tests/guest/%.cc,$(CXX),-O1 -std=gnu++17 -fnon-call-exceptions))
 $(eval $(call guest,$(G)/riscv64,tests/guest/%.cc,$(RVCXX),-O1 -std=gnu++17 -fnon-call-exceptions -static))
 $(eval $(call guest,$(G)/riscv64,tests/guest/%.S,$(RVCC),-nostdlib -static))
-$(eval $(call guest,build/bench/native,bench/guest/%.c,gcc,-O2 -std=gnu11 -static))
-$(eval $(call guest,build/bench/riscv64,bench/guest/%.c,$(RVCC),-O2 -std=gnu11 -static))
+$(eval $(call guest,build/bench/native,bench/guest/%.c,gcc,-O2 -ffp-contract=off -std=gnu11 -static))
+$(eval $(call guest,build/bench/riscv64,bench/guest/%.c,$(RVCC),-O2 -ffp-contract=off -std=gnu11 -static))
 
 lint: $(NEED)
 	@CC=$(CC) CPPFLAGS="$(CPPFLAGS)" scripts/lint.sh

@@ -18,10 +18,10 @@ record() {
     shift
     rm -rf "$to" "$to.out" "$to.err"
     mkdir -p "$to"
-    (
-        exec 2> /dev/null 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&- # make's own
-        cd "$to" && exec timeout -k 5 120 "$@" < /dev/null > "$to.out" 2> "$to.err"
-    )
+    { # without make's descriptors, and without the shell's remark on a guest that dies of a signal
+        (cd "$to" && exec timeout -k 5 120 "$@" < /dev/null > "$to.out" 2> "$to.err" \
+            3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&-)
+    } 2> /dev/null
     echo "[exit $?]" >> "$to.out"
 }
 

@@ -1,0 +1,103 @@
+/*
+ * Single costs, measured from inside: micro hello | getppid | pipe | fork | fault. Prints nanoseconds per
+ * operation (hello: a line of text; what counts there is seen from outside).
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static double now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static int getppids(void)
+{
+    for (int i = 0; i < 300000; i++)
+        syscall(SYS_getppid);
+    return 300000;
+}
+
+/* One byte to and fro between two processes: one operation is a round trip. */
+static int pipes(void)
+{
+    int there[2], back[2], n = 10000;
+    char c = 'x';
+
+    if (pipe(there) || pipe(back))
+        exit(1);
+    if (fork() == 0) {
+        close(there[1]);
+        while (read(there[0], &c, 1) == 1)
+            if (write(back[1], &c, 1) != 1)
+                break;
+        _exit(0);
+    }
+    for (int i = 0; i < n; i++)
+        if (write(there[1], &c, 1) != 1 || read(back[0], &c, 1) != 1)
+            exit(1);
+    close(there[1]);
+    wait(NULL);
+    return n;
+}
+
+static int forks(void)
+{
+    char *const argv[] = { "micro", "nothing", NULL };
+    int status;
+
+    for (int i = 0; i < 200; i++) {
+        pid_t pid = fork();
+
+        if (pid == 0) {
+            execv("/proc/self/exe", argv);
+            _exit(1);
+        }
+        if (waitpid(pid, &status, 0) != pid || status != 0)
+            exit(1);
+    }
+    return 200;
+}
+
+static int faults(void)
+{
+    const size_t pages = 16384;
+    char *p = mmap(NULL, pages * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (p == MAP_FAILED)
+        exit(1);
+    for (size_t i = 0; i < pages; i++)
+        p[i * 4096] = 1;
+    munmap(p, pages * 4096);
+    return (int)pages;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        int (*run)(void);
+    } cost[] = { { "getppid", getppids }, { "pipe", pipes }, { "fork", forks }, { "fault", faults } };
+    const char *what = argc > 1 ? argv[1] : "hello";
+
+    if (strcmp(what, "nothing") == 0)
+        return 0;
+    for (size_t i = 0; i < sizeof(cost) / sizeof(cost[0]); i++)
+        if (strcmp(what, cost[i].name) == 0) {
+            double start = now();
+            int n = cost[i].run();
+
+            printf("%.1f\n", (now() - start) / n);
+            return 0;
+        }
+    puts("hello");
+    return 0;
+}
