@@ -144,9 +144,9 @@ $(B)/tests/fuzz/%: tests/fuzz/%.c $(B)/libnoahv.a
 
 # --- Measuring, documents, installing -----------------------------------------------------------------
 
-# ROUNDS=5; writes build/bench.csv, build/bench.svg and the table in README.md.
+# Writes build/bench.csv, build/bench.svg and the table in README.md. SCALE=1 takes a tenth of the time.
 bench: $(B)/bench/bench $(LOADS:%=build/bench/native/%) $(LOADS:%=build/bench/riscv64/%) $(if $(NOAHV),,noahv)
-	@$< $(or $(ROUNDS),5) $(or $(NOAHV),./noahv)
+	@$< $(or $(ROUNDS),5) $(or $(NOAHV),./noahv) $(SCALE)
 
 $(B)/bench/%: bench/%.c | $(NEED)
 	$(call say,CC,$@)
@@ -179,7 +179,7 @@ help:
 	    "make run PROG=./p ARGS='a b'   the same with a program of yours" \
 	    'make check          unit tests, guest programs, lint; also check-unit, check-guest, lint alone' \
 	    'make fuzz           libFuzzer on the parsers (FUZZ_SECONDS=30 each)' \
-	    'make bench          native, qemu-riscv64 and noahv side by side (ROUNDS=5)' \
+	    'make bench          native, qemu-riscv64 and noahv side by side (ROUNDS=5 SCALE=10)' \
 	    'make docs           regenerate docs/syscalls.md' \
 	    'make install        PREFIX=/usr/local DESTDIR=' \
 	    'make deps clean help'
