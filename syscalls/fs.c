@@ -40,9 +40,9 @@ static int64_t check_opened(struct task *t, int64_t fd, int flags)
     return r;
 }
 
-static bool opens_special(const struct path *p, int flags)
+static bool opens_special(enum proc_node node, int flags)
 {
-    return p->virt >= PROC_MAPS && !(flags & O_PATH);
+    return node >= PROC_MAPS && !(flags & O_PATH);
 }
 
 int64_t sys_openat(struct task *t, int dirfd, gva_t path, int flags, uint32_t mode)
@@ -52,7 +52,7 @@ int64_t sys_openat(struct task *t, int dirfd, gva_t path, int flags, uint32_t mo
 
     if (r < 0)
         return r;
-    if (opens_special(&p, flags))
+    if (opens_special(p.virt, flags))
         return procfs_open(t, p.virt, p.dirfd, p.name, flags);
     return check_opened(t, HOST(t, SYS_openat, p.dirfd, p.name, flags, mode), flags);
 }
@@ -84,11 +84,12 @@ int64_t sys_openat2(struct task *t, int dirfd, gva_t path, gva_t how, uint64_t u
     struct path p;
     int r = open_how_in(t, &h, how, usize);
 
-    if (r == 0)
-        r = path_in(t, dirfd, path, &p);
     if (r < 0)
         return r;
-    if (opens_special(&p, (int)h.flags))
+    r = path_in(t, dirfd, path, &p);
+    if (r < 0)
+        return r;
+    if (opens_special(p.virt, (int)h.flags))
         return procfs_open(t, p.virt, p.dirfd, p.name, (int)h.flags);
     return check_opened(t, HOST(t, SYS_openat2, p.dirfd, p.name, &h, sizeof h), (int)h.flags);
 }
@@ -121,14 +122,17 @@ static int64_t stat_out(struct task *t, gva_t to, const struct stat *st)
 
 int64_t sys_newfstatat(struct task *t, int dirfd, gva_t path, gva_t statbuf, int flags)
 {
-    struct path p = { .dirfd = dirfd };
-    struct stat st;
-    int64_t r = 0;
+    struct stat st = { 0 };
+    struct path p;
+    int64_t r;
 
-    if (path || !(flags & AT_EMPTY_PATH)) /* since 6.11 NULL is "" then */
+    if (path || !(flags & AT_EMPTY_PATH)) { /* since 6.11 NULL is "" then */
         r = path_in(t, dirfd, path, &p);
-    else
+    } else {
+        p.dirfd = dirfd;
+        p.name[0] = '\0';
         r = fd_check_at(dirfd);
+    }
     if (r == 0)
         r = HOST(t, SYS_newfstatat, p.dirfd, p.name, &st, flags);
     return r < 0 ? r : stat_out(t, statbuf, &st);
@@ -136,7 +140,7 @@ int64_t sys_newfstatat(struct task *t, int dirfd, gva_t path, gva_t statbuf, int
 
 int64_t sys_fstat(struct task *t, int fd, gva_t statbuf)
 {
-    struct stat st;
+    struct stat st = { 0 };
     int64_t r = fd_check(fd);
 
     if (r == 0)

@@ -78,7 +78,8 @@ static int64_t limit_own(struct task *t, uint32_t resource, const struct rlimit 
         return limit_keep(kept, new, old);
     r = HOST(t, SYS_prlimit64, 0, resource, new, old);
     if (r == 0 && new &&resource == RLIMIT_STACK)
-        __atomic_store_n(&t->mem->stack_max, MIN(new->rlim_cur, t->mem->limit / 4), __ATOMIC_RELAXED);
+        atomic_store_explicit(&t->mem->stack_max, MIN(new->rlim_cur, t->mem->limit / 4),
+                              memory_order_relaxed);
     return r;
 }
 

@@ -159,9 +159,10 @@ static bool is_below_own(int dirfd, const char *name1, const char *name2)
     char path[PATH_MAX];
     const char *base;
 
-    if (path_of(dirfd, path, sizeof path) < 0 || !(base = strrchr(path, '/')))
+    if (path_of(dirfd, path, sizeof path) < 0)
         return false;
-    if (strcmp(base + 1, name1) != 0 && strcmp(base + 1, name2) != 0)
+    base = strrchr(path, '/');
+    if (!base || (strcmp(base + 1, name1) != 0 && strcmp(base + 1, name2) != 0))
         return false;
     return read_tgid(dirfd, "../status") == HOST_RAW(SYS_getpid);
 }
@@ -205,7 +206,8 @@ enum proc_node procfs_opened(int fd)
     if (!on_procfs(fd))
         return PROC_NONE;
     n = path_of(fd, path, sizeof path);
-    if (n < 0 || !(base = strrchr(path, '/')))
+    base = n < 0 ? NULL : strrchr(path, '/');
+    if (!base)
         return PROC_DENIED;
     if (n > (int64_t)sizeof deleted && strcmp(path + n + 1 - sizeof deleted, deleted) == 0)
         path[n + 1 - (int64_t)sizeof deleted] = '\0';
@@ -464,38 +466,44 @@ static uint64_t action_set(const struct process *p, bool ignored)
     return set;
 }
 
+static bool starts(const char *line, const char *key)
+{
+    return strncmp(line, key, strlen(key)) == 0;
+}
+
+/* Each writes its line in place of the host's; false when `line` is another. */
+static bool put_size(struct gen *g, const char *line, const char *key, uint64_t bytes)
+{
+    if (!starts(line, key))
+        return false;
+    buf_printf(&g->b, "%s\t%8lu kB\n", key, bytes >> 10);
+    return true;
+}
+
+static bool put_signals(struct gen *g, const char *line, const char *key, uint64_t set)
+{
+    if (!starts(line, key))
+        return false;
+    buf_printf(&g->b, "%s\t%016lx\n", key, set);
+    return true;
+}
+
 static void gen_status(struct task *t, struct gen *g, struct lines *l)
 {
     const struct mem_sizes s = mem_sizes(t);
-    const struct {
-        const char *key;
-        uint64_t bytes;
-    } sizes[] = { { "VmPeak:", s.total },
-                  { "VmSize:", s.total },
-                  { "VmData:", s.data },
-                  { "VmStk:", s.stack },
-                  { "VmExe:", s.code } };
-    const struct {
-        const char *key;
-        uint64_t set;
-    } signals[] = { { "SigBlk:", t->sigmask },
-                    { "SigIgn:", action_set(t->proc, true) },
-                    { "SigCgt:", action_set(t->proc, false) } };
+    const uint64_t ignored = action_set(t->proc, true), caught = action_set(t->proc, false);
     bool mine = false;
     char *line;
 
     while ((line = lines_next(l))) {
-        bool done = strncmp(line, "x86_", 4) == 0;
-
-        if (strncmp(line, "Pid:", 4) == 0)
+        if (starts(line, "Pid:"))
             mine = atoi(line + 4) == t->tid;
-        for (size_t i = 0; i < ARRAY_SIZE(sizes) && !done; i++)
-            if ((done = strncmp(line, sizes[i].key, strlen(sizes[i].key)) == 0))
-                buf_printf(&g->b, "%s\t%8lu kB\n", sizes[i].key, sizes[i].bytes >> 10);
-        for (size_t i = mine ? 0 : 1; i < ARRAY_SIZE(signals) && !done; i++) /* another's mask is not known */
-            if ((done = strncmp(line, signals[i].key, strlen(signals[i].key)) == 0))
-                buf_printf(&g->b, "%s\t%016lx\n", signals[i].key, signals[i].set);
-        if (!done)
+        if (!starts(line, "x86_") && !put_size(g, line, "VmPeak:", s.total) &&
+            !put_size(g, line, "VmSize:", s.total) && !put_size(g, line, "VmData:", s.data) &&
+            !put_size(g, line, "VmStk:", s.stack) && !put_size(g, line, "VmExe:", s.code) &&
+            !put_size(g, line, "VmLib:", 0) && !put_signals(g, line, "SigIgn:", ignored) &&
+            !put_signals(g, line, "SigCgt:", caught) &&
+            !(mine && put_signals(g, line, "SigBlk:", t->sigmask))) /* another thread's is not known */
             buf_printf(&g->b, "%s\n", line);
         gen_line_done(g);
     }
