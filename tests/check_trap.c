@@ -219,6 +219,11 @@ START_TEST(beyond_the_end_of_a_file)
     ck_assert_uint_eq(rig_step(0x8482), CAUSE_GPF_FETCH);
     ck_assert_uint_eq(h->trap.stval, at + PAGE_BYTES);
     ck_assert(h->trap.bus);
+    h->x[9] = HOLE; /* and only then */
+    ck_assert_uint_eq(rig_step(0x8482), CAUSE_GPF_FETCH);
+    ck_assert(!h->trap.bus);
+    ck_assert_uint_eq(rig_step(0x0084b503), CAUSE_GPF_LOAD);
+    ck_assert(!h->trap.bus);
 }
 END_TEST
 

@@ -17,5 +17,4 @@ void hart_reset(struct hart *h)
     h->trap = (struct trap){ 0 };
     h->window = h->mem ? h->mem->gs.window : NULL;
     h->limit = h->mem ? h->mem->limit : 0;
-    /* instret runs on, as it does over a real execve; a kick may be pending and is not ours to drop. */
 }

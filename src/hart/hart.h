@@ -29,35 +29,38 @@ enum trap_cause {
 /* The trap CSRs after a trap; sepc is hart.pc itself, which stays at the trapping instruction. */
 struct trap {
     uint64_t scause;
-    uint64_t stval;   /* faulting guest-virtual address, or the instruction bits */
-    uint64_t htval;   /* guest-physical address >> 2 for guest-page faults, else 0 */
-    uint64_t htinst;  /* transformed instruction of a guest-page fault on a load, store or AMO; 0 is allowed */
-    bool gva;         /* hstatus.GVA: stval is a guest-virtual address */
-    bool bus;         /* the host reported SIGBUS: mapped, but nothing is behind the mapping */
+    uint64_t stval;  /* faulting guest-virtual address, or the instruction bits */
+    uint64_t htval;  /* guest-physical address >> 2 for guest-page faults, else 0 */
+    uint64_t htinst; /* transformed instruction of a guest-page fault on a load, store or AMO; 0 is allowed */
+    bool gva;        /* hstatus.GVA: stval is a guest-virtual address */
+    bool bus;        /* the host reported SIGBUS: mapped, but nothing is behind the mapping */
 };
 
 struct hart {
     /* Hot fields first; the engines rely on x[] being the first. */
-    uint64_t x[32];          /* x[0] is 0 whenever an engine is not inside an instruction */
-    uint64_t f[32];          /* raw bits; single precision is NaN-boxed */
+    uint64_t x[32]; /* x[0] is 0 whenever an engine is not inside an instruction */
+    uint64_t f[32]; /* raw bits; single precision is NaN-boxed */
     uint64_t pc;
-    uint64_t limit;          /* an access at or above it is a guest-page fault; host = window + address */
+    uint64_t limit; /* an access at or above it is a guest-page fault; host = window + address */
     uint8_t *window;
-    uint64_t resv_addr;      /* LR/SC reservation: address, or RESV_NONE, and the value that was read */
+    uint64_t resv_addr; /* LR/SC reservation: address, or RESV_NONE, and the value that was read */
     uint64_t resv_val;
-    uint64_t instret;        /* instructions retired; exact whenever the engine has returned */
-    uint32_t fcsr;           /* frm << 5 | fflags */
-    atomic_uint kick;        /* nonzero: leave guest code at the next block boundary; async-signal-safe to set */
+    uint64_t instret; /* instructions retired; exact whenever the engine has returned */
+    uint32_t fcsr;    /* frm << 5 | fflags */
+    atomic_uint kick; /* nonzero: leave guest code at the next block boundary; async-signal-safe to set */
 
     struct trap trap;
     struct gmem *mem;
-    void *engine;            /* the engine's own state of this hart (decoded blocks, ...) */
-    void *task;              /* the guest OS's; opaque here */
+    void *engine; /* the engine's own state of this hart (decoded blocks, ...) */
+    void *task;   /* the guest OS's; opaque here */
 };
 
 #define RESV_NONE UINT64_MAX
 
-/* Architectural reset as exec leaves a process: every register 0. Keeps mem, engine, task. */
+/*
+ * Architectural reset as exec leaves a process: every register 0, window and limit those of mem. Keeps mem,
+ * engine, task, instret (which runs on, as over a real execve) and kick.
+ */
 void hart_reset(struct hart *h);
 
 /* What the body of an instruction returns (ops/ops.h). */
@@ -72,8 +75,8 @@ enum op_result {
  * Each fills h->trap and returns OP_EXIT, so that a body may `return trap_...(...)`. None looks at h->pc: the
  * engine puts it at the trapping instruction when it sees OP_EXIT.
  */
-int trap_illegal(struct hart *h, const struct insn *i);    /* cause 2: unknown encoding */
-int trap_virtual(struct hart *h, const struct insn *i);    /* cause 22: HS-qualified, not allowed in VU */
+int trap_illegal(struct hart *h, const struct insn *i); /* cause 2: unknown encoding */
+int trap_virtual(struct hart *h, const struct insn *i); /* cause 22: HS-qualified, not allowed in VU */
 int trap_plain(struct hart *h, enum trap_cause cause, uint64_t stval); /* ecall, ebreak, misaligned */
 
 /*

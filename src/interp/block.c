@@ -19,7 +19,7 @@
 #define BLOCK_ARENA ((size_t)8 << 20)
 #define BLOCK_BYTES_MAX (sizeof(struct block) + (BLOCK_MAX + 1) * sizeof(struct cell))
 
-enum { BLOCK_HASH_BITS = 12, NR_BUCKETS = 1 << BLOCK_HASH_BITS };
+enum { BLOCK_HASH_BITS = 14, NR_BUCKETS = 1 << BLOCK_HASH_BITS };
 
 struct block_cache {
     struct block *bucket[NR_BUCKETS];
