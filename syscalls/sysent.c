@@ -52,7 +52,8 @@
     [nr_] = { .name = #name_, .class = CLASS_##class_, .level = LEVEL_##level_, .ret = RET_##ret_, \
               .nargs = (n_), HOW_INIT_##how_(nr_, name_), __VA_ARGS__ },
 
-#define SYS0(nr, name, class, how, level, ret) ROW(nr, name, class, how, level, ret, 0, .kind = { KIND_NONE })
+#define SYS0(nr, name, class, how, level, ret)                                                     \
+    ROW(nr, name, class, how, level, ret, 0, .kind = { KIND_NONE })
 #define SYS1(nr, name, class, how, level, ret, k0, a0)                                             \
     ROW(nr, name, class, how, level, ret, 1, .kind = { KIND_##k0 }, .arg = { #a0 })
 #define SYS2(nr, name, class, how, level, ret, k0, a0, k1, a1)                                     \

@@ -1,8 +1,8 @@
 /*
  * The system call trace, in strace's own words: one line per call, signal and end, each written whole.
  *
- * With `follow` every line begins with the pid, as strace -f -o writes it. A tracer belongs to a process and may
- * be used by all its threads at once; calls in progress are kept per thread.
+ * With `follow` every line begins with the pid, as strace -f -o writes it. A tracer belongs to a process and
+ * may be used by all its threads at once; calls in progress are kept per thread.
  */
 #ifndef NOAHV_SYSCALLS_TRACE_H
 #define NOAHV_SYSCALLS_TRACE_H
@@ -24,7 +24,10 @@ int trace_open(struct trace **out, int fd, bool follow, const char *filter);
 /* Closes the descriptor too. NULL is fine. */
 void trace_close(struct trace *tr);
 
-/* Around each call: `e` may be NULL (no such call), `a` are the six registers, `result` as the handler returned it. */
+/*
+ * Around each call: `e` may be NULL (no such call), `a` are the six registers, `result` is what the handler
+ * returned, internal errors included.
+ */
 void trace_enter(struct task *t, const struct sysent *e, uint64_t nr, const uint64_t *a);
 void trace_leave(struct task *t, const struct sysent *e, uint64_t nr, const uint64_t *a, int64_t result);
 
