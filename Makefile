@@ -1,6 +1,6 @@
 # noahv: build, test, install. Output goes to build/ only (build/$(MODE) for what we compile), but for ./noahv.
 # Adding a source file, a test, a guest or a benchmark needs no edit here. `make help` lists the targets.
-VERSION := 0.1.0
+VERSION := $(shell sed -n 's/^    return "\([0-9.]*\)";$$/\1/p' src/core/api.c)
 MODE    ?= release
 B       := build/$(MODE)
 G       := build/guest
