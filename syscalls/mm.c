@@ -127,7 +127,7 @@ int64_t sys_mmap(struct task *t, gva_t addr, uint64_t len, uint64_t prot, uint64
 
     if (off & PAGE_MASK)
         return -EINVAL;
-    if (!(flags & MAP_ANONYMOUS) && fd_check(fd) < 0)
+    if (!(flags & MAP_ANONYMOUS) && (fd < 0 || fd_check(fd) < 0))
         return -EBADF;
     if (!len || (type != MAP_SHARED && type != MAP_PRIVATE && type != MAP_SHARED_VALIDATE))
         return -EINVAL;
