@@ -19,6 +19,7 @@ CFLAGS_asan    := -O1 -g -fsanitize=address -fno-omit-frame-pointer
 CFLAGS_ubsan   := -O1 -g -fsanitize=undefined -fno-sanitize-recover=undefined
 CFLAGS_tsan    := -O1 -g -fsanitize=thread
 CFLAGS_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address -fno-omit-frame-pointer
+DEFS_release := -Wl,-z,defs
 $(if $(CFLAGS_$(MODE)),,$(error MODE is one of release debug asan ubsan tsan, not $(MODE)))
 CC         := $(if $(filter fuzz,$(MODE)),clang,$(if $(filter default,$(origin CC)),gcc,$(CC)))
 CFLAGS     ?= $(CFLAGS_$(MODE))
@@ -64,7 +65,7 @@ $(B)/libnoahv.a: $(OBJ)
 
 $(B)/libnoahv.so: $(OBJ)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -shared $(if $(filter release debug,$(MODE)),-Wl,-z,defs) -Wl,-soname,libnoahv.so.0 -o $@ $^ -lelf
+	$(Q)$(CC) $(ALL_LDFLAGS) -shared $(DEFS_$(MODE)) -Wl,-soname,libnoahv.so.0 -o $@ $^ -lelf
 
 $(B)/%.o: %.c Makefile | $(NEED)
 	$(call say,CC,$<)

@@ -18,10 +18,9 @@ record() {
     shift
     rm -rf "$to" "$to.out" "$to.err"
     mkdir -p "$to"
-    { # without make's descriptors, and without the shell's remark on a guest that dies of a signal
-        (cd "$to" && exec timeout -k 5 120 "$@" < /dev/null > "$to.out" 2> "$to.err" \
-            3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&-)
-    } 2> /dev/null
+    # The last line: without make's descriptors.
+    (cd "$to" && exec timeout -k 5 120 "$@" < /dev/null > "$to.out" 2> "$to.err" \
+        3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&-)
     echo "[exit $?]" >> "$to.out"
 }
 
@@ -60,6 +59,7 @@ one() {
 }
 
 if [ "$1" = --one ]; then
+    exec 2> /dev/null # the shell's remarks on guests that die of a signal
     one "$2" "$3"
     exit 0
 fi

@@ -1,6 +1,7 @@
 /* vfork really shares memory and really waits: what posix_spawn, and so every shell and make, rely on. */
 #include <fcntl.h>
 #include <sched.h>
+#include <spawn.h>
 #include <sys/mman.h>
 
 #include "guest.h"
@@ -42,6 +43,7 @@ int main(void)
     }
     SHOW(shared == ENOENT);
     guest_wait("exec in vfork", pid);
+    SHOW(posix_spawn(&pid, "/nonexistent/program", NULL, NULL, (char *[]){ "x", NULL }, NULL) == ENOENT);
     CALL(write(fd[1], "x", 1));
     SHOW(fcntl(fd[0], F_GETFD));
     return 0;
