@@ -16,7 +16,7 @@
 
 #define SIZE ((uint64_t)1 << 38)
 #define BASE ((gpa_t)0x10000000)
-#define PAGES(n) ((uint64_t)(n) * PAGE_BYTES)
+#define PAGES(n) ((uint64_t)(n)*PAGE_BYTES)
 #define END (BASE + PAGES(2)) /* two pages of RW at BASE, a hole behind them */
 #define RW (GMEM_R | GMEM_W)
 #define RACES 3000
@@ -359,10 +359,20 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {
-        copy_in_at_the_edge, copy_out_at_the_edge, bulk_copies_cross_pages, protections_hold,
-        wild_addresses_are_efault, beyond_the_end_of_a_file, strings, strings_at_the_edge,
-        copies_grow_a_stack, span_of_good_and_bad_ranges, span_makes_the_host_kernel_answer,
-        span_grows_a_stack_beforehand, fetch_needs_execute, copies_survive_a_racing_unmap,
+        copy_in_at_the_edge,
+        copy_out_at_the_edge,
+        bulk_copies_cross_pages,
+        protections_hold,
+        wild_addresses_are_efault,
+        beyond_the_end_of_a_file,
+        strings,
+        strings_at_the_edge,
+        copies_grow_a_stack,
+        span_of_good_and_bad_ranges,
+        span_makes_the_host_kernel_answer,
+        span_grows_a_stack_beforehand,
+        fetch_needs_execute,
+        copies_survive_a_racing_unmap,
     };
     Suite *s = suite_create("copy");
     TCase *tc = tcase_create("copy");

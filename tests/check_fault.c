@@ -18,7 +18,8 @@ static uint8_t *page[NR_PLACES];
 
 static void setup(void)
 {
-    static const int prot[NR_PLACES] = { PROT_READ, PROT_READ | PROT_WRITE, PROT_NONE, PROT_READ | PROT_WRITE };
+    static const int prot[NR_PLACES] = { PROT_READ, PROT_READ | PROT_WRITE, PROT_NONE,
+                                         PROT_READ | PROT_WRITE };
     int fd = memfd_create("short", 0);
 
     ck_assert_int_ge(fd, 0);
@@ -43,20 +44,34 @@ static bool do_load(int bytes, void *p, uint64_t *v)
     bool ok;
 
     switch (bytes) {
-    case 1: ok = access_load8(p, &b); *v = b; return ok;
-    case 2: ok = access_load16(p, &h); *v = h; return ok;
-    case 4: ok = access_load32(p, &w); *v = w; return ok;
-    default: return access_load64(p, v);
+    case 1:
+        ok = access_load8(p, &b);
+        *v = b;
+        return ok;
+    case 2:
+        ok = access_load16(p, &h);
+        *v = h;
+        return ok;
+    case 4:
+        ok = access_load32(p, &w);
+        *v = w;
+        return ok;
+    default:
+        return access_load64(p, v);
     }
 }
 
 static bool do_store(int bytes, void *p, uint64_t v)
 {
     switch (bytes) {
-    case 1: return access_store8(p, (uint8_t)v);
-    case 2: return access_store16(p, (uint16_t)v);
-    case 4: return access_store32(p, (uint32_t)v);
-    default: return access_store64(p, v);
+    case 1:
+        return access_store8(p, (uint8_t)v);
+    case 2:
+        return access_store16(p, (uint16_t)v);
+    case 4:
+        return access_store32(p, (uint32_t)v);
+    default:
+        return access_store64(p, v);
     }
 }
 

@@ -18,7 +18,7 @@
 
 #define SIZE ((uint64_t)1 << 38)
 #define BASE ((gpa_t)0x10000000)
-#define PAGES(n) ((uint64_t)(n) * PAGE_BYTES)
+#define PAGES(n) ((uint64_t)(n)*PAGE_BYTES)
 #define MIB ((uint64_t)1 << 20)
 #define GAP MIB /* stack_guard_gap */
 #define RW (GMEM_R | GMEM_W)
@@ -118,9 +118,13 @@ END_TEST
 
 START_TEST(bad_ranges_are_refused)
 {
-    static const struct { gpa_t addr; uint64_t len; } bad[] = {
-        { BASE + 1, PAGES(1) }, { BASE, PAGES(1) + 1 }, { BASE, 0 }, { SIZE, PAGES(1) },
-        { SIZE - PAGES(1), PAGES(2) }, { PAGES(1), 0 - PAGES(1) }, { 0 - PAGES(1), PAGES(2) },
+    static const struct {
+        gpa_t addr;
+        uint64_t len;
+    } bad[] = {
+        { BASE + 1, PAGES(1) },     { BASE, PAGES(1) + 1 },        { BASE, 0 },
+        { SIZE, PAGES(1) },         { SIZE - PAGES(1), PAGES(2) }, { PAGES(1), 0 - PAGES(1) },
+        { 0 - PAGES(1), PAGES(2) },
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -354,11 +358,17 @@ START_TEST(code_generation_follows_executable_memory)
     ck_assert_int_eq(gmem_unmap(&m, BASE, PAGES(1)), 0);
     ck_assert_uint_eq(m.code_gen, gen);
 
-#define RAISES(call) do { ck_assert_int_eq(call, 0); ck_assert_uint_ne(m.code_gen, gen); gen = m.code_gen; } while (0)
+#define RAISES(call)                        \
+    do {                                    \
+        ck_assert_int_eq(call, 0);          \
+        ck_assert_uint_ne(m.code_gen, gen); \
+        gen = m.code_gen;                   \
+    } while (0)
     RAISES(gmem_protect(&m, BASE + PAGES(1), PAGES(1), GMEM_R | GMEM_X));
     RAISES(gmem_protect(&m, BASE + PAGES(1), PAGES(2), GMEM_R));
     RAISES(gmem_map(&m, BASE, PAGES(1), GMEM_X, 0, GMEM_PLAIN, -1, 0));
-    RAISES(gmem_grow(&m, BASE + PAGES(3), PAGES(1), PAGES(2)) || gmem_protect(&m, BASE, PAGES(1), GMEM_R | GMEM_X));
+    RAISES(gmem_grow(&m, BASE + PAGES(3), PAGES(1), PAGES(2)) ||
+           gmem_protect(&m, BASE, PAGES(1), GMEM_R | GMEM_X));
     RAISES(gmem_move(&m, BASE, PAGES(1), BASE + PAGES(9), PAGES(1), false));
     RAISES(gmem_grow(&m, BASE + PAGES(9), PAGES(1), PAGES(2)));
     RAISES(gmem_move(&m, BASE + PAGES(3), PAGES(1), BASE + PAGES(9), PAGES(1), false));
@@ -702,17 +712,39 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {
-        window_and_guards, host_mappings_lie_above_the_window, bad_ranges_are_refused,
-        protect_splits_and_merges, unmap_cuts_a_hole, unlike_neighbours_stay_apart,
-        file_offsets_follow_a_split, looking_up, failed_map_keeps_what_was_there,
-        late_refusal_leaves_record_and_host_agreed, reset_unmaps_everything, too_many_regions_is_enomem,
-        protect_stops_at_the_first_hole, protect_of_a_read_only_shared_file, seals_hold,
-        code_generation_follows_executable_memory, move_keeps_contents, move_may_leave_the_source_mapped,
-        move_cuts, move_refuses, move_of_a_file_grows_into_the_file, move_takes_the_place_names_away,
-        grow_in_place, grow_of_an_inaccessible_region, find_free_takes_the_highest_gap,
-        find_free_leaves_a_gap_below_a_stack, kinds_of_faults, write_implies_read, fault_repairs_the_host,
-        stack_grows_to_any_fault_within_its_limit, stack_keeps_its_distance,
-        only_what_lies_above_the_hole_grows, resolve_grows_what_a_range_would_touch,
+        window_and_guards,
+        host_mappings_lie_above_the_window,
+        bad_ranges_are_refused,
+        protect_splits_and_merges,
+        unmap_cuts_a_hole,
+        unlike_neighbours_stay_apart,
+        file_offsets_follow_a_split,
+        looking_up,
+        failed_map_keeps_what_was_there,
+        late_refusal_leaves_record_and_host_agreed,
+        reset_unmaps_everything,
+        too_many_regions_is_enomem,
+        protect_stops_at_the_first_hole,
+        protect_of_a_read_only_shared_file,
+        seals_hold,
+        code_generation_follows_executable_memory,
+        move_keeps_contents,
+        move_may_leave_the_source_mapped,
+        move_cuts,
+        move_refuses,
+        move_of_a_file_grows_into_the_file,
+        move_takes_the_place_names_away,
+        grow_in_place,
+        grow_of_an_inaccessible_region,
+        find_free_takes_the_highest_gap,
+        find_free_leaves_a_gap_below_a_stack,
+        kinds_of_faults,
+        write_implies_read,
+        fault_repairs_the_host,
+        stack_grows_to_any_fault_within_its_limit,
+        stack_keeps_its_distance,
+        only_what_lies_above_the_hole_grows,
+        resolve_grows_what_a_range_would_touch,
         fork_copies_a_record_at_rest,
     };
     Suite *s = suite_create("gmem");

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 struct imap {
-    char *at;        /* owned: n records of `size` bytes */
+    char *at; /* owned: n records of `size` bytes */
     size_t n, cap, size;
 };
 

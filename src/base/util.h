@@ -44,10 +44,16 @@ static inline bool range_within(uint64_t addr, uint64_t len, uint64_t limit)
 /* Our own mistake, never the guest's: says where and aborts. */
 _Noreturn void bug(const char *file, int line, const char *what);
 
-#define BUG_ON(cond)                                                                               \
-    do {                                                                                           \
-        if (UNLIKELY(cond))                                                                        \
-            bug(__FILE__, __LINE__, #cond);                                                        \
+/*
+ * The same for a fault of the host's at `pc` on `addr`, async-signal-safe: one line on standard error, then
+ * status 125, without a core file of the guest's memory.
+ */
+_Noreturn void bug_fault(uint64_t pc, uint64_t addr);
+
+#define BUG_ON(cond)                        \
+    do {                                    \
+        if (UNLIKELY(cond))                 \
+            bug(__FILE__, __LINE__, #cond); \
     } while (0)
 
 #endif

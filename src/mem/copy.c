@@ -9,8 +9,8 @@
 
 #include "mem/access.h"
 
-#define COPY_BULK 64         /* above it, rep movsb starts up fast enough */
-#define COPY_STR_STEP 256    /* a string is copied in blocks that never cross a page */
+#define COPY_BULK 64      /* above it, rep movsb starts up fast enough */
+#define COPY_STR_STEP 256 /* a string is copied in blocks that never cross a page */
 
 /* Moves n bytes; returns how many are left at the first fault. Either side may fault. */
 static size_t copy_bulk(void *dst, const void *src, size_t n)

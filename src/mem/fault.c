@@ -8,22 +8,18 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <ucontext.h>
-#include <unistd.h>
 
 #include "base/util.h"
 #include "mem/access.h"
 
 #define FAULT_STACK_BYTES ((size_t)64 << 10) /* the host's frame with AVX-512 and AMX state is about 11 KiB */
-#define FAULT_EXIT_STATUS 125
 #define EFLAGS_CF 1
 
-/* Provided by the linker around the section noahv_ex, and for the start of our image. */
+/* Provided by the linker around the section noahv_ex. */
 extern const struct access_ex __start_noahv_ex[] __attribute__((weak, visibility("hidden")));
 extern const struct access_ex __stop_noahv_ex[] __attribute__((weak, visibility("hidden")));
-extern const char __ehdr_start[] __attribute__((weak, visibility("hidden")));
 
 struct fault_site {
     uint64_t insn, recover;
@@ -55,71 +51,38 @@ static const struct fault_site *fault_find(uint64_t rip)
     return lo < fault_nr_sites && fault_sites[lo].insn == rip ? &fault_sites[lo] : NULL;
 }
 
-static char *fault_put_hex(char *at, uint64_t v)
+/* A fault of ours at an instruction of the table is resumed at its recovery; any other is a bug. */
+static void fault_recover(int sig, const siginfo_t *info, greg_t *reg)
 {
-    *at++ = '0';
-    *at++ = 'x';
-    for (int shift = 60; shift >= 0; shift -= 4)
-        *at++ = "0123456789abcdef"[v >> shift & 15];
-    return at;
-}
+    uint64_t rip = (uint64_t)reg[REG_RIP], addr = (uint64_t)(uintptr_t)info->si_addr;
+    const struct fault_site *site = fault_find(rip);
 
-static char *fault_put(char *at, const char *text)
-{
-    size_t n = strlen(text);
-
-    memcpy(at, text, n);
-    return at + n;
-}
-
-/* A bug of ours: one line, made and written async-signal-safely, and no core file of the guest's memory. */
-static _Noreturn void fault_die(uint64_t rip, uint64_t addr)
-{
-    char line[160], *end = line;
-    ssize_t unused;
-
-    end = fault_put(end, "noahv: internal error: host fault at ");
-    end = fault_put_hex(end, rip);
-    end = fault_put(end, " (image at ");
-    end = fault_put_hex(end, (uint64_t)(uintptr_t)__ehdr_start);
-    end = fault_put(end, ") on address ");
-    end = fault_put_hex(end, addr);
-    end = fault_put(end, "\n");
-    unused = write(STDERR_FILENO, line, (size_t)(end - line));
-    (void)unused;
-    _exit(FAULT_EXIT_STATUS);
-}
-
-static void fault_handler(int sig, siginfo_t *info, void *ucontext)
-{
-    greg_t *reg = ((ucontext_t *)ucontext)->uc_mcontext.gregs;
-    const struct fault_site *site;
-    fault_next_fn next;
-
-    /* Positive codes come from the kernel: SEGV_*, BUS_*, and SI_KERNEL for a non-canonical address. */
-    if (info->si_code > 0) {
-        uint64_t rip = (uint64_t)reg[REG_RIP], addr = (uint64_t)(uintptr_t)info->si_addr;
-
-        site = fault_find(rip);
-        if (!site)
-            fault_die(rip, addr);
+    if (site) {
         access_fault.host = addr;
         access_fault.signal = sig;
         reg[REG_RIP] = (greg_t)site->recover;
         reg[REG_EFL] |= EFLAGS_CF;
-        return;
+    } else {
+        bug_fault(rip, addr);
     }
-    next = atomic_load(&fault_next);
-    if (next) {
-        int saved = errno;
+}
 
+static void fault_handler(int sig, siginfo_t *info, void *ucontext)
+{
+    fault_next_fn next = atomic_load(&fault_next);
+    int saved = errno;
+
+    /* Positive codes come from the kernel: SEGV_*, BUS_*, and SI_KERNEL for a non-canonical address. */
+    if (info->si_code > 0) {
+        fault_recover(sig, info, ((ucontext_t *)ucontext)->uc_mcontext.gregs);
+    } else if (next) {
         next(sig, info, ucontext);
         errno = saved;
-        return;
+    } else {
+        /* Sent by kill and wanted by nobody: the default action, once this handler's mask is gone. */
+        signal(sig, SIG_DFL);
+        raise(sig);
     }
-    /* Sent by kill and wanted by nobody: the default action, once this handler's mask is gone. */
-    signal(sig, SIG_DFL);
-    raise(sig);
 }
 
 static int fault_compare(const void *a, const void *b)
@@ -132,7 +95,7 @@ static int fault_compare(const void *a, const void *b)
 /* The handler's own copy of the table: absolute, sorted, and read-only from here on. */
 static int fault_load_table(void)
 {
-    size_t n = (size_t)(__stop_noahv_ex - __start_noahv_ex);
+    size_t n = ((uintptr_t)__stop_noahv_ex - (uintptr_t)__start_noahv_ex) / sizeof(struct access_ex);
     size_t bytes = MAX(n, (size_t)1) * sizeof *fault_sites;
     struct fault_site *sites;
 

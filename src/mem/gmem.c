@@ -11,7 +11,7 @@
 
 #include "mem/access.h"
 
-#define GMEM_MAX_REGIONS 65530                /* Linux's default vm.max_map_count */
+#define GMEM_MAX_REGIONS 65530                        /* Linux's default vm.max_map_count */
 #define STACK_GUARD_GAP ((uint64_t)256 << PAGE_SHIFT) /* mm/mmap.c: stack_guard_gap */
 #define STACK_MAX_DEFAULT ((uint64_t)8 << 20)
 #define GMEM_RWX (GMEM_R | GMEM_W | GMEM_X)
@@ -235,8 +235,8 @@ static void after_failed_map(struct gmem *m, gpa_t addr, uint64_t len)
 
 static int map_locked(struct gmem *m, const struct region *new, int fd)
 {
-    int host = new->flags & GMEM_SHARED ? MAP_SHARED : MAP_PRIVATE;
-    bool exec = range_has_exec(m, new->start, new->len) || new->prot & GMEM_X;
+    int host = new->flags &GMEM_SHARED ? MAP_SHARED : MAP_PRIVATE;
+    bool exec = range_has_exec(m, new->start, new->len) || new->prot &GMEM_X;
     int err;
 
     if (range_has_flag(m, new->start, new->len, GMEM_SEALED))
@@ -261,8 +261,13 @@ int gmem_map(struct gmem *m, gpa_t addr, uint64_t len, int prot, int flags, enum
              uint64_t offset)
 {
     struct region new = {
-        .start = addr, .len = len, .prot = prot & GMEM_RWX, .flags = (uint8_t)flags, .label = (uint8_t)label,
-        .file = fd >= 0, .offset = fd >= 0 ? offset : 0,
+        .start = addr,
+        .len = len,
+        .prot = prot & GMEM_RWX,
+        .flags = (uint8_t)flags,
+        .label = (uint8_t)label,
+        .file = fd >= 0,
+        .offset = fd >= 0 ? offset : 0,
     };
     int err;
 
@@ -612,8 +617,6 @@ static enum gmem_fault_kind repair(struct gmem *m, gpa_t addr, int access, int p
 {
     if (probe(m, addr, access))
         return GMEM_FAULT_NONE;
-    if (access_fault.signal == SIGBUS)
-        return GMEM_FAULT_BUS;
     if (!gstage_protect(&m->gs, page_down(addr), PAGE_BYTES, prot) && probe(m, addr, access))
         return GMEM_FAULT_NONE;
     return access_fault.signal == SIGBUS ? GMEM_FAULT_BUS : GMEM_FAULT_PROTECTION;

@@ -21,10 +21,10 @@
 enum gmem_prot { GMEM_R = 1, GMEM_W = 2, GMEM_X = 4 };
 
 enum gmem_flags {
-    GMEM_SHARED = 1,     /* host MAP_SHARED; else private, copy-on-write across fork */
-    GMEM_GROWSDOWN = 2,  /* a fault just below the region extends it (stack) */
+    GMEM_SHARED = 1,    /* host MAP_SHARED; else private, copy-on-write across fork */
+    GMEM_GROWSDOWN = 2, /* a fault just below the region extends it (stack) */
     GMEM_NORESERVE = 4,
-    GMEM_SEALED = 8,     /* mseal: unmap, protect and remap are refused with -EPERM */
+    GMEM_SEALED = 8, /* mseal: unmap, protect and remap are refused with -EPERM */
 };
 
 /* What /proc/self/maps prints in brackets. */
@@ -41,12 +41,12 @@ struct region {
 };
 
 struct gmem {
-    struct imap regions;      /* of struct region; guarded by lock */
+    struct imap regions; /* of struct region; guarded by lock */
     struct gstage gs;
     pthread_rwlock_t lock;
-    uint64_t limit;           /* == gs.size: first address beyond the guest's address space */
+    uint64_t limit;             /* == gs.size: first address beyond the guest's address space */
     _Atomic uint64_t stack_max; /* bytes a GMEM_GROWSDOWN region may reach; set at any time */
-    atomic_uint code_gen;     /* raised whenever executable memory is mapped, unmapped or re-protected */
+    atomic_uint code_gen;       /* raised whenever executable memory is mapped, unmapped or re-protected */
     _Atomic uint64_t grow_from, grow_to; /* the gaps below growing regions lie in [grow_from, grow_to) */
 };
 

@@ -11,8 +11,8 @@
 #define GSTAGE_GUARD ((uint64_t)2 * GIB)
 
 struct gstage {
-    uint8_t *window;   /* host address of gpa 0 */
-    uint64_t size;     /* guest bytes: [window, window + size) */
+    uint8_t *window; /* host address of gpa 0 */
+    uint64_t size;   /* guest bytes: [window, window + size) */
 };
 
 int gstage_reserve(struct gstage *g, uint64_t size);
