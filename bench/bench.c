@@ -111,7 +111,8 @@ static double take(const struct row *r, enum machine m, char *sum, size_t cap)
     if (!*sum)
         snprintf(sum, cap, "%s", out);
     if (strcmp(sum, out)) {
-        fprintf(stderr, "noahv: bench: %s on %s prints another checksum: %s", r->program, machine_name[m], out);
+        fprintf(stderr, "noahv: bench: %s on %s prints another checksum: %s", r->program, machine_name[m],
+                out);
         exit(1);
     }
     if (r->measure == PEAK_MIB)
@@ -222,14 +223,19 @@ static void write_svg(FILE *f)
 
     for (int i = 0; i < COUNT(row); i++)
         height += is_work(&row[i]) ? group : 0;
-    fprintf(f, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" font-family=\"sans-serif\" "
-               "font-size=\"12\">\n<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n", left + width + 60, height);
-    fprintf(f, "<text x=\"%d\" y=\"18\">CPU time relative to native (logarithmic; shorter is better)</text>\n", left);
+    fprintf(f,
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" font-family=\"sans-serif\" "
+            "font-size=\"12\">\n<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n",
+            left + width + 60, height);
+    fprintf(f,
+            "<text x=\"%d\" y=\"18\">CPU time relative to native (logarithmic; shorter is better)</text>\n",
+            left);
     for (int m = QEMU; m < NR_MACHINES; m++)
         fprintf(f, "<text x=\"10\" y=\"%d\" fill=\"%s\">%s</text>\n", 3 + m * 15, colour[m], machine_name[m]);
     for (int e = 0; e <= 3; e++)
-        fprintf(f, "<line x1=\"%1$d\" x2=\"%1$d\" y1=\"%2$d\" y2=\"%3$d\" stroke=\"#ccc\"/>"
-                   "<text x=\"%1$d\" y=\"%4$d\" text-anchor=\"middle\">%5$gx</text>\n",
+        fprintf(f,
+                "<line x1=\"%1$d\" x2=\"%1$d\" y1=\"%2$d\" y2=\"%3$d\" stroke=\"#ccc\"/>"
+                "<text x=\"%1$d\" y=\"%4$d\" text-anchor=\"middle\">%5$gx</text>\n",
                 left + e * width / 3, top - 6, height - 26, height - 10, pow(10, e));
     for (int i = 0; i < COUNT(row); i++) {
         if (!is_work(&row[i]))
@@ -264,8 +270,8 @@ static void write_head(FILE *f)
         fclose(info);
     uname(&u);
     strftime(date, sizeof(date), "%Y-%m-%d", gmtime_r(&now, &tm));
-    fprintf(f, "%s, %ld CPUs, Linux %s, %s; medians of %d rounds.\n\n", cpu, sysconf(_SC_NPROCESSORS_ONLN), u.release,
-            date, rounds);
+    fprintf(f, "%s, %ld CPUs, Linux %s, %s; medians of %d rounds.\n\n", cpu, sysconf(_SC_NPROCESSORS_ONLN),
+            u.release, date, rounds);
 }
 
 /* Replaces what stands between the two marker lines of README.md. */

@@ -12,10 +12,9 @@ struct insn {
 
 /* r0 = i, r1 = j, r2 = limit, r3 = count, r4 = temporary, r5 = 1 */
 static const struct insn program[] = {
-    { SET, 0, 0, 2 },      { SET, 2, 0, LIMIT }, { SET, 3, 0, 0 },   { SET, 5, 0, 1 },
-    { LOAD, 4, 0, 0 },     { JZ, 4, 0, 7 },      { JMP, 0, 0, 12 },  { ADD, 3, 5, 0 },
-    { MOV, 1, 0, 0 },      { ADD, 1, 0, 0 },     { STORE, 5, 1, 0 }, { JLT, 1, 2, 9 },
-    { ADD, 0, 5, 0 },      { JLT, 0, 2, 4 },     { HALT, 3, 0, 0 },
+    { SET, 0, 0, 2 },   { SET, 2, 0, LIMIT }, { SET, 3, 0, 0 }, { SET, 5, 0, 1 }, { LOAD, 4, 0, 0 },
+    { JZ, 4, 0, 7 },    { JMP, 0, 0, 12 },    { ADD, 3, 5, 0 }, { MOV, 1, 0, 0 }, { ADD, 1, 0, 0 },
+    { STORE, 5, 1, 0 }, { JLT, 1, 2, 9 },     { ADD, 0, 5, 0 }, { JLT, 0, 2, 4 }, { HALT, 3, 0, 0 },
 };
 
 static int64_t run(uint8_t *memory)

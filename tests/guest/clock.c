@@ -62,7 +62,9 @@ int main(void)
     FACT(times(&tms) > 0);
 
     timer_t id;
-    struct sigevent ev = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN, .sigev_value.sival_int = 77 };
+    struct sigevent ev = { .sigev_notify = SIGEV_SIGNAL,
+                           .sigev_signo = SIGRTMIN,
+                           .sigev_value.sival_int = 77 };
     struct itimerspec it = { { 0, 2000000 }, { 0, 2000000 } }, left;
     sigaction(SIGRTMIN, &sa, NULL);
     sigaction(SIGALRM, &sa, NULL);

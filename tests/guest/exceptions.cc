@@ -7,13 +7,20 @@
 #include <string>
 #include <vector>
 
-namespace {
+namespace
+{
 
 int alive;
 
 struct counted {
-    counted() { alive++; }
-    ~counted() { alive--; }
+    counted()
+    {
+        alive++;
+    }
+    ~counted()
+    {
+        alive--;
+    }
 };
 
 int deep(int n)
@@ -31,7 +38,7 @@ struct fault {
 
 void on_fault(int sig)
 {
-    throw fault{sig};
+    throw fault{ sig };
 }
 
 int touch(volatile int *p)

@@ -37,8 +37,9 @@ static void show_stat(const char *path, int flags)
            st.st_mtim.tv_nsec == 5 ? 5L : 0L);
     if (statx(AT_FDCWD, path, flags, STATX_BASIC_STATS, &sx) == 0)
         printf(" statx agrees %d", sx.stx_ino == st.st_ino && sx.stx_mode == st.st_mode &&
-               sx.stx_nlink == st.st_nlink && sx.stx_uid == st.st_uid && sx.stx_size == (uint64_t)st.st_size &&
-               makedev(sx.stx_dev_major, sx.stx_dev_minor) == st.st_dev);
+                                       sx.stx_nlink == st.st_nlink && sx.stx_uid == st.st_uid &&
+                                       sx.stx_size == (uint64_t)st.st_size &&
+                                       makedev(sx.stx_dev_major, sx.stx_dev_minor) == st.st_dev);
     printf("\n");
 }
 
@@ -130,7 +131,8 @@ int main(void)
     CALL(copy_file_range(fd, &(off64_t){ 0 }, other, NULL, 2, 0) == -1 && errno == EBADF);
     CALL(statfs(".", &fs));
     FACT(fs.f_bsize > 0 && fs.f_namelen == 255);
-    CALL(getxattr("dir/a", "user.none", text, sizeof(text)) == -1 && (errno == ENODATA || errno == EOPNOTSUPP));
+    CALL(getxattr("dir/a", "user.none", text, sizeof(text)) == -1 &&
+         (errno == ENODATA || errno == EOPNOTSUPP));
     memset(text, 'n', sizeof(text));
     char name[300];
     memset(name, 'n', sizeof(name) - 1);

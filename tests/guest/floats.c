@@ -6,8 +6,21 @@
 #include "guest.h"
 
 static const double value[] = {
-    0.0, -0.0, 1.0, -1.5, 0.1, 1e-310, 4.9e-324, 2.2250738585072014e-308, 1.7976931348623157e308,
-    3.141592653589793, 1e16, 9007199254740993.0, 123456789.123456789, INFINITY, -INFINITY,
+    0.0,
+    -0.0,
+    1.0,
+    -1.5,
+    0.1,
+    1e-310,
+    4.9e-324,
+    2.2250738585072014e-308,
+    1.7976931348623157e308,
+    3.141592653589793,
+    1e16,
+    9007199254740993.0,
+    123456789.123456789,
+    INFINITY,
+    -INFINITY,
 };
 
 static const int mode[] = { FE_TONEAREST, FE_TOWARDZERO, FE_DOWNWARD, FE_UPWARD };
@@ -39,7 +52,8 @@ int main(void)
                (unsigned long long)bits(big * three), (double)(f + g));
         printf(" %016llx %d %ld\n", (unsigned long long)bits(sqrt(three)), !!fetestexcept(FE_INEXACT),
                lrint(2.5 * one));
-        printf("  nearbyint %.1f %.1f rint %.1f\n", nearbyint(2.5 * one), nearbyint(-2.5 * one), rint(1.5 * one));
+        printf("  nearbyint %.1f %.1f rint %.1f\n", nearbyint(2.5 * one), nearbyint(-2.5 * one),
+               rint(1.5 * one));
     }
     fesetround(FE_TONEAREST);
     volatile double zero = 0;

@@ -18,16 +18,16 @@ static void on_signal(int sig, siginfo_t *info, void *context)
     siglongjmp(back, sig);
 }
 
-#define TRY(insn)                                                                                  \
-    do {                                                                                           \
-        int sig = sigsetjmp(back, 1);                                                              \
-        if (sig == 0) {                                                                            \
-            __asm__ volatile(insn ::: "memory", "t0");                                             \
-            printf("%s: ran\n", #insn);                                                            \
-        } else {                                                                                   \
-            printf("%s: %s code %d, address is pc: %d\n", #insn, sigabbrev_np(sig), code,           \
-                   (uint64_t)addr == pc);                                                          \
-        }                                                                                          \
+#define TRY(insn)                                                                         \
+    do {                                                                                  \
+        int sig = sigsetjmp(back, 1);                                                     \
+        if (sig == 0) {                                                                   \
+            __asm__ volatile(insn ::: "memory", "t0");                                    \
+            printf("%s: ran\n", #insn);                                                   \
+        } else {                                                                          \
+            printf("%s: %s code %d, address is pc: %d\n", #insn, sigabbrev_np(sig), code, \
+                   (uint64_t)addr == pc);                                                 \
+        }                                                                                 \
     } while (0)
 
 int main(void)
@@ -41,20 +41,20 @@ int main(void)
     TRY(".word 0");
     TRY(".word 0xffffffff");
     TRY("unimp");
-    TRY(".word 0x30200073");           /* mret */
-    TRY(".word 0x10200073");           /* sret */
-    TRY(".word 0x10500073");           /* wfi */
-    TRY(".word 0x12000073");           /* sfence.vma */
-    TRY("csrr t0, 0x100");             /* sstatus */
-    TRY("csrr t0, 0x300");             /* mstatus */
-    TRY("csrr t0, 0x600");             /* hstatus */
-    TRY("csrw 0xc00, t0");             /* cycle is read-only */
-    TRY(".word 0x0000705b");           /* custom-2 */
+    TRY(".word 0x30200073"); /* mret */
+    TRY(".word 0x10200073"); /* sret */
+    TRY(".word 0x10500073"); /* wfi */
+    TRY(".word 0x12000073"); /* sfence.vma */
+    TRY("csrr t0, 0x100");   /* sstatus */
+    TRY("csrr t0, 0x300");   /* mstatus */
+    TRY("csrr t0, 0x600");   /* hstatus */
+    TRY("csrw 0xc00, t0");   /* cycle is read-only */
+    TRY(".word 0x0000705b"); /* custom-2 */
     TRY("ebreak");
     TRY("c.ebreak");
     TRY("fence");
     TRY("fence.i");
-    TRY(".word 0x0100000f");           /* pause */
+    TRY(".word 0x0100000f"); /* pause */
     TRY("csrr t0, fcsr");
     TRY("csrwi fflags, 31");
     TRY("rdtime t0");

@@ -4,16 +4,30 @@
 #include "guest.h"
 
 static const uint64_t corner[] = {
-    0, 1, 2, 3, 0x7f, 0x7fffffff, 0x80000000, 0xffffffff, 0x100000000, 0x7fffffffffffffff, 0x8000000000000000,
-    0x8000000000000001, 0xffffffff80000000, 0xfffffffffffffffe, 0xffffffffffffffff, 0x123456789abcdef0,
+    0,
+    1,
+    2,
+    3,
+    0x7f,
+    0x7fffffff,
+    0x80000000,
+    0xffffffff,
+    0x100000000,
+    0x7fffffffffffffff,
+    0x8000000000000000,
+    0x8000000000000001,
+    0xffffffff80000000,
+    0xfffffffffffffffe,
+    0xffffffffffffffff,
+    0x123456789abcdef0,
 };
 
-#define EACH(insn)                                                                                 \
-    for (size_t i = 0; i < COUNT(corner); i++)                                                     \
-        for (size_t j = 0; j < COUNT(corner); j++) {                                               \
-            uint64_t r;                                                                            \
-            __asm__ volatile(insn " %0, %1, %2" : "=r"(r) : "r"(corner[i]), "r"(corner[j]));       \
-            printf("%s %016lx %016lx = %016lx\n", insn, corner[i], corner[j], r);                  \
+#define EACH(insn)                                                                           \
+    for (size_t i = 0; i < COUNT(corner); i++)                                               \
+        for (size_t j = 0; j < COUNT(corner); j++) {                                         \
+            uint64_t r;                                                                      \
+            __asm__ volatile(insn " %0, %1, %2" : "=r"(r) : "r"(corner[i]), "r"(corner[j])); \
+            printf("%s %016lx %016lx = %016lx\n", insn, corner[i], corner[j], r);            \
         }
 
 int main(void)

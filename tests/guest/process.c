@@ -134,8 +134,8 @@ static void wait_variants(void)
 
 int main(void)
 {
-    static int (*const body[])(void) = { returns_7, returns_big,  aborts,     crashes,
-                                         knows_parent, grandchild, run_atexit, writes_memory };
+    static int (*const body[])(void) = { returns_7,    returns_big, aborts,     crashes,
+                                         knows_parent, grandchild,  run_atexit, writes_memory };
 
     parent = getpid();
     for (size_t i = 0; i < COUNT(body); i++) {

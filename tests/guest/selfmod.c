@@ -28,7 +28,7 @@ int main(void)
     for (uint32_t i = 0; i < 500; i++)
         sum += run(rwx, i);
     SHOW(sum);
-    SHOW(run(rwx + 1023, 77)); /* across two pages */
+    SHOW(run(rwx + 1023, 77));                            /* across two pages */
     uint16_t half[] = { 0x0001, 0x0513, 0x02a0, 0x8082 }; /* nop; addi a0, zero, 42 (unaligned); ret */
     memcpy(rwx, half, sizeof(half));
     __asm__ volatile("fence.i" ::: "memory");

@@ -37,7 +37,8 @@ static void print_order(const char *what)
 {
     printf("%s:", what);
     for (int i = 0; i < n; i++)
-        printf(" %s%d", order[i] >= SIGRTMIN ? "RT+" : "", order[i] >= SIGRTMIN ? order[i] - SIGRTMIN : order[i]);
+        printf(" %s%d", order[i] >= SIGRTMIN ? "RT+" : "",
+               order[i] >= SIGRTMIN ? order[i] - SIGRTMIN : order[i]);
     printf("\n");
     n = 0;
 }

@@ -16,7 +16,9 @@ static void pairs(void)
     socklen_t len = sizeof(type);
     char text[16] = "", control[CMSG_SPACE(sizeof(int))];
     struct iovec v = { text, sizeof(text) };
-    struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+    struct msghdr m = {
+        .msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
+    };
     struct cmsghdr *c = CMSG_FIRSTHDR(&m);
     int pipes[2], passed;
     struct ucred cred;

@@ -35,8 +35,8 @@ int main(void)
     SHOW(wrong);
     printf("%s\n", strstr("a needle in a haystack of needles", "needles"));
     printf("%d %d\n", strcmp("abc", "abd") < 0, strncasecmp("HELLO", "help", 3));
-    printf("%ld %lu %lx\n", strtol("-9223372036854775808", NULL, 10), strtoul("18446744073709551615", NULL, 0),
-           strtoul("0xfeedface", NULL, 16));
+    printf("%ld %lu %lx\n", strtol("-9223372036854775808", NULL, 10),
+           strtoul("18446744073709551615", NULL, 0), strtoul("0xfeedface", NULL, 16));
     char line[] = "root:x:0:0::/root";
     for (char *save, *p = strtok_r(line, ":", &save); p; p = strtok_r(NULL, ":", &save))
         printf("[%s]", p);

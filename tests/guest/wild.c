@@ -45,7 +45,10 @@ static const uint64_t wild[] = {
 static void report(const char *what, uint64_t at, int sig)
 {
     printf("%-7s %016lx: signal %d, %s, address %016lx\n", what, at, sig,
-           code == SEGV_MAPERR ? "MAPERR" : code == SEGV_ACCERR ? "ACCERR" : "?", addr);
+           code == SEGV_MAPERR   ? "MAPERR"
+           : code == SEGV_ACCERR ? "ACCERR"
+                                 : "?",
+           addr);
 }
 
 int main(void)
