@@ -25,6 +25,7 @@ enum { EXIT_NOAHV = 125, EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127 };
 extern char **environ;
 
 struct options {
+    int engine;
     bool trace, follow, no_aslr, stats, verbose, quiet, clear_env;
     const char *trace_file, *trace_filter, *argv0, *workdir;
     char **env;       /* NULL: our own */
@@ -44,6 +45,7 @@ static const char usage_text[] =
     "      --clearenv      start from an empty environment\n"
     "      --argv0 NAME    the program's argv[0]\n"
     "      --no-aslr       fixed stack, heap and mapping addresses\n"
+    "      --engine NAME   jit or interp (default: jit where the host allows it)\n"
     "      --stats         count ecalls, G-stage faults, instructions and time\n"
     "  -h, --help          this text\n"
     "  -V, --version       version and implemented ISA\n"
@@ -112,7 +114,7 @@ static void env_set(struct options *o, const char *assignment)
 
 /* --- Options ------------------------------------------------------------------------------------------- */
 
-enum { OPT_CLEARENV = 256, OPT_ARGV0, OPT_NO_ASLR, OPT_STATS };
+enum { OPT_CLEARENV = 256, OPT_ARGV0, OPT_NO_ASLR, OPT_STATS, OPT_ENGINE };
 
 static const struct option long_options[] = {
     {"verbose", no_argument, NULL, 'v'},     {"quiet", no_argument, NULL, 'q'},
@@ -120,8 +122,18 @@ static const struct option long_options[] = {
     {"clearenv", no_argument, NULL, OPT_CLEARENV}, {"argv0", required_argument, NULL, OPT_ARGV0},
     {"no-aslr", no_argument, NULL, OPT_NO_ASLR}, {"stats", no_argument, NULL, OPT_STATS},
     {"help", no_argument, NULL, 'h'},        {"version", no_argument, NULL, 'V'},
-    {NULL, 0, NULL, 0},
+    {"engine", required_argument, NULL, OPT_ENGINE}, {NULL, 0, NULL, 0},
 };
+
+static int engine_number(const char *name)
+{
+    if (strcmp(name, "jit") == 0)
+        return NOAHV_ENGINE_JIT;
+    if (strcmp(name, "interp") == 0)
+        return NOAHV_ENGINE_INTERP;
+    say("unknown engine %s: there are jit and interp", name);
+    usage_error();
+}
 
 static void set_option(struct options *o, int c)
 {
@@ -149,6 +161,9 @@ static void set_option(struct options *o, int c)
         break;
     case OPT_STATS:
         o->stats = true;
+        break;
+    case OPT_ENGINE:
+        o->engine = engine_number(optarg);
         break;
     case 'o':
         o->trace_file = optarg;
@@ -296,6 +311,7 @@ static int run_program(const struct options *o)
     }
     noahv_config_init(&cfg);
     cfg.stats = o->stats;
+    cfg.engine = o->engine;
     r = noahv_vm_create(&cfg, &vm);
     if (r < 0) {
         say("%s", noahv_last_error(NULL));

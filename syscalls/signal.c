@@ -42,7 +42,7 @@ static void on_host_signal(int sig, siginfo_t *info, void *ucontext)
     }
     t->caught_info = *info;
     t->caught = sig;
-    atomic_store_explicit(&t->hart->kick, 1, memory_order_relaxed);
+    vm_kick(t->nh);
     memcpy(&uc->uc_sigmask, &all, sizeof all);
     if (rip - (uint64_t)(uintptr_t)host_call_begin <
         (uint64_t)(uintptr_t)host_call_end - (uint64_t)(uintptr_t)host_call_begin)

@@ -20,6 +20,7 @@
 /* What a new host process must do before it is a guest process of its own. */
 static void become_child(struct task *t, uint64_t flags, gva_t newsp, uint64_t tls)
 {
+    vm_forked(t->nh);
     t->tid = (pid_t)HOST_RAW(SYS_gettid);
     t->caught = 0;
     t->held = 0;

@@ -9,7 +9,9 @@
 
 #include "base/log.h"
 #include "core/vm.h"
+#include "interp/interp.h"
 #include "isa/insn.h"
+#include "jit/jit.h"
 #include "mem/copy.h"
 #include "mem/fault.h"
 
@@ -24,6 +26,29 @@ void noahv_config_init(struct noahv_config *cfg)
     memset(cfg, 0, sizeof *cfg);
     cfg->size = sizeof *cfg;
     cfg->address_bits = ADDRESS_BITS_MAX;
+}
+
+static void nothing(struct hart *h)
+{
+    (void)h;
+}
+
+static const struct engine engine_interp = { interp_run, interp_flush, interp_free, nothing, nothing };
+static const struct engine engine_jit = { jit_run, jit_flush, jit_free, jit_kick, jit_forked };
+
+/* The engine that cfg asks for; NULL when this host cannot run it. */
+static const struct engine *choose_engine(const struct noahv_config *cfg)
+{
+    switch (cfg->engine) {
+    case NOAHV_ENGINE_AUTO:
+        return jit_supported() ? &engine_jit : &engine_interp;
+    case NOAHV_ENGINE_JIT:
+        return jit_supported() ? &engine_jit : NULL;
+    case NOAHV_ENGINE_INTERP:
+        return &engine_interp;
+    default:
+        return NULL;
+    }
 }
 
 static int create_fail(struct noahv_vm *vm, int err, const char *what)
@@ -50,6 +75,9 @@ int noahv_vm_create(const struct noahv_config *cfg, struct noahv_vm **out)
         return create_fail(vm, -EINVAL, "config.size is not that of this library's struct noahv_config");
     if (vm->cfg.address_bits < ADDRESS_BITS_MIN || vm->cfg.address_bits > ADDRESS_BITS_MAX)
         return create_fail(vm, -EINVAL, "config.address_bits is not in 30..38");
+    vm->engine = choose_engine(&vm->cfg);
+    if (!vm->engine)
+        return create_fail(vm, -EINVAL, "config.engine is unknown, or this host allows no executable memory");
     r = gmem_init(&vm->mem, (uint64_t)1 << vm->cfg.address_bits);
     if (r < 0)
         return create_fail(vm, r, "reserving the guest's address space (is a limit set with ulimit -v?)");
@@ -153,7 +181,7 @@ int noahv_run(struct noahv_hart *h, struct noahv_exit *x)
 
 void noahv_kick(struct noahv_hart *h)
 {
-    atomic_store_explicit(&h->hart.kick, 1, memory_order_release);
+    vm_kick(h);
 }
 
 void noahv_get_stats(const struct noahv_hart *h, struct noahv_stats *out)

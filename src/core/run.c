@@ -7,7 +7,6 @@
 #include <time.h>
 
 #include "core/vm.h"
-#include "interp/interp.h"
 
 enum hs_verdict { HS_RESUME, HS_EXIT };
 
@@ -105,11 +104,11 @@ static enum engine_exit run_engine(struct noahv_hart *nh)
     uint64_t from, to;
 
     if (LIKELY(!nh->vm->cfg.stats))
-        return interp_run(&nh->hart);
+        return nh->vm->engine->run(&nh->hart);
     from = now_ns();
     if (nh->left_at)
         nh->counts.host_ns += from - nh->left_at;
-    how = interp_run(&nh->hart);
+    how = nh->vm->engine->run(&nh->hart);
     to = now_ns();
     nh->counts.guest_ns += to - from;
     nh->left_at = to;

@@ -31,6 +31,7 @@ int vm_hart_create(struct noahv_vm *vm, struct noahv_hart **out)
     h->hart.mem = &vm->mem;
     h->hart.window = vm->mem.gs.window;
     h->hart.limit = vm->mem.limit;
+    h->hart.counting = vm->cfg.stats != 0;
     hart_reset(&h->hart);
 
     pthread_mutex_lock(&vm->lock);
@@ -52,13 +53,26 @@ void vm_hart_destroy(struct noahv_hart *h)
             break;
         }
     pthread_mutex_unlock(&vm->lock);
+    vm->engine->free(&h->hart);
     interp_free(&h->hart);
     free(h);
 }
 
 void vm_flush_code(struct noahv_hart *h)
 {
+    h->vm->engine->flush(&h->hart);
     interp_flush(&h->hart);
+}
+
+void vm_kick(struct noahv_hart *h)
+{
+    atomic_store_explicit(&h->hart.kick, 1, memory_order_release);
+    h->vm->engine->kick(&h->hart);
+}
+
+void vm_forked(struct noahv_hart *h)
+{
+    h->vm->engine->forked(&h->hart);
 }
 
 uint64_t vm_hwprobe_ext0(void)

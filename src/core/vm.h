@@ -33,6 +33,7 @@ struct noahv_vm {
     const struct guest_os *os; /* NULL: none */
     void *os_state;
     struct noahv_config cfg;
+    const struct engine *engine; /* of all harts */
     pthread_mutex_t lock;      /* harts, os */
     char error[256];           /* text of the last failure, for noahv_last_error */
 };
@@ -42,6 +43,21 @@ void vm_hart_destroy(struct noahv_hart *h);
 
 /* See noahv_run. */
 int vm_run(struct noahv_hart *h, struct noahv_exit *x);
+
+/* An engine: interp/interp.h has the contract. */
+struct engine {
+    enum engine_exit (*run)(struct hart *h);
+    void (*flush)(struct hart *h);
+    void (*free)(struct hart *h);
+    void (*kick)(struct hart *h);   /* after h->kick was set; async-signal-safe */
+    void (*forked)(struct hart *h); /* in a fork child, before guest code runs */
+};
+
+/* Makes the hart leave guest code soon. Async-signal-safe. */
+void vm_kick(struct noahv_hart *h);
+
+/* In a fork child: engines rebuild what must not be shared with the parent. */
+void vm_forked(struct noahv_hart *h);
 
 /* Drops everything the engines derived from guest code (execve, fork child, riscv_flush_icache). */
 void vm_flush_code(struct noahv_hart *h);

@@ -51,7 +51,16 @@ struct hart {
 
     struct trap trap;
     struct gmem *mem;
-    void *engine; /* the engine's own state of this hart (decoded blocks, ...) */
+    void *interp;      /* the interpreter's state of this hart: decoded blocks */
+    struct hart_jit {  /* the JIT's */
+        void *state;
+        uint64_t host_rsp; /* the stack that C runs on, while generated code has its own */
+        uint64_t pair_top, pair_rsp;
+        uint64_t indirect; /* address of the table of indirect targets */
+        uint64_t info;     /* an argument of an exit; scratch within an instruction */
+        uint32_t mxcsr, host_mxcsr;
+    } jit;
+    bool counting; /* keep instret exact under the JIT too, which costs it most of its speed */
     void *task;   /* the guest OS's; opaque here */
 };
 
@@ -59,7 +68,7 @@ struct hart {
 
 /*
  * Architectural reset as exec leaves a process: every register 0, window and limit those of mem. Keeps mem,
- * engine, task, instret (which runs on, as over a real execve) and kick.
+ * interp, jit, task, instret (which runs on, as over a real execve) and kick.
  */
 void hart_reset(struct hart *h);
 

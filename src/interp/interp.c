@@ -75,11 +75,11 @@ static inline bool interp_kicked(struct hart *h)
 /* The hart's cache, in step with what is mapped; NULL without memory for one. */
 static struct block_cache *interp_cache(struct hart *h, const void *const *go)
 {
-    if (!h->engine)
-        h->engine = block_cache_create(go);
-    if (h->engine)
-        block_sync(h->engine, atomic_load(&h->mem->code_gen));
-    return h->engine;
+    if (!h->interp)
+        h->interp = block_cache_create(go);
+    if (h->interp)
+        block_sync(h->interp, atomic_load(&h->mem->code_gen));
+    return h->interp;
 }
 
 enum engine_exit interp_run(struct hart *h)
@@ -147,12 +147,12 @@ trapped:
 
 void interp_flush(struct hart *h)
 {
-    if (h->engine)
-        block_flush(h->engine);
+    if (h->interp)
+        block_flush(h->interp);
 }
 
 void interp_free(struct hart *h)
 {
-    block_cache_destroy(h->engine);
-    h->engine = NULL;
+    block_cache_destroy(h->interp);
+    h->interp = NULL;
 }

@@ -32,6 +32,7 @@ static struct fault_site *fault_sites;
 static size_t fault_nr_sites;
 
 static _Atomic(fault_next_fn) fault_next;
+static _Atomic(fault_engine_fn) fault_engine;
 
 static pthread_mutex_t fault_lock = PTHREAD_MUTEX_INITIALIZER;
 static bool fault_installed; /* guarded by fault_lock */
@@ -51,9 +52,12 @@ static const struct fault_site *fault_find(uint64_t rip)
     return lo < fault_nr_sites && fault_sites[lo].insn == rip ? &fault_sites[lo] : NULL;
 }
 
-/* A fault of ours at an instruction of the table is resumed at its recovery; any other is a bug. */
-static void fault_recover(int sig, const siginfo_t *info, greg_t *reg)
+/* A fault of ours at an instruction of the table is resumed at its recovery, one in an engine's code where the
+ * engine says; any other is a bug. */
+static void fault_recover(int sig, const siginfo_t *info, ucontext_t *uc)
 {
+    greg_t *reg = uc->uc_mcontext.gregs;
+    fault_engine_fn engine = atomic_load(&fault_engine);
     uint64_t rip = (uint64_t)reg[REG_RIP], addr = (uint64_t)(uintptr_t)info->si_addr;
     const struct fault_site *site = fault_find(rip);
 
@@ -62,7 +66,7 @@ static void fault_recover(int sig, const siginfo_t *info, greg_t *reg)
         access_fault.signal = sig;
         reg[REG_RIP] = (greg_t)site->recover;
         reg[REG_EFL] |= EFLAGS_CF;
-    } else {
+    } else if (!engine || !engine(uc, addr)) {
         bug_fault(rip, addr);
     }
 }
@@ -74,7 +78,7 @@ static void fault_handler(int sig, siginfo_t *info, void *ucontext)
 
     /* Positive codes come from the kernel: SEGV_*, BUS_*, and SI_KERNEL for a non-canonical address. */
     if (info->si_code > 0) {
-        fault_recover(sig, info, ((ucontext_t *)ucontext)->uc_mcontext.gregs);
+        fault_recover(sig, info, ucontext);
     } else if (next) {
         next(sig, info, ucontext);
         errno = saved;
@@ -131,6 +135,11 @@ static int fault_install_once(void)
         return -errno;
     fault_installed = true;
     return 0;
+}
+
+void fault_set_engine(fault_engine_fn fn)
+{
+    atomic_store(&fault_engine, fn);
 }
 
 int fault_install(fault_next_fn next)

@@ -1,0 +1,42 @@
+/*
+ * Code memory: one memfd mapped twice, writable at one address and executable at another, never both at one.
+ * Filled upwards; emptied all at once.
+ */
+#ifndef NOAHV_JIT_CODE_H
+#define NOAHV_JIT_CODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct code {
+    uint8_t *rw, *rx;  /* the two mappings of the same bytes */
+    uint8_t *poll;     /* the page before rx: readable, or not when the hart is to stop */
+    size_t size, used;
+};
+
+/* -ENOMEM, -EMFILE, -EACCES (no executable mappings allowed here). */
+int code_init(struct code *c, size_t size);
+void code_free(struct code *c);
+
+/* The executable address of a writable one, and back. */
+static inline const uint8_t *code_rx(const struct code *c, const uint8_t *rw)
+{
+    return c->rx + (rw - c->rw);
+}
+
+static inline uint8_t *code_rw(const struct code *c, const uint8_t *rx)
+{
+    return c->rw + (rx - c->rx);
+}
+
+/* True when a host address lies in executable code that has been written. */
+static inline bool code_holds(const struct code *c, uint64_t host)
+{
+    return host - (uint64_t)(uintptr_t)c->rx < c->used;
+}
+
+/* Makes polls fault, or pass. Async-signal-safe. */
+void code_poll(const struct code *c, bool stop);
+
+#endif

@@ -1,0 +1,139 @@
+/*
+ * What the files of the JIT share: its state, the frame of a translation, the register map.
+ */
+#ifndef NOAHV_JIT_INTERNAL_H
+#define NOAHV_JIT_INTERNAL_H
+
+#include "hart/hart.h"
+#include "jit/code.h"
+#include "jit/x64.h"
+
+/* Why generated code came back. */
+enum jit_exit {
+    JIT_OK,       /* of a call: go on */
+    JIT_LINK,     /* h->jit.info: the edge that leads nowhere yet */
+    JIT_INDIRECT, /* h->pc: not in the table of indirect targets */
+    JIT_REPLAY,   /* h->pc: this instruction must be done by its body (it faults, or its address is odd) */
+    JIT_RESUME,   /* h->pc: look up and go on */
+    JIT_REFETCH,  /* the same after forgetting all code */
+    JIT_ECALL,    /* h->pc: an ecall */
+    JIT_TRAP,     /* h->trap is filled */
+    JIT_COUNT,    /* h->pc: a look at instret, which has not been counted so far */
+    JIT_KICK,     /* a poll found the hart kicked */
+};
+
+typedef int (*jit_body_fn)(struct hart *h, const struct insn *i);
+
+/* An instruction that generated code has done by its body. */
+struct jit_call {
+    struct insn insn;
+    uint64_t pc;
+};
+
+/* A direct jump that has not been linked: the rel32 field, and the guest pc it is to reach. */
+struct jit_edge {
+    uint8_t *field; /* executable address */
+    uint64_t target;
+};
+
+/* A host instruction that may fault. In ascending order of `host`. */
+struct jit_site {
+    uint32_t host; /* offset in the code */
+    uint32_t kind; /* enum jit_exit to leave with; JIT_INDIRECT: a poll whose guest pc is in rcx */
+    uint64_t pc;
+};
+
+struct jit_entry {
+    uint64_t pc; /* odd: free */
+    const uint8_t *host;
+};
+
+enum { JIT_TABLE_BITS = 16, JIT_INDIRECT_BITS = 10 };
+
+#define JIT_CODE_BYTES ((size_t)64 << 20)
+#define JIT_STACK_BYTES ((size_t)256 << 10)
+#define JIT_MAX_CALLS ((size_t)1 << 18)
+#define JIT_MAX_EDGES ((size_t)1 << 19)
+#define JIT_MAX_SITES ((size_t)1 << 20)
+
+struct jit {
+    struct code code;
+    size_t stubs_end;            /* what a flush keeps */
+    const uint8_t *enter, *exit, *exit_saved, *callop, *retmiss, *sentinel, *indirect;
+    const uint8_t *k_sign, *k_abs, *k_box; /* 16-byte constants for andps, orps, xorps */
+    struct jit_call *call;       /* the arrays are reservations, touched as they fill */
+    struct jit_edge *edge;
+    struct jit_site *site;
+    struct jit_entry *table;     /* all blocks by pc, open addressing */
+    struct jit_entry *indirect_table; /* cache of targets, read by generated code */
+    uint8_t *stack;              /* of host return addresses; guard page below */
+    size_t nr_calls, nr_edges, nr_sites, nr_blocks;
+    unsigned code_gen, epoch;    /* of guest code; of our own, raised when all is forgotten */
+    bool bmi2, fma;
+};
+
+/* One translation under way. */
+struct gen {
+    struct jit *j;
+    struct hart *h;
+    struct x64 e;
+    uint64_t pc, start;
+    uint32_t checked;            /* guest registers whose value has been compared with the limit */
+    uint32_t boxed;              /* f registers known to hold a NaN-boxed single */
+    bool ended;
+    struct cold {
+        enum { COLD_REPLAY, COLD_EDGE, COLD_RETMISS, COLD_CALL } kind;
+        uint8_t *field, *resume;
+        uint64_t pc;             /* replayed, or the edge's target */
+        struct insn insn;        /* COLD_CALL */
+    } cold[256];
+    unsigned nr_cold;
+};
+
+/* gen.c: translates one instruction at g->pc. */
+void gen_insn(struct gen *g, const struct insn *i);
+
+/* gen_fp.c: the same for F and D; false when it has no generator for it. */
+bool gen_fp(struct gen *g, const struct insn *i);
+
+/* gen.c, for gen_fp.c */
+int gen_src(struct gen *g, int reg, int scratch);      /* host register that holds guest x `reg` */
+int gen_dst(int reg);                                  /* where to compute guest x `reg`: its home, or rax */
+void gen_put(struct gen *g, int reg, int host);        /* after gen_dst: to memory if that is its home */
+struct x64_mem gen_addr(struct gen *g, const struct insn *i); /* checked address of a load or store */
+void gen_site(struct gen *g, enum jit_exit kind);      /* the next host instruction may fault */
+void gen_callop(struct gen *g, const struct insn *i);
+struct cold *gen_cold(struct gen *g, uint8_t *field);
+struct x64_mem gen_hart(size_t offset);                /* a field of struct hart */
+
+void gen_body(struct gen *g, const struct insn *i, uint64_t pc);
+void gen_set_pc(struct gen *g, uint64_t pc);
+void gen_count(struct gen *g); /* instret += 1 */
+void gen_leave(struct gen *g, enum jit_exit why);
+void gen_goto(struct gen *g, uint8_t *field, uint64_t target); /* a branch, jump or call to guest code */
+
+#define HART(field) gen_hart(offsetof(struct hart, field))
+
+/* stubs.c */
+int stubs_emit(struct jit *j);
+
+/* Homes of guest registers: host register, or -1 for memory. */
+extern const int8_t jit_home[32], jit_fhome[32];
+
+#define JIT_X(r) gen_hart(offsetof(struct hart, x) + 8 * (size_t)(r))
+#define JIT_F(r) gen_hart(offsetof(struct hart, f) + 8 * (size_t)(r))
+
+/* calls.c: the body of every row, out of line. */
+extern const jit_body_fn jit_body[NR_OPS + 1];
+
+/* calls.c: called by generated code; an enum jit_exit. */
+int jit_callop(struct hart *h, uint32_t index);
+
+/* calls.c: MXCSR as the guest's fcsr wants it, and its sticky bits back into fcsr. */
+void jit_mxcsr_from_fcsr(struct hart *h);
+void jit_fcsr_from_mxcsr(struct hart *h);
+
+/* jit.c: the fault handler's question. */
+bool jit_fault(void *ucontext, uint64_t addr);
+
+#endif

@@ -1,0 +1,425 @@
+/*
+ * The engine: finds or makes the translation of h->pc, enters it, and deals with what comes back. Also where a
+ * host fault inside generated code finds its guest instruction again.
+ */
+#include "jit/jit.h"
+
+#include <cpuid.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+
+#include "interp/interp.h"
+#include "jit/internal.h"
+#include "mem/copy.h"
+#include "mem/fault.h"
+
+/* Most guest instructions in one translation, and the room that they can take at the very most. */
+#define BLOCK_INSNS 64
+#define BLOCK_ROOM ((size_t)32 << 10)
+
+static struct jit *state(struct hart *h)
+{
+    return h->jit.state;
+}
+
+/* The hart whose generated code this thread runs: for the fault handler. */
+static _Thread_local struct hart *running __attribute__((tls_model("initial-exec")));
+
+/* --- Creation ------------------------------------------------------------------------------------------- */
+
+static bool has_avx_state(void)
+{
+    unsigned a, b, c, d;
+
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE))
+        return false;
+    __asm__("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
+    return (a & 6) == 6;
+}
+
+static void *reserve(size_t bytes)
+{
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    return p == MAP_FAILED ? NULL : p;
+}
+
+static void forget(struct jit *j)
+{
+    madvise(j->table, sizeof *j->table << JIT_TABLE_BITS, MADV_DONTNEED);
+    madvise(j->indirect_table, sizeof *j->indirect_table << JIT_INDIRECT_BITS, MADV_DONTNEED);
+    j->indirect_table[0].pc = 1; /* where 0 would be found: all other slots are for other addresses */
+    j->epoch++;
+    j->nr_blocks = j->nr_calls = j->nr_edges = 0;
+    j->nr_sites = 1; /* the poll of the indirect stub */
+    j->code.used = j->stubs_end;
+}
+
+static void destroy(struct jit *j)
+{
+    code_free(&j->code);
+    munmap(j->call, JIT_MAX_CALLS * sizeof *j->call);
+    munmap(j->edge, JIT_MAX_EDGES * sizeof *j->edge);
+    munmap(j->site, JIT_MAX_SITES * sizeof *j->site);
+    munmap(j->table, sizeof *j->table << JIT_TABLE_BITS);
+    munmap(j->indirect_table, sizeof *j->indirect_table << JIT_INDIRECT_BITS);
+    munmap(j->stack, JIT_STACK_BYTES);
+    free(j);
+}
+
+bool jit_supported(void)
+{
+    struct code probe;
+
+    if (code_init(&probe, PAGE_BYTES) < 0)
+        return false;
+    code_free(&probe);
+    return true;
+}
+
+static struct jit *create(void)
+{
+    struct jit *j = calloc(1, sizeof *j);
+
+    if (!j)
+        return NULL;
+    j->bmi2 = has_avx_state() && __builtin_cpu_supports("bmi2");
+    j->fma = has_avx_state() && __builtin_cpu_supports("fma");
+    j->call = reserve(JIT_MAX_CALLS * sizeof *j->call);
+    j->edge = reserve(JIT_MAX_EDGES * sizeof *j->edge);
+    j->site = reserve(JIT_MAX_SITES * sizeof *j->site);
+    j->table = reserve(sizeof *j->table << JIT_TABLE_BITS);
+    j->indirect_table = reserve(sizeof *j->indirect_table << JIT_INDIRECT_BITS);
+    j->stack = reserve(JIT_STACK_BYTES);
+    if (!j->call || !j->edge || !j->site || !j->table || !j->indirect_table || !j->stack ||
+        code_init(&j->code, JIT_CODE_BYTES) < 0) {
+        destroy(j);
+        return NULL;
+    }
+    mprotect(j->stack, PAGE_BYTES, PROT_NONE);
+    stubs_emit(j);
+    forget(j);
+    return j;
+}
+
+/* The state of this hart, made on first use; NULL when this host allows no generated code. */
+static struct jit *attach(struct hart *h)
+{
+    struct jit *j = state(h);
+    uint64_t *top;
+
+    if (j)
+        return j;
+    j = create();
+    if (!j)
+        return NULL;
+    top = (uint64_t *)(void *)(j->stack + JIT_STACK_BYTES - 64);
+    *top = (uint64_t)(uintptr_t)j->sentinel;
+    h->jit.pair_top = (uint64_t)(uintptr_t)top;
+    h->jit.indirect = (uint64_t)(uintptr_t)j->indirect_table;
+    h->jit.state = j;
+    fault_set_engine(jit_fault);
+    return j;
+}
+
+/* --- Blocks by pc ------------------------------------------------------------------------------------------ */
+
+/* The slot of `pc`, or the free one where it belongs: host is NULL there, as in a zeroed table. */
+static struct jit_entry *slot(struct jit *j, uint64_t pc)
+{
+    size_t mask = ((size_t)1 << JIT_TABLE_BITS) - 1;
+    size_t i = (pc * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - JIT_TABLE_BITS);
+
+    while (j->table[i].host && j->table[i].pc != pc)
+        i = (i + 1) & mask;
+    return &j->table[i];
+}
+
+/* --- Translation ------------------------------------------------------------------------------------------- */
+
+static bool has_room(const struct jit *j)
+{
+    return j->code.size - j->code.used >= BLOCK_ROOM && JIT_MAX_CALLS - j->nr_calls >= 512 &&
+           JIT_MAX_EDGES - j->nr_edges >= 512 && JIT_MAX_SITES - j->nr_sites >= 512 &&
+           j->nr_blocks < (size_t)1 << (JIT_TABLE_BITS - 1);
+}
+
+/* Fetches and decodes at g->pc; false when the instruction cannot be fetched. */
+static bool fetch(struct gen *g, struct insn *out)
+{
+    uint32_t word = 0;
+    size_t got = gmem_fetch(g->h->mem, g->pc, &word, sizeof word);
+
+    if (got < 2 || (got < 4 && insn_length((uint16_t)word) == 4))
+        return false;
+    insn_decode(word, out);
+    return true;
+}
+
+/* Rows that leave the straight path count before they do. */
+static bool counts_itself(const struct insn *i)
+{
+    uint8_t fmt = insn_desc[i->op].fmt;
+
+    return fmt == FMT_B || fmt == FMT_J || fmt == FMT_JALR;
+}
+
+static void emit_cold(struct gen *g, const struct cold *c)
+{
+    struct jit *j = g->j;
+
+    x64_link(c->field, g->e.at);
+    switch (c->kind) {
+    case COLD_REPLAY:
+        gen_set_pc(g, c->pc);
+        gen_leave(g, JIT_REPLAY);
+        break;
+    case COLD_EDGE:
+        if (slot(j, c->pc)->host) {
+            x64_link(c->field, code_rw(&j->code, slot(j, c->pc)->host));
+            break;
+        }
+        j->edge[j->nr_edges] = (struct jit_edge){c->field, c->pc};
+        x64_mov_mi(&g->e, 64, HART(jit.info), (int32_t)j->nr_edges++);
+        gen_leave(g, JIT_LINK);
+        break;
+    case COLD_RETMISS:
+        x64_link(x64_jmp(&g->e), code_rw(&j->code, j->retmiss));
+        break;
+    case COLD_CALL:
+        gen_body(g, &c->insn, c->pc);
+        x64_link(x64_jmp(&g->e), c->resume);
+        break;
+    }
+}
+
+/* Translates from `pc` on; the entry, or NULL when not even the first instruction can be fetched. */
+static const uint8_t *translate(struct jit *j, struct hart *h, uint64_t pc)
+{
+    static _Thread_local struct gen g;
+    uint8_t *start = j->code.rw + j->code.used;
+    struct jit_entry *entry = slot(j, pc);
+    struct insn insn;
+    unsigned n = 0;
+
+    g.j = j;
+    g.h = h;
+    g.e = (struct x64){start, start + BLOCK_ROOM, 0};
+    g.pc = pc;
+    g.checked = g.boxed = 0;
+    g.ended = false;
+    g.nr_cold = 0;
+    while (!g.ended && n < BLOCK_INSNS && g.nr_cold < ARRAY_SIZE(g.cold) - 8 && fetch(&g, &insn)) {
+        gen_insn(&g, &insn);
+        if (h->counting && !counts_itself(&insn) && !g.ended)
+            gen_count(&g);
+        g.pc += insn.len;
+        n++;
+    }
+    if (!n)
+        return NULL;
+    *entry = (struct jit_entry){pc, code_rx(&j->code, start)}; /* a loop to its own start is linked at once */
+    j->nr_blocks++;
+    if (!g.ended)
+        gen_goto(&g, x64_jmp(&g.e), g.pc);
+    for (unsigned i = 0; i < g.nr_cold; i++)
+        emit_cold(&g, &g.cold[i]);
+    BUG_ON(x64_full(&g.e));
+    j->code.used = (size_t)(g.e.at - j->code.rw + 15) & ~(size_t)15;
+    return entry->host;
+}
+
+/* The code for `pc`, made now if need be; NULL: it cannot be fetched. May forget everything first. */
+static const uint8_t *code_for(struct jit *j, struct hart *h, uint64_t pc)
+{
+    struct jit_entry *e = slot(j, pc);
+
+    if (e->host)
+        return e->host;
+    if (!has_room(j))
+        forget(j);
+    return translate(j, h, pc);
+}
+
+/* --- Running ------------------------------------------------------------------------------------------------- */
+
+/* One instruction by its body: what generated code found to fault, or could not address. */
+static int replay(struct hart *h)
+{
+    uint32_t word = 0;
+    struct insn insn;
+    size_t got;
+    int r;
+
+    got = gmem_fetch(h->mem, h->pc, &word, sizeof word);
+    if (got < 2 || (got < 4 && insn_length((uint16_t)word) == 4)) {
+        trap_gpf(h, CAUSE_GPF_FETCH, NULL, h->pc, h->pc + got, false);
+        return JIT_TRAP;
+    }
+    insn_decode(word, &insn);
+    r = jit_body[insn.op](h, &insn);
+    h->x[0] = 0;
+    if (r == OP_EXIT)
+        return JIT_TRAP;
+    h->instret += h->counting;
+    if (r != OP_JUMP)
+        h->pc += insn.len;
+    return r == OP_REFETCH ? JIT_REFETCH : JIT_RESUME;
+}
+
+static int enter(struct jit *j, struct hart *h, const uint8_t *code)
+{
+    int (*fn)(struct hart *, const uint8_t *);
+    int why;
+
+    memcpy(&fn, &j->enter, sizeof fn);
+    jit_mxcsr_from_fcsr(h);
+    running = h;
+    why = fn(h, code);
+    running = NULL;
+    jit_fcsr_from_mxcsr(h);
+    return why;
+}
+
+/* Puts a target into the cache that indirect jumps read. */
+static void remember(struct jit *j, uint64_t pc, const uint8_t *host)
+{
+    struct jit_entry *e = &j->indirect_table[pc >> 1 & (((size_t)1 << JIT_INDIRECT_BITS) - 1)];
+
+    *e = (struct jit_entry){pc, host};
+}
+
+/* Code for h->pc, with what the last exit left to be linked to it. */
+static const uint8_t *next_code(struct jit *j, struct hart *h, int why)
+{
+    size_t edge = h->jit.info;
+    unsigned epoch = j->epoch;
+    const uint8_t *code;
+
+    if (why == JIT_LINK)
+        h->pc = j->edge[edge].target;
+    code = code_for(j, h, h->pc);
+    if (!code || j->epoch != epoch) /* all was forgotten on the way, the edge too */
+        return code;
+    if (why == JIT_LINK)
+        x64_link(j->edge[edge].field, code_rw(&j->code, code));
+    else if (why == JIT_INDIRECT)
+        remember(j, h->pc, code);
+    return code;
+}
+
+/* What is behind an exit that ends the run; JIT_RESUME and its kin otherwise. */
+static int settle(struct jit *j, struct hart *h, int why)
+{
+    if (why == JIT_REPLAY)
+        why = replay(h);
+    if (why == JIT_ECALL) {
+        trap_plain(h, CAUSE_ECALL_VU, 0);
+        return JIT_TRAP;
+    }
+    if (why == JIT_COUNT)
+        h->counting = true; /* from here on: the guest looks at what it never looked at */
+    if (why == JIT_REFETCH || why == JIT_COUNT) {
+        forget(j);
+        return JIT_RESUME;
+    }
+    return why;
+}
+
+enum engine_exit jit_run(struct hart *h)
+{
+    struct jit *j = attach(h);
+    int why = JIT_RESUME;
+
+    if (!j)
+        return interp_run(h);
+    h->pc &= ~(uint64_t)1;
+    if (j->code_gen != atomic_load(&h->mem->code_gen)) {
+        forget(j);
+        j->code_gen = atomic_load(&h->mem->code_gen);
+    }
+    code_poll(&j->code, false);
+    for (;;) {
+        const uint8_t *code;
+
+        if (atomic_load_explicit(&h->kick, memory_order_relaxed) || why == JIT_KICK)
+            return ENGINE_KICKED;
+        if ((h->fcsr >> 5 & 7) > 3)
+            return interp_run(h);
+        code = next_code(j, h, why);
+        if (!code) {
+            replay(h);
+            return ENGINE_TRAP;
+        }
+        why = settle(j, h, enter(j, h, code));
+        if (why == JIT_TRAP)
+            return ENGINE_TRAP;
+    }
+}
+
+void jit_flush(struct hart *h)
+{
+    if (state(h))
+        forget(state(h));
+}
+
+void jit_free(struct hart *h)
+{
+    if (state(h))
+        destroy(state(h));
+    h->jit.state = NULL;
+}
+
+void jit_forked(struct hart *h)
+{
+    jit_free(h); /* the code memory is the parent's: start afresh when guest code runs */
+}
+
+void jit_kick(struct hart *h)
+{
+    if (state(h))
+        code_poll(&state(h)->code, true);
+}
+
+/* --- Faults ---------------------------------------------------------------------------------------------------- */
+
+static const struct jit_site *find_site(const struct jit *j, uint32_t host)
+{
+    size_t lo = 0, hi = j->nr_sites;
+
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+
+        if (j->site[mid].host < host)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo < j->nr_sites && j->site[lo].host == host ? &j->site[lo] : NULL;
+}
+
+bool jit_fault(void *ucontext, uint64_t addr)
+{
+    greg_t *reg = ((ucontext_t *)ucontext)->uc_mcontext.gregs;
+    struct hart *h = running;
+    uint64_t rip = (uint64_t)reg[REG_RIP];
+    const struct jit_site *site;
+    struct jit *j;
+
+    if (!h || !code_holds(&state(h)->code, rip))
+        return false;
+    j = state(h);
+    if (addr - (uint64_t)(uintptr_t)j->stack < PAGE_BYTES) { /* calls nested too deep: forget the pairs */
+        reg[REG_RSP] = (greg_t)h->jit.pair_top;
+        return true;
+    }
+    site = find_site(j, (uint32_t)(rip - (uint64_t)(uintptr_t)j->code.rx));
+    if (!site)
+        return false;
+    h->pc = site->kind == JIT_INDIRECT ? (uint64_t)reg[REG_RCX] : site->pc;
+    reg[REG_RAX] = site->kind == JIT_INDIRECT ? JIT_KICK : (greg_t)site->kind;
+    reg[REG_RIP] = (greg_t)(uintptr_t)j->exit;
+    return true;
+}

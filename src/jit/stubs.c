@@ -1,0 +1,160 @@
+/*
+ * The fixed pieces of generated code: into and out of it, calls of instruction bodies, indirect jumps, and the
+ * constants. Emitted once at the start of the code memory.
+ */
+#include <string.h>
+
+#include "jit/internal.h"
+
+const int8_t jit_home[32] = {
+    [0] = -1,  [1] = -1,  [2] = R8,   [3] = -1,  [4] = -1,  [5] = -1,  [6] = -1,  [7] = -1,
+    [8] = R11, [9] = R12, [10] = RDI, [11] = R10, [12] = R9, [13] = RDX, [14] = RSI, [15] = RBX,
+    [16] = -1, [17] = R13, [18] = R14, [19] = -1, [20] = -1, [21] = -1, [22] = -1, [23] = -1,
+    [24] = -1, [25] = -1, [26] = -1,  [27] = -1, [28] = -1, [29] = -1, [30] = -1, [31] = -1,
+};
+
+/* fa5 fa4 fa0 fa1 fa2 fa3 ft0 ft1 fa6 fa7 ft2 ft3 ft4 ft5 in xmm0..xmm13 */
+const int8_t jit_fhome[32] = {
+    [0] = 6,   [1] = 7,   [2] = 10,  [3] = 11,  [4] = 12,  [5] = 13,  [6] = -1,  [7] = -1,
+    [8] = -1,  [9] = -1,  [10] = 2,  [11] = 3,  [12] = 4,  [13] = 5,  [14] = 1,  [15] = 0,
+    [16] = 8,  [17] = 9,  [18] = -1, [19] = -1, [20] = -1, [21] = -1, [22] = -1, [23] = -1,
+    [24] = -1, [25] = -1, [26] = -1, [27] = -1, [28] = -1, [29] = -1, [30] = -1, [31] = -1,
+};
+
+struct x64_mem gen_hart(size_t offset)
+{
+    return x64_at(RBP, (int32_t)offset - 128);
+}
+
+static void spill(struct x64 *e)
+{
+    for (int r = 1; r < 32; r++)
+        if (jit_home[r] >= 0)
+            x64_mov_mr(e, 64, JIT_X(r), jit_home[r]);
+    for (int r = 0; r < 32; r++)
+        if (jit_fhome[r] >= 0)
+            x64_0f_rm(e, X64_MOVSD_STORE, false, jit_fhome[r], JIT_F(r));
+    x64_stmxcsr(e, HART(jit.mxcsr));
+    x64_ldmxcsr(e, HART(jit.host_mxcsr));
+}
+
+static void fill(struct x64 *e)
+{
+    x64_ldmxcsr(e, HART(jit.mxcsr));
+    for (int r = 1; r < 32; r++)
+        if (jit_home[r] >= 0)
+            x64_mov_rm(e, true, jit_home[r], JIT_X(r));
+    for (int r = 0; r < 32; r++)
+        if (jit_fhome[r] >= 0)
+            x64_0f_rm(e, X64_MOVSD_LOAD, false, jit_fhome[r], JIT_F(r));
+}
+
+static const int saved[] = {RBX, RBP, R12, R13, R14, R15};
+
+static const uint8_t *here(const struct jit *j, const struct x64 *e)
+{
+    return code_rx(&j->code, e->at);
+}
+
+/* int enter(struct hart *h, const uint8_t *code) */
+static void emit_enter(struct jit *j, struct x64 *e)
+{
+    j->enter = here(j, e);
+    for (size_t i = 0; i < 6; i++)
+        x64_push(e, saved[i]);
+    x64_lea(e, true, RBP, x64_at(RDI, 128));
+    x64_mov_rr(e, true, RAX, RSI);
+    x64_mov_mr(e, 64, HART(jit.host_rsp), RSP);
+    x64_stmxcsr(e, HART(jit.host_mxcsr));
+    x64_mov_rm(e, true, RSP, HART(jit.pair_top));
+    x64_mov_rm(e, true, R15, HART(window));
+    fill(e);
+    x64_jmp_r(e, RAX);
+}
+
+/* Out with eax: an enum jit_exit. At exit_saved the registers are in the hart already. */
+static void emit_exit(struct jit *j, struct x64 *e)
+{
+    j->exit = here(j, e);
+    spill(e);
+    j->exit_saved = here(j, e);
+    x64_mov_rm(e, true, RSP, HART(jit.host_rsp));
+    for (size_t i = 6; i-- > 0;)
+        x64_pop(e, saved[i]);
+    x64_ret(e);
+}
+
+/* eax: index of a struct jit_call. Entered by call, so that the return address is on the pairing stack. */
+static void emit_callop(struct jit *j, struct x64 *e)
+{
+    uint8_t *out;
+
+    j->callop = here(j, e);
+    spill(e);
+    x64_mov_mr(e, 64, HART(jit.pair_rsp), RSP);
+    x64_mov_rm(e, true, RSP, HART(jit.host_rsp));
+    x64_alu_ri(e, X64_SUB, true, RSP, 8); /* six pushes and a return address: now aligned */
+    x64_lea(e, true, RDI, x64_at(RBP, -128));
+    x64_mov_rr(e, false, RSI, RAX);
+    x64_mov_ri(e, RAX, (uint64_t)(uintptr_t)jit_callop);
+    x64_call_r(e, RAX);
+    x64_test_rr(e, false, RAX, RAX);
+    out = x64_jcc(e, X64_NE);
+    fill(e);
+    x64_mov_rm(e, true, RSP, HART(jit.pair_rsp));
+    x64_ret(e);
+    x64_link(out, code_rw(&j->code, j->exit_saved));
+}
+
+/* Returns that were not paired, and jumps to what rcx holds. */
+static void emit_indirect(struct jit *j, struct x64 *e)
+{
+    uint8_t *miss;
+
+    j->sentinel = here(j, e);
+    x64_mov_rm(e, true, RSP, HART(jit.pair_top)); /* the bottom again, with the sentinel on it */
+    j->retmiss = here(j, e);
+    x64_mov_rm(e, true, RCX, JIT_X(1));
+    j->indirect = here(j, e);
+    x64_alu_ri(e, X64_AND, true, RCX, -2);
+    j->site[j->nr_sites++] = (struct jit_site){(uint32_t)(e->at - j->code.rw), JIT_INDIRECT, 0};
+    x64_alu_rm(e, X64_CMP, false, RAX, x64_rip(code_rw(&j->code, j->code.poll)));
+    x64_mov_rr(e, false, RAX, RCX);
+    x64_alu_ri(e, X64_AND, false, RAX, ((1 << JIT_INDIRECT_BITS) - 1) << 1);
+    x64_shift_ri(e, X64_SHL, false, RAX, 3);
+    x64_alu_rm(e, X64_ADD, true, RAX, HART(jit.indirect));
+    x64_alu_mr(e, X64_CMP, true, x64_at(RAX, 0), RCX);
+    miss = x64_jcc(e, X64_NE);
+    x64_jmp_m(e, x64_at(RAX, 8));
+    x64_link(miss, e->at);
+    x64_mov_mr(e, 64, HART(pc), RCX);
+    x64_mov_ri(e, RAX, JIT_INDIRECT);
+    x64_link(x64_jmp(e), code_rw(&j->code, j->exit));
+}
+
+static const uint8_t *constant(struct jit *j, struct x64 *e, uint64_t low)
+{
+    const uint8_t *at = here(j, e);
+
+    x64_u32(e, (uint32_t)low);
+    x64_u32(e, (uint32_t)(low >> 32));
+    x64_u32(e, 0);
+    x64_u32(e, 0);
+    return at;
+}
+
+int stubs_emit(struct jit *j)
+{
+    struct x64 e = {j->code.rw, j->code.rw + 4096, 0};
+
+    j->k_sign = constant(j, &e, (uint64_t)1 << 63);
+    j->k_abs = constant(j, &e, ~((uint64_t)1 << 63));
+    j->k_box = constant(j, &e, (uint64_t)UINT32_MAX << 32);
+    emit_enter(j, &e);
+    emit_exit(j, &e);
+    emit_callop(j, &e);
+    emit_indirect(j, &e);
+    BUG_ON(x64_full(&e));
+    j->stubs_end = j->code.used = (size_t)(e.at - j->code.rw + 15) & ~(size_t)15;
+    return 0;
+}
