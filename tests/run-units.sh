@@ -1,28 +1,33 @@
 #!/bin/sh
-# Runs Check programs one after the other: run-units.sh PROGRAM... Prints what failed, then the totals.
+# Runs Check programs, one per processor: run-units.sh PROGRAM... Prints what failed, then the totals.
 set -u
 
-passed=0
-failed=0
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-export CK_DEFAULT_TIMEOUT="${CK_DEFAULT_TIMEOUT:-60}"
-
-for program in "$@"; do
-    timeout 300 "$program" > "$log" 2>&1
+# One program: prints its log if anything failed, and a line "counts PASSED FAILED".
+one() {
+    log=$(mktemp)
+    timeout -k 5 400 "$1" > "$log" 2>&1
     status=$?
-    counts=$(sed -n 's/^[0-9]*%: Checks: \([0-9]*\), Failures: \([0-9]*\), Errors: \([0-9]*\)$/\1 \2 \3/p' "$log")
     read -r ran wrong crashed <<COUNTS
-${counts:-1 0 1}
+$(sed -n 's/^[0-9]*%: Checks: \([0-9]*\), Failures: \([0-9]*\), Errors: \([0-9]*\)$/\1 \2 \3/p' "$log" |
+        grep . || echo 1 0 1)
 COUNTS
     bad=$((wrong + crashed))
     [ "$status" = 0 ] || [ "$bad" != 0 ] || bad=1
-    passed=$((passed + ran - bad))
-    failed=$((failed + bad))
     if [ "$bad" != 0 ]; then
-        echo "FAIL $program (status $status)"
+        echo "FAIL $1 (status $status)"
         tail -n 40 "$log"
     fi
-done
-echo "unit: $passed passed, $failed failed"
-[ "$failed" = 0 ]
+    echo "counts $((ran - bad)) $bad"
+    rm -f "$log"
+}
+
+if [ "$1" = --one ]; then
+    one "$2"
+    exit 0
+fi
+
+export CK_DEFAULT_TIMEOUT="${CK_DEFAULT_TIMEOUT:-120}"
+all=$(mktemp)
+trap 'rm -f "$all"' EXIT
+printf '%s\n' "$@" | xargs -P "$(nproc)" -I PROGRAM "$0" --one PROGRAM | tee "$all" | grep -v '^counts '
+awk '/^counts / { p += $2; f += $3 } END { print "unit: " p + 0 " passed, " f + 0 " failed"; exit f || !p }' "$all"
