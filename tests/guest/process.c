@@ -38,7 +38,14 @@ static int crashes(void)
 
 static int stops(void)
 {
+    sigset_t go;
+    int sig;
+
+    sigemptyset(&go);
+    sigaddset(&go, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &go, NULL);
     raise(SIGSTOP);
+    sigwait(&go, &sig); /* so that the parent can see it continued, not ended */
     return 4;
 }
 
@@ -113,6 +120,7 @@ static void wait_variants(void)
     CALL(waitpid(pid, &status, WNOHANG));
     CALL(kill(pid, SIGCONT));
     CALL(waitpid(pid, &status, WCONTINUED) == pid);
+    CALL(kill(pid, SIGUSR1));
     guest_wait("continued", pid);
 
     pid = spawn(returns_7);
