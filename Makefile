@@ -4,6 +4,8 @@ VERSION := $(shell sed -n 's/^    return "\([0-9.]*\)";$$/\1/p' src/core/api.c)
 MODE    ?= release
 B       := build/$(MODE)
 G       := build/guest
+# Every guest runs once under each.
+ENGINES ?= --engine=jit --engine=interp
 PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib
 CXX     := g++
