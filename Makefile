@@ -110,9 +110,9 @@ $(B)/tests/check_%: tests/check_%.c $(B)/libnoahv.a
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D) && $(COMPILE) -o $@ $< $(B)/libnoahv.a $(LDFLAGS) -lcheck -lsubunit -lrt -lm -lelf
 
-# NOAHV=qemu-riscv64 tests the tests; ENGINES='--engine=a --engine=b' runs every guest once per option.
+# Every guest runs under each engine. NOAHV=qemu-riscv64 tests the tests.
 check-guest: $(NATIVE) $(RISCV) $(if $(NOAHV),,$(B)/noahv)
-	@ENGINES="$(ENGINES)" tests/run-guests.sh $(or $(NOAHV),$(B)/noahv) $(GUEST)
+	@ENGINES="$(or $(ENGINES),$(if $(NOAHV),,--engine=jit --engine=interp))" tests/run-guests.sh $(or $(NOAHV),$(B)/noahv) $(GUEST)
 
 # Guests are compiled twice from one source, here and for riscv64. $(call guest,output,source,compiler,flags)
 # They pass bad pointers on purpose.
