@@ -20,7 +20,7 @@ CFLAGS_debug   := -O0 -g3
 CFLAGS_asan    := -O1 -g -fsanitize=address -fno-omit-frame-pointer
 CFLAGS_ubsan   := -O1 -g -fsanitize=undefined -fno-sanitize-recover=undefined
 CFLAGS_tsan    := -O1 -g -fsanitize=thread
-CFLAGS_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address -fno-omit-frame-pointer
+CFLAGS_fuzz    := -O1 -g -w -fsanitize=fuzzer-no-link,address -fno-omit-frame-pointer
 DEFS_release := -Wl,-z,defs
 $(if $(CFLAGS_$(MODE)),,$(error MODE is one of release debug asan ubsan tsan, not $(MODE)))
 CC         := $(if $(filter fuzz,$(MODE)),clang,$(if $(filter default,$(origin CC)),gcc,$(CC)))
