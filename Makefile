@@ -67,7 +67,7 @@ $(B)/libnoahv.a: $(OBJ)
 
 $(B)/libnoahv.so: $(OBJ)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -shared $(DEFS_$(MODE)) -Wl,-soname,libnoahv.so.0 -o $@ $^ -lelf
+	$(Q)$(CC) $(ALL_LDFLAGS) -shared $(DEFS_$(MODE)) -Wl,-z,start-stop-visibility=hidden,-soname,libnoahv.so.0 -o $@ $^ -lelf
 
 $(B)/%.o: %.c Makefile | $(NEED)
 	$(call say,CC,$<)
