@@ -29,8 +29,7 @@ struct noahv_vm;
 struct noahv_hart;
 
 enum noahv_engine {
-    NOAHV_ENGINE_AUTO,   /* the JIT where the host allows it */
-    NOAHV_ENGINE_JIT,
+    NOAHV_ENGINE_JIT,    /* the interpreter where the host allows no executable memory */
     NOAHV_ENGINE_INTERP
 };
 
@@ -39,7 +38,7 @@ struct noahv_config {
     size_t size;         /* sizeof(struct noahv_config), for versioning */
     uint64_t address_bits; /* guest address space in bits: 30..38, default 38 (Sv39 user space) */
     int stats;           /* measure time in guest and host, and count instructions under every engine */
-    int engine;          /* enum noahv_engine, default NOAHV_ENGINE_AUTO */
+    int engine;          /* enum noahv_engine, default NOAHV_ENGINE_JIT */
 };
 
 enum noahv_exit_reason {

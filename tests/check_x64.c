@@ -75,7 +75,7 @@ static const struct { enum x64_0f op; const char *name; enum kind reg, rm, mem; 
     R(MOVQ_FROM_XMM, movd, X, D, D, W0 | STORE), R(MOVQ_FROM_XMM, movq, X, Q, Q, W1 | STORE),
     R(MOVAPS, movaps, X, X, X, W0), R(ANDPS, andps, X, X, X, W0), R(XORPS, xorps, X, X, X, W0),
     R(ORPS, orps, X, X, X, W0), SCALAR(SQRT, sqrt), SCALAR(ADD, add), SCALAR(MUL, mul), SCALAR(SUB, sub),
-    SCALAR(DIV, div), SCALAR(UCOMI, ucomi), SCALAR(COMI, comi),
+    SCALAR(DIV, div), SCALAR(UCOMI, ucomi), SCALAR(COMI, comi), SCALAR(MIN, min), SCALAR(MAX, max),
 };
 
 /* The form by value: xor, mov r32, mov r64 with a sign-extended imm32, movabs; its length for rax and r8. */
@@ -192,6 +192,8 @@ static void rip_relative(const struct operands *o)
     CASE(alu_mr(&e, X64_ADD, o->w, p.m, o->a), "add %s,%s", mem(W, &p), a);
     CASE(0f_rm(&e, X64_CVTSI2SD, o->w, o->a, p.m), "cvtsi2sd %s,%s", reg_name[X][o->a], mem(W, &p));
     CASE(xadd(&e, o->w, p.m, o->a), "xadd %s,%s", mem(W, &p), a);
+    CASE(vfma_m(&e, 0xa9, true, o->a, o->b, p.m), "vfmadd213sd %s,%s,%s", reg_name[X][o->a],
+         reg_name[X][o->b], mem(Q, &p));
     CASE(jmp_m(&e, p.m), "jmp %s", mem(Q, &p));
 }
 
@@ -253,9 +255,12 @@ static void shifts_and_vex(const struct operands *o)
         CASE(shiftx(&e, n->op, o->w, o->a, o->b, o->c), "%s %s,%s,%s", n->name, a, b, c);
     CASE(rorx(&e, o->w, o->a, o->b, o->count), "rorx %s,%s,0x%x", a, b, o->count);
     CASE(andn(&e, o->w, o->a, o->b, o->c), "andn %s,%s,%s", a, b, c);
-    for (const struct named *n = fmas; n->name; n++)
+    for (const struct named *n = fmas; n->name; n++) {
         CASE(vfma(&e, n->op, o->w, o->a, o->b, o->c), "%ss%c %s,%s,%s", n->name, o->w ? 'd' : 's',
              reg_name[X][o->a], reg_name[X][o->b], reg_name[X][o->c]);
+        CASE(vfma_m(&e, n->op, o->w, o->a, o->b, o->m), "%ss%c %s,%s,%s", n->name, o->w ? 'd' : 's',
+             reg_name[X][o->a], reg_name[X][o->b], mem(W, o));
+    }
 }
 
 static void two_byte_opcodes(const struct operands *o)
@@ -287,12 +292,17 @@ static void one_operand(const struct operands *o)
     CASE(cqo(&e, o->w), "%s", o->w ? "cqo" : "cdq");
     CASE(push(&e, o->a), "push %s", wide);
     CASE(pop(&e, o->a), "pop %s", wide);
+    CASE(push_i(&e, o->imm), "push %s", imm(64, o));
+    CASE(push_m(&e, o->m), "push %s", mem(Q, o));
+    CASE(pop_m(&e, o->m), "pop %s", mem(Q, o));
     CASE(jmp_r(&e, o->a), "jmp %s", wide);
     CASE(call_r(&e, o->a), "call %s", wide);
     CASE(jmp_m(&e, o->m), "jmp %s", mem(Q, o));
     CASE(ldmxcsr(&e, o->m), "ldmxcsr %s", mem(D, o));
     CASE(stmxcsr(&e, o->m), "stmxcsr %s", mem(D, o));
     CASE(ret(&e), "ret");
+    CASE(byte(&e, 0xcc), "int3");
+    CASE(u32(&e, 0x7f401f0f), "nop DWORD PTR [rax+0x7f]");
 }
 
 /* Branches backward, to themselves, to the next one, far forward; and not linked: the next one too. */

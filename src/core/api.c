@@ -40,10 +40,8 @@ static const struct engine engine_jit = { jit_run, jit_flush, jit_free, jit_kick
 static const struct engine *choose_engine(const struct noahv_config *cfg)
 {
     switch (cfg->engine) {
-    case NOAHV_ENGINE_AUTO:
-        return jit_supported() ? &engine_jit : &engine_interp;
     case NOAHV_ENGINE_JIT:
-        return jit_supported() ? &engine_jit : NULL;
+        return &engine_jit;
     case NOAHV_ENGINE_INTERP:
         return &engine_interp;
     default:
@@ -77,7 +75,7 @@ int noahv_vm_create(const struct noahv_config *cfg, struct noahv_vm **out)
         return create_fail(vm, -EINVAL, "config.address_bits is not in 30..38");
     vm->engine = choose_engine(&vm->cfg);
     if (!vm->engine)
-        return create_fail(vm, -EINVAL, "config.engine is unknown, or this host allows no executable memory");
+        return create_fail(vm, -EINVAL, "config.engine is not one of enum noahv_engine");
     r = gmem_init(&vm->mem, (uint64_t)1 << vm->cfg.address_bits);
     if (r < 0)
         return create_fail(vm, r, "reserving the guest's address space (is a limit set with ulimit -v?)");

@@ -59,6 +59,8 @@ struct hart {
         uint64_t indirect; /* address of the table of indirect targets */
         uint64_t info;     /* an argument of an exit; scratch within an instruction */
         uint32_t mxcsr, host_mxcsr;
+        uint32_t fp_used;  /* the guest has floating-point code: its registers live in host registers */
+        atomic_uint stopped; /* the poll page is closed */
     } jit;
     bool counting; /* keep instret exact under the JIT too, which costs it most of its speed */
     void *task;   /* the guest OS's; opaque here */

@@ -154,16 +154,13 @@ static void gen_const(struct gen *g, int rd, uint64_t v)
 /* Behind a paired call: the guest's return address must be the one that the call put there. */
 static void gen_landing(struct gen *g, uint64_t next)
 {
-    struct cold *c;
-
     if ((int64_t)next == (int32_t)next) {
         x64_alu_mi(&g->e, X64_CMP, true, JIT_X(1), (int32_t)next);
     } else {
         x64_mov_ri(&g->e, RAX, next);
         x64_alu_rm(&g->e, X64_CMP, true, RAX, JIT_X(1));
     }
-    c = gen_cold(g, x64_jcc(&g->e, X64_NE));
-    c->kind = COLD_RETMISS;
+    x64_link(x64_jcc(&g->e, X64_NE), code_rw(&g->j->code, g->j->retmiss));
     g->checked = 0;
     g->boxed = 0;
 }

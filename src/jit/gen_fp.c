@@ -448,6 +448,8 @@ static bool gen_exact(struct gen *g, const struct insn *i)
 
 bool gen_fp(struct gen *g, const struct insn *i)
 {
+    if (insn_desc[i->op].ext == EXT_F || insn_desc[i->op].ext == EXT_D)
+        g->h->jit.fp_used = 1; /* registers are in the hart now; from the next entry on they are loaded */
     switch (i->op) {
     case OP_fld:
     case OP_flw:

@@ -48,7 +48,7 @@ struct jit_entry {
     const uint8_t *host;
 };
 
-enum { JIT_TABLE_BITS = 16, JIT_INDIRECT_BITS = 10 };
+enum { JIT_TABLE_BITS_MIN = 11, JIT_TABLE_BITS_MAX = 19, JIT_INDIRECT_BITS = 10 };
 
 #define JIT_CODE_BYTES ((size_t)64 << 20)
 #define JIT_STACK_BYTES ((size_t)256 << 10)
@@ -59,12 +59,13 @@ enum { JIT_TABLE_BITS = 16, JIT_INDIRECT_BITS = 10 };
 struct jit {
     struct code code;
     size_t stubs_end;            /* what a flush keeps */
-    const uint8_t *enter, *exit, *exit_saved, *callop, *retmiss, *sentinel, *indirect;
+    const uint8_t *enter, *exit, *exit_saved, *link, *replay, *callop, *retmiss, *sentinel, *indirect;
     const uint8_t *k_sign, *k_abs, *k_box; /* 16-byte constants for andps, orps, xorps */
     struct jit_call *call;       /* the arrays are reservations, touched as they fill */
     struct jit_edge *edge;
     struct jit_site *site;
-    struct jit_entry *table;     /* all blocks by pc, open addressing */
+    struct jit_entry *table;     /* all blocks by pc, open addressing, at most half full */
+    unsigned table_bits;         /* of the table in use, which grows; the reservation is for the most */
     struct jit_entry *indirect_table; /* cache of targets, read by generated code */
     uint8_t *stack;              /* of host return addresses; guard page below */
     size_t nr_calls, nr_edges, nr_sites, nr_blocks;
@@ -78,11 +79,13 @@ struct gen {
     struct hart *h;
     struct x64 e;
     uint64_t pc, start;
+    uint8_t text[64 * 4];        /* guest code from `start` on, copied once */
+    size_t text_len;
     uint32_t checked;            /* guest registers whose value has been compared with the limit */
     uint32_t boxed;              /* f registers known to hold a NaN-boxed single */
     bool ended;
     struct cold {
-        enum { COLD_REPLAY, COLD_EDGE, COLD_RETMISS, COLD_CALL } kind;
+        enum { COLD_REPLAY, COLD_EDGE, COLD_CALL } kind;
         uint8_t *field, *resume;
         uint64_t pc;             /* replayed, or the edge's target */
         struct insn insn;        /* COLD_CALL */

@@ -15,8 +15,8 @@
 #include "mem/copy.h"
 #include "mem/fault.h"
 
-/* Most guest instructions in one translation, and the room that they can take at the very most. */
-#define BLOCK_INSNS 64
+/* The size of one translation, in weighted instructions, and the room that it can take at the very most. */
+#define BLOCK_BUDGET 64
 #define BLOCK_ROOM ((size_t)32 << 10)
 
 static struct jit *state(struct hart *h)
@@ -48,7 +48,8 @@ static void *reserve(size_t bytes)
 
 static void forget(struct jit *j)
 {
-    madvise(j->table, sizeof *j->table << JIT_TABLE_BITS, MADV_DONTNEED);
+    madvise(j->table, sizeof *j->table << JIT_TABLE_BITS_MAX, MADV_DONTNEED);
+    j->table_bits = JIT_TABLE_BITS_MIN;
     madvise(j->indirect_table, sizeof *j->indirect_table << JIT_INDIRECT_BITS, MADV_DONTNEED);
     j->indirect_table[0].pc = 1; /* where 0 would be found: all other slots are for other addresses */
     j->epoch++;
@@ -63,20 +64,10 @@ static void destroy(struct jit *j)
     munmap(j->call, JIT_MAX_CALLS * sizeof *j->call);
     munmap(j->edge, JIT_MAX_EDGES * sizeof *j->edge);
     munmap(j->site, JIT_MAX_SITES * sizeof *j->site);
-    munmap(j->table, sizeof *j->table << JIT_TABLE_BITS);
+    munmap(j->table, sizeof *j->table << JIT_TABLE_BITS_MAX);
     munmap(j->indirect_table, sizeof *j->indirect_table << JIT_INDIRECT_BITS);
     munmap(j->stack, JIT_STACK_BYTES);
     free(j);
-}
-
-bool jit_supported(void)
-{
-    struct code probe;
-
-    if (code_init(&probe, PAGE_BYTES) < 0)
-        return false;
-    code_free(&probe);
-    return true;
 }
 
 static struct jit *create(void)
@@ -90,7 +81,7 @@ static struct jit *create(void)
     j->call = reserve(JIT_MAX_CALLS * sizeof *j->call);
     j->edge = reserve(JIT_MAX_EDGES * sizeof *j->edge);
     j->site = reserve(JIT_MAX_SITES * sizeof *j->site);
-    j->table = reserve(sizeof *j->table << JIT_TABLE_BITS);
+    j->table = reserve(sizeof *j->table << JIT_TABLE_BITS_MAX);
     j->indirect_table = reserve(sizeof *j->indirect_table << JIT_INDIRECT_BITS);
     j->stack = reserve(JIT_STACK_BYTES);
     if (!j->call || !j->edge || !j->site || !j->table || !j->indirect_table || !j->stack ||
@@ -129,12 +120,29 @@ static struct jit *attach(struct hart *h)
 /* The slot of `pc`, or the free one where it belongs: host is NULL there, as in a zeroed table. */
 static struct jit_entry *slot(struct jit *j, uint64_t pc)
 {
-    size_t mask = ((size_t)1 << JIT_TABLE_BITS) - 1;
-    size_t i = (pc * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - JIT_TABLE_BITS);
+    size_t mask = ((size_t)1 << j->table_bits) - 1;
+    size_t i = (pc * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - j->table_bits);
 
     while (j->table[i].host && j->table[i].pc != pc)
         i = (i + 1) & mask;
     return &j->table[i];
+}
+
+/* Twice the table, in place: every entry is put anew. */
+static void table_grow(struct jit *j)
+{
+    size_t n = (size_t)1 << j->table_bits, bytes = n * sizeof *j->table;
+    struct jit_entry *old = reserve(bytes);
+
+    if (!old)
+        return; /* fuller and slower, no more */
+    memcpy(old, j->table, bytes);
+    memset(j->table, 0, bytes);
+    j->table_bits++;
+    for (size_t i = 0; i < n; i++)
+        if (old[i].host)
+            *slot(j, old[i].pc) = old[i];
+    munmap(old, bytes);
 }
 
 /* --- Translation ------------------------------------------------------------------------------------------- */
@@ -143,19 +151,29 @@ static bool has_room(const struct jit *j)
 {
     return j->code.size - j->code.used >= BLOCK_ROOM && JIT_MAX_CALLS - j->nr_calls >= 512 &&
            JIT_MAX_EDGES - j->nr_edges >= 512 && JIT_MAX_SITES - j->nr_sites >= 512 &&
-           j->nr_blocks < (size_t)1 << (JIT_TABLE_BITS - 1);
+           j->nr_blocks < (size_t)1 << (JIT_TABLE_BITS_MAX - 1);
 }
 
-/* Fetches and decodes at g->pc; false when the instruction cannot be fetched. */
-static bool fetch(struct gen *g, struct insn *out)
+/* Decodes at g->pc, from what was fetched when the block began; false when it is not all there. */
+static bool fetch(const struct gen *g, struct insn *out)
 {
+    size_t off = (size_t)(g->pc - g->start), left = g->text_len - off;
     uint32_t word = 0;
-    size_t got = gmem_fetch(g->h->mem, g->pc, &word, sizeof word);
 
-    if (got < 2 || (got < 4 && insn_length((uint16_t)word) == 4))
+    memcpy(&word, g->text + off, MIN(left, sizeof word));
+    if (left < 2 || (left < 4 && insn_length((uint16_t)word) == 4))
         return false;
     insn_decode(word, out);
     return true;
+}
+
+/*
+ * How much a row takes of a block's budget. What lies behind a branch is run half the time, so translating on is
+ * worth it only for a few.
+ */
+static unsigned weight(const struct insn *i)
+{
+    return insn_desc[i->op].fmt == FMT_B ? 8 : 1;
 }
 
 /* Rows that leave the straight path count before they do. */
@@ -173,8 +191,13 @@ static void emit_cold(struct gen *g, const struct cold *c)
     x64_link(c->field, g->e.at);
     switch (c->kind) {
     case COLD_REPLAY:
-        gen_set_pc(g, c->pc);
-        gen_leave(g, JIT_REPLAY);
+        if ((int64_t)c->pc == (int32_t)c->pc) {
+            x64_push_i(&g->e, (int32_t)c->pc);
+            x64_link(x64_jmp(&g->e), code_rw(&j->code, j->replay));
+        } else {
+            gen_set_pc(g, c->pc);
+            gen_leave(g, JIT_REPLAY);
+        }
         break;
     case COLD_EDGE:
         if (slot(j, c->pc)->host) {
@@ -182,11 +205,8 @@ static void emit_cold(struct gen *g, const struct cold *c)
             break;
         }
         j->edge[j->nr_edges] = (struct jit_edge){c->field, c->pc};
-        x64_mov_mi(&g->e, 64, HART(jit.info), (int32_t)j->nr_edges++);
-        gen_leave(g, JIT_LINK);
-        break;
-    case COLD_RETMISS:
-        x64_link(x64_jmp(&g->e), code_rw(&j->code, j->retmiss));
+        x64_push_i(&g->e, (int32_t)j->nr_edges++);
+        x64_link(x64_jmp(&g->e), code_rw(&j->code, j->link));
         break;
     case COLD_CALL:
         gen_body(g, &c->insn, c->pc);
@@ -207,16 +227,19 @@ static const uint8_t *translate(struct jit *j, struct hart *h, uint64_t pc)
     g.j = j;
     g.h = h;
     g.e = (struct x64){start, start + BLOCK_ROOM, 0};
-    g.pc = pc;
+    g.pc = g.start = pc;
+    g.text_len = gmem_fetch(h->mem, pc, g.text, sizeof g.text);
     g.checked = g.boxed = 0;
     g.ended = false;
     g.nr_cold = 0;
-    while (!g.ended && n < BLOCK_INSNS && g.nr_cold < ARRAY_SIZE(g.cold) - 8 && fetch(&g, &insn)) {
+    while (!g.ended && n < BLOCK_BUDGET && g.nr_cold < ARRAY_SIZE(g.cold) - 8 && fetch(&g, &insn)) {
         gen_insn(&g, &insn);
         if (h->counting && !counts_itself(&insn) && !g.ended)
             gen_count(&g);
         g.pc += insn.len;
-        n++;
+        n += weight(&insn);
+        if (slot(j, g.pc)->host) /* the rest has been translated already */
+            break;
     }
     if (!n)
         return NULL;
@@ -240,6 +263,8 @@ static const uint8_t *code_for(struct jit *j, struct hart *h, uint64_t pc)
         return e->host;
     if (!has_room(j))
         forget(j);
+    if (j->nr_blocks >= (size_t)1 << (j->table_bits - 1) && j->table_bits < JIT_TABLE_BITS_MAX)
+        table_grow(j);
     return translate(j, h, pc);
 }
 
@@ -340,7 +365,8 @@ enum engine_exit jit_run(struct hart *h)
         forget(j);
         j->code_gen = atomic_load(&h->mem->code_gen);
     }
-    code_poll(&j->code, false);
+    if (atomic_exchange_explicit(&h->jit.stopped, 0, memory_order_relaxed))
+        code_poll(&j->code, false);
     for (;;) {
         const uint8_t *code;
 
@@ -379,8 +405,10 @@ void jit_forked(struct hart *h)
 
 void jit_kick(struct hart *h)
 {
-    if (state(h))
+    if (state(h)) {
+        atomic_store_explicit(&h->jit.stopped, 1, memory_order_relaxed);
         code_poll(&state(h)->code, true);
+    }
 }
 
 /* --- Faults ---------------------------------------------------------------------------------------------------- */

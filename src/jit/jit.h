@@ -5,14 +5,10 @@
 #ifndef NOAHV_JIT_JIT_H
 #define NOAHV_JIT_JIT_H
 
-#include <stdbool.h>
-
 #include "hart/hart.h"
 
-/* True when this host can run it: the instructions it needs, and executable memory. */
-bool jit_supported(void);
-
-/* As interp_run. Falls back to the interpreter while frm holds a mode that the host does not have. */
+/* As interp_run. Falls back to the interpreter where the host allows no executable memory, and while frm holds a
+ * mode that the host does not have. */
 enum engine_exit jit_run(struct hart *h);
 
 /* Forgets all translations of this hart. */

@@ -26,27 +26,42 @@ struct x64_mem gen_hart(size_t offset)
     return x64_at(RBP, (int32_t)offset - 128);
 }
 
+/* Floating point is saved and loaded only once the guest has shown that it uses any. */
+static uint8_t *unless_fp(struct x64 *e)
+{
+    x64_alu_mi(e, X64_CMP, false, HART(jit.fp_used), 0);
+    return x64_jcc(e, X64_E);
+}
+
 static void spill(struct x64 *e)
 {
+    uint8_t *skip;
+
     for (int r = 1; r < 32; r++)
         if (jit_home[r] >= 0)
             x64_mov_mr(e, 64, JIT_X(r), jit_home[r]);
+    skip = unless_fp(e);
     for (int r = 0; r < 32; r++)
         if (jit_fhome[r] >= 0)
             x64_0f_rm(e, X64_MOVSD_STORE, false, jit_fhome[r], JIT_F(r));
     x64_stmxcsr(e, HART(jit.mxcsr));
     x64_ldmxcsr(e, HART(jit.host_mxcsr));
+    x64_link(skip, e->at);
 }
 
 static void fill(struct x64 *e)
 {
-    x64_ldmxcsr(e, HART(jit.mxcsr));
+    uint8_t *skip;
+
     for (int r = 1; r < 32; r++)
         if (jit_home[r] >= 0)
             x64_mov_rm(e, true, jit_home[r], JIT_X(r));
+    skip = unless_fp(e);
+    x64_ldmxcsr(e, HART(jit.mxcsr));
     for (int r = 0; r < 32; r++)
         if (jit_fhome[r] >= 0)
             x64_0f_rm(e, X64_MOVSD_LOAD, false, jit_fhome[r], JIT_F(r));
+    x64_link(skip, e->at);
 }
 
 static const int saved[] = {RBX, RBP, R12, R13, R14, R15};
@@ -82,6 +97,19 @@ static void emit_exit(struct jit *j, struct x64 *e)
     for (size_t i = 6; i-- > 0;)
         x64_pop(e, saved[i]);
     x64_ret(e);
+}
+
+/* Reached from cold code, which has pushed the edge, or the pc to replay. */
+static void emit_pushed(struct jit *j, struct x64 *e)
+{
+    j->link = here(j, e);
+    x64_pop_m(e, HART(jit.info));
+    x64_mov_ri(e, RAX, JIT_LINK);
+    x64_link(x64_jmp(e), code_rw(&j->code, j->exit));
+    j->replay = here(j, e);
+    x64_pop_m(e, HART(pc));
+    x64_mov_ri(e, RAX, JIT_REPLAY);
+    x64_link(x64_jmp(e), code_rw(&j->code, j->exit));
 }
 
 /* eax: index of a struct jit_call. Entered by call, so that the return address is on the pairing stack. */
@@ -152,6 +180,7 @@ int stubs_emit(struct jit *j)
     j->k_box = constant(j, &e, (uint64_t)UINT32_MAX << 32);
     emit_enter(j, &e);
     emit_exit(j, &e);
+    emit_pushed(j, &e);
     emit_callop(j, &e);
     emit_indirect(j, &e);
     BUG_ON(x64_full(&e));

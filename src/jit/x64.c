@@ -206,23 +206,23 @@ void x64_shift_cl(struct x64 *e, enum x64_shift op, bool w, int dst)
 }
 
 /* A three-byte VEX prefix: map 2 = 0F38, 3 = 0F3A; pp 0 none, 1 66, 2 F3, 3 F2. */
-static void vex(struct x64 *e, unsigned map, unsigned pp, bool w, int reg, int vvvv, int rm)
+static void vex(struct x64 *e, unsigned map, unsigned pp, bool w, int reg, int vvvv, int index, int rm)
 {
     x64_byte(e, 0xc4);
-    x64_byte(e, (unsigned)(reg & 8 ? 0 : 0x80) | 0x40 | (unsigned)(rm & 8 ? 0 : 0x20) | map);
+    x64_byte(e, (reg & 8 ? 0U : 0x80) | (index & 8 ? 0U : 0x40) | (rm & 8 ? 0U : 0x20) | map);
     x64_byte(e, (unsigned)w << 7 | ((unsigned)~vvvv & 15) << 3 | pp);
 }
 
 void x64_shiftx(struct x64 *e, enum x64_shiftx op, bool w, int dst, int src, int count)
 {
-    vex(e, 2, op, w, dst, count, src);
+    vex(e, 2, op, w, dst, count, 0, src);
     x64_byte(e, 0xf7);
     modrm_rr(e, dst, src);
 }
 
 void x64_rorx(struct x64 *e, bool w, int dst, int src, unsigned n)
 {
-    vex(e, 3, 3, w, dst, 0, src);
+    vex(e, 3, 3, w, dst, 0, 0, src);
     x64_byte(e, 0xf0);
     modrm_rr(e, dst, src);
     x64_byte(e, n);
@@ -230,21 +230,21 @@ void x64_rorx(struct x64 *e, bool w, int dst, int src, unsigned n)
 
 void x64_andn(struct x64 *e, bool w, int dst, int not_src, int src)
 {
-    vex(e, 2, 0, w, dst, not_src, src);
+    vex(e, 2, 0, w, dst, not_src, 0, src);
     x64_byte(e, 0xf2);
     modrm_rr(e, dst, src);
 }
 
 void x64_vfma(struct x64 *e, unsigned opcode, bool dbl, int dst, int b, int c)
 {
-    vex(e, 2, 1, dbl, dst, b, c);
+    vex(e, 2, 1, dbl, dst, b, 0, c);
     x64_byte(e, opcode);
     modrm_rr(e, dst, c);
 }
 
 void x64_vfma_m(struct x64 *e, unsigned opcode, bool dbl, int dst, int b, struct x64_mem c)
 {
-    vex(e, 2, 1, dbl, dst, b, c.base); /* no index: VEX.X stays unused */
+    vex(e, 2, 1, dbl, dst, b, c.index >= 0 ? c.index : 0, c.base);
     x64_byte(e, opcode);
     modrm_m(e, dst, c);
 }
@@ -399,6 +399,22 @@ void x64_pop(struct x64 *e, int reg)
 {
     rex(e, false, 0, 0, reg, false);
     x64_byte(e, 0x58 | (unsigned)(reg & 7));
+}
+
+void x64_push_i(struct x64 *e, int32_t imm)
+{
+    x64_byte(e, 0x68);
+    x64_u32(e, (uint32_t)imm);
+}
+
+void x64_push_m(struct x64 *e, struct x64_mem m)
+{
+    op_rm(e, 0xff, false, 6, m);
+}
+
+void x64_pop_m(struct x64 *e, struct x64_mem m)
+{
+    op_rm(e, 0x8f, false, 0, m);
 }
 
 void x64_ldmxcsr(struct x64 *e, struct x64_mem m)

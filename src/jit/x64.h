@@ -165,6 +165,9 @@ void x64_jmp_m(struct x64 *e, struct x64_mem m);
 void x64_ret(struct x64 *e);
 void x64_push(struct x64 *e, int reg);
 void x64_pop(struct x64 *e, int reg);
+void x64_push_i(struct x64 *e, int32_t imm); /* sign-extended to 64 bits */
+void x64_push_m(struct x64 *e, struct x64_mem m);
+void x64_pop_m(struct x64 *e, struct x64_mem m);
 void x64_ldmxcsr(struct x64 *e, struct x64_mem m);
 void x64_stmxcsr(struct x64 *e, struct x64_mem m);
 

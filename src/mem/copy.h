@@ -30,7 +30,7 @@ size_t copy_in_some(struct gmem *m, void *dst, gva_t src, size_t n);
 void *gmem_span(struct gmem *m, gva_t addr, uint64_t len);
 
 /*
- * Reads instruction bytes: as many of the n (2 or 4) as are mapped with GMEM_X from pc on. Returns how many;
+ * Reads instruction bytes: as many of the n as are mapped with GMEM_X from pc on. Returns how many;
  * fewer than asked means a fetch fault at pc + result.
  */
 size_t gmem_fetch(struct gmem *m, gva_t pc, void *out, size_t n);
