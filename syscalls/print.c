@@ -143,7 +143,11 @@ bool print_path(struct print *p, uint64_t v)
 
 bool print_ibuf(struct print *p, uint64_t v)
 {
-    print_bytes(p, v, p->i + 1 < p->e->nargs ? p->a[p->i + 1] : 0);
+    int64_t len = p->i + 1 < p->e->nargs ? (int64_t)p->a[p->i + 1] : 0;
+
+    if (len < 0)
+        return print_addr(p, v);
+    print_bytes(p, v, (uint64_t)len);
     return true;
 }
 
@@ -359,11 +363,30 @@ static void print_args(struct print *p)
     }
 }
 
+/* Notes what the call is going to overwrite: arguments behind one that the kernel writes are printed late. */
+static void remember(struct print *p)
+{
+    for (int i = 0; i < p->e->nargs; i++) {
+        size_t n = 0;
+
+        p->before[i] = 0;
+        if (p->e->kind[i] == KIND_SOCKLEN)
+            n = sizeof(uint32_t);
+        else if (p->e->kind[i] == KIND_OFFPTR)
+            n = sizeof(uint64_t);
+        else if (p->e->kind[i] == KIND_TIMEOUT)
+            copy_in_some(p->mem, &p->timeout, p->a[i], sizeof p->timeout);
+        if (n)
+            copy_in_some(p->mem, &p->before[i], p->a[i], n);
+    }
+}
+
 void print_call(struct print *p, uint64_t nr)
 {
     p->i = p->printed = 0;
     p->after = false;
     if (p->e) {
+        remember(p);
         print_text(p, "%s(", p->e->name);
         print_args(p);
         return;

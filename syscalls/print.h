@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "mem/gmem.h"
@@ -27,13 +28,14 @@ struct print {
     int i;                            /* the one being printed */
     bool after;                       /* the call has returned `ret` */
     int64_t ret;
-    uint64_t saved[SYS_ARGS_MAX];     /* what a printer remembers of an argument from before the call */
+    uint64_t before[SYS_ARGS_MAX];    /* what an argument pointed to before the call, of those it changes */
+    struct timespec timeout;          /* the same of a timeout */
     int printed;                      /* arguments done */
 };
 
 /*
- * A printer writes its argument and returns true; or, of what the kernel writes, returns false before the call:
- * it and all that follow are printed after it.
+ * A printer writes its argument and returns true; or, of what the kernel writes, returns false before the
+ * call: it and all that follow are printed after it.
  */
 typedef bool (*print_fn)(struct print *p, uint64_t v);
 
@@ -120,8 +122,8 @@ void print_sigmask(struct print *p, uint64_t mask);     /* [INT CHLD] */
 void print_siginfo_fields(struct print *p, const siginfo_t *info);
 
 /* print_time.c */
-struct timespec;
 void print_timespec_fields(struct print *p, const struct timespec *ts);
+void print_ticks(struct print *p, const char *name, long ticks); /* clock ticks, with the seconds */
 
 /* print_file.c */
 void print_iovecs(struct print *p, uint64_t addr, uint64_t count, bool data, uint64_t limit);

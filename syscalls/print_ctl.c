@@ -79,10 +79,10 @@ bool print_farg(struct print *p, uint64_t v)
         print_enum(p, &names_lock_types, v);
         return true;
     case F_NOTIFY:
-        print_bits(p, &names_notify_flags, (uint32_t)v);
+        print_bits(p, &names_notify_flags, v);
         return true;
     case F_ADD_SEALS:
-        print_bits(p, &names_seals, (uint32_t)v);
+        print_bits(p, &names_seals, v);
         return true;
     case F_SETLK:
     case F_SETLKW:
@@ -201,7 +201,7 @@ bool print_sembufs(struct print *p, uint64_t v)
             buf_puts(p->b, ", ???]");
             return true;
         }
-        print_text(p, i ? ", {%u, %d, " : "[{%u, %d, ", op.sem_num, op.sem_op);
+        print_text(p, "%s{sem_num=%u, sem_op=%d, sem_flg=", i ? ", " : "[", op.sem_num, op.sem_op);
         print_bits(p, &names_semop_flags, (uint16_t)op.sem_flg);
         buf_putc(p->b, '}');
     }
@@ -219,7 +219,7 @@ static void print_message(struct print *p, uint64_t v, uint64_t len)
 
     if (!print_fetch(p, v, &type, sizeof type))
         return;
-    print_text(p, "{%" PRId64 ", ", type);
+    print_text(p, "{mtype=%" PRId64 ", mtext=", type);
     print_bytes(p, v + sizeof type, len);
     buf_putc(p->b, '}');
 }
@@ -240,10 +240,13 @@ bool print_omsgbuf(struct print *p, uint64_t v)
     return true;
 }
 
+/* mq_open, where it is the fourth argument, looks at it only to create a queue. */
 bool print_mqattr(struct print *p, uint64_t v)
 {
     struct mq_attr at;
 
+    if (p->i == 3 && !(p->a[1] & O_CREAT))
+        return print_hidden(p, v);
     if (!print_fetch(p, v, &at, sizeof at))
         return true;
     buf_puts(p->b, "{mq_flags=");

@@ -63,22 +63,18 @@ bool print_oiovec(struct print *p, uint64_t v)
     return true;
 }
 
-/* A position that the call moves: [0] => [5]. Two calls show only where it began. */
+/* A position that the call moves. sendfile, of four arguments, shows where it got: [0] => [5]. */
 bool print_offptr(struct print *p, uint64_t v)
 {
-    bool moves = p->e->nargs == 4; /* sendfile */
+    bool shows_end = p->e->nargs == 4;
     int64_t now;
 
-    if (!p->after) {
-        if (copy_in(p->mem, &p->saved[p->i], v, sizeof p->saved[0]) < 0 || !v)
-            return print_addr(p, v);
-        if (moves)
-            return false;
-        print_text(p, "[%" PRId64 "]", (int64_t)p->saved[p->i]);
+    if (!p->after && shows_end)
+        return false;
+    if (!print_fetch(p, v, &now, sizeof now))
         return true;
-    }
-    print_text(p, "[%" PRId64 "]", (int64_t)p->saved[p->i]);
-    if (p->ret >= 0 && copy_in(p->mem, &now, v, sizeof now) == 0)
+    print_text(p, "[%" PRId64 "]", (int64_t)p->before[p->i]);
+    if (shows_end && p->ret >= 0)
         print_text(p, " => [%" PRId64 "]", now);
     return true;
 }
@@ -228,10 +224,12 @@ bool print_pollfds(struct print *p, uint64_t v)
 
 bool print_fdset(struct print *p, uint64_t v)
 {
-    uint64_t nfds = (int64_t)p->a[0] < 0 ? 0 : MIN(p->a[0], FDS_MAX);
+    uint64_t nfds = MIN(p->a[0], FDS_MAX);
     uint64_t set[FDS_MAX / 64] = {0};
     bool first = true;
 
+    if ((int64_t)p->a[0] < 0)
+        return print_addr(p, v);
     if (!print_fetch(p, v, set, (nfds + 63) / 64 * 8))
         return true;
     buf_putc(p->b, '[');

@@ -260,7 +260,7 @@ void print_term_rate(struct print *p, uint32_t cflag)
 
 bool print_mapfl(struct print *p, uint64_t v)
 {
-    uint64_t rest = v & ~(uint64_t)MAP_TYPE & ~HUGE_BITS;
+    uint64_t rest = (uint32_t)v & ~(uint64_t)MAP_TYPE & ~HUGE_BITS;
     bool first = false;
 
     print_enum(p, &names_map_types, v & MAP_TYPE);
@@ -292,19 +292,33 @@ bool print_waitfl(struct print *p, uint64_t v)
     return true;
 }
 
+/* Only waits take the flag for a clock. */
 bool print_futexop(struct print *p, uint64_t v)
 {
     uint64_t op = v & FUTEX_CMD_MASK & UINT32_MAX;
     const char *name = print_find(&names_futex_ops, op);
+    bool clock = v & FUTEX_CLOCK_REALTIME;
 
+    if (clock && op != FUTEX_WAIT && op != FUTEX_WAIT_BITSET && op != FUTEX_WAIT_REQUEUE_PI)
+        name = NULL;
     if (name)
-        print_text(p, "%s%s", name, v & FUTEX_PRIVATE_FLAG ? "_PRIVATE" : "");
+        print_text(p, "%s%s%s", name, v & FUTEX_PRIVATE_FLAG ? "_PRIVATE" : "",
+                   clock ? "|FUTEX_CLOCK_REALTIME" : "");
     else
-        print_text(p, "%s%#" PRIx64 " /* FUTEX_??? */",
-                   v & FUTEX_PRIVATE_FLAG ? "FUTEX_PRIVATE_FLAG|" : "", op);
-    if (v & FUTEX_CLOCK_REALTIME)
-        buf_puts(p->b, "|FUTEX_CLOCK_REALTIME");
+        print_text(p, "%#x /* FUTEX_??? */", (unsigned)v);
     return true;
+}
+
+bool print_mremap_addr(struct print *p, uint64_t v)
+{
+    uint64_t both = MREMAP_MAYMOVE | MREMAP_FIXED;
+
+    return p->i > 0 && (p->a[p->i - 1] & both) == both ? print_addr(p, v) : print_hidden(p, v);
+}
+
+bool print_membarrier_cpu(struct print *p, uint64_t v)
+{
+    return p->i > 0 && (p->a[p->i - 1] & 1) ? print_int(p, v) : print_hidden(p, v);
 }
 
 /* 0xffffffff only asks. */
@@ -384,6 +398,10 @@ bool print_socktype(struct print *p, uint64_t v)
     uint64_t flags = (uint32_t)v & ~(uint64_t)0xf;
     bool first = false;
 
+    if (!print_find(&names_sock_types, v & 0xf)) {
+        print_bits(p, &names_sockfl, (uint32_t)v);
+        return true;
+    }
     print_enum(p, &names_sock_types, v & 0xf);
     flags = print_known_bits(p, &names_sockfl, flags, &first);
     if (flags)

@@ -88,30 +88,24 @@ bool print_sockaddr(struct print *p, uint64_t v)
     return true;
 }
 
-/*
- * An address the kernel writes; the length lies in memory behind the next argument, where it is remembered
- * from before the call.
- */
+/* An address the kernel writes; its length lies behind the pointer that follows. */
 bool print_osockaddr(struct print *p, uint64_t v)
 {
     uint64_t at = p->i + 1 < p->e->nargs ? p->a[p->i + 1] : 0;
     uint32_t len = 0;
 
-    if (!p->after) {
-        if (at && copy_in(p->mem, &len, at, sizeof len) == 0)
-            p->saved[p->i + 1] = len;
+    if (!p->after)
         return false;
-    }
     if (p->ret < 0 || !v || !at || copy_in(p->mem, &len, at, sizeof len) < 0)
         return print_addr(p, v);
-    print_sockaddr_at(p, v, MIN(len, p->saved[p->i + 1]));
+    print_sockaddr_at(p, v, MIN(len, p->before[p->i + 1]));
     return true;
 }
 
 /* [16], or [128 => 16] when the kernel changed it. */
 bool print_socklen(struct print *p, uint64_t v)
 {
-    uint32_t len, before = (uint32_t)p->saved[p->i];
+    uint32_t len, before = (uint32_t)p->before[p->i];
 
     if (!p->after)
         return false;
@@ -229,17 +223,15 @@ bool print_omsghdr(struct print *p, uint64_t v)
 
     if (!p->after) {
         if (v && copy_in(p->mem, &m, v, sizeof m) == 0)
-            p->saved[p->i] = m.namelen;
+            p->before[p->i] = m.namelen;
         return false;
     }
-    if (p->ret < 0) {
-        if (copy_in(p->mem, &m, v, sizeof m) < 0)
-            return print_addr(p, v);
-        print_text(p, "{msg_namelen=%u}", m.namelen);
+    if (!print_fetch(p, v, &m, sizeof m))
         return true;
-    }
-    if (print_fetch(p, v, &m, sizeof m))
-        print_message(p, &m, true, (uint64_t)p->ret, (uint32_t)p->saved[p->i]);
+    if (p->ret < 0)
+        print_text(p, "{msg_namelen=%u}", m.namelen);
+    else
+        print_message(p, &m, true, (uint64_t)p->ret, (uint32_t)p->before[p->i]);
     return true;
 }
 
@@ -258,7 +250,7 @@ static void print_messages(struct print *p, uint64_t v, uint64_t count, bool out
         }
         buf_puts(p->b, "{msg_hdr=");
         print_message(p, &mm.m, out, out ? mm.len : UINT64_MAX, mm.m.namelen);
-        if (p->after)
+        if (p->ret >= 0)
             print_text(p, ", msg_len=%u", mm.len);
         buf_putc(p->b, '}');
     }
@@ -269,9 +261,7 @@ bool print_mmsghdr(struct print *p, uint64_t v)
 {
     if (!p->after)
         return false;
-    if (p->ret < 0)
-        return print_addr(p, v);
-    print_messages(p, v, (uint64_t)p->ret, false);
+    print_messages(p, v, p->ret < 0 ? p->a[p->i + 1] : (uint64_t)p->ret, false);
     return true;
 }
 
@@ -313,11 +303,8 @@ bool print_ooptval(struct print *p, uint64_t v)
     uint64_t at = p->i + 1 < p->e->nargs ? p->a[p->i + 1] : 0;
     uint32_t len = 0;
 
-    if (!p->after) {
-        if (at && copy_in(p->mem, &len, at, sizeof len) == 0)
-            p->saved[p->i + 1] = len;
+    if (!p->after)
         return false;
-    }
     if (p->ret < 0 || !at || copy_in(p->mem, &len, at, sizeof len) < 0)
         return print_addr(p, v);
     print_option(p, v, len);

@@ -62,7 +62,7 @@ bool print_envp(struct print *p, uint64_t v)
         if (got < ARRAY_SIZE(chunk))
             break;
     }
-    if (v)
+    if (count || ended)
         print_text(p, " /* %u var%s%s */", count, count == 1 ? "" : "s", ended ? "" : ", unterminated");
     return true;
 }
@@ -286,13 +286,35 @@ bool print_caphdr(struct print *p, uint64_t v)
     return true;
 }
 
+/* A set of them: 1<<CAP_CHOWN|1<<CAP_KILL. */
+static void print_cap_set(struct print *p, const char *name, uint64_t set)
+{
+    buf_puts(p->b, name);
+    if (!set)
+        buf_putc(p->b, '0');
+    for (unsigned cap = 0, shown = 0; cap < 64; cap++) {
+        const char *known = print_find(&names_caps, cap);
+
+        if (!(set >> cap & 1))
+            continue;
+        if (known)
+            print_text(p, "%s1<<%s", shown ? "|" : "", known);
+        else
+            print_text(p, "%s%#" PRIx64, shown ? "|" : "", (uint64_t)1 << cap);
+        shown++;
+    }
+}
+
 bool print_capdata(struct print *p, uint64_t v)
 {
     uint32_t d[6];
 
-    if (print_fetch(p, v, d, sizeof d))
-        print_text(p, "{effective=%#" PRIx64 ", permitted=%#" PRIx64 ", inheritable=%#" PRIx64 "}",
-                   d[0] | (uint64_t)d[3] << 32, d[1] | (uint64_t)d[4] << 32, d[2] | (uint64_t)d[5] << 32);
+    if (!print_fetch(p, v, d, sizeof d))
+        return true;
+    print_cap_set(p, "{effective=", d[0] | (uint64_t)d[3] << 32);
+    print_cap_set(p, ", permitted=", d[1] | (uint64_t)d[4] << 32);
+    print_cap_set(p, ", inheritable=", d[2] | (uint64_t)d[5] << 32);
+    buf_putc(p->b, '}');
     return true;
 }
 
@@ -305,25 +327,57 @@ bool print_ocapdata(struct print *p, uint64_t v)
 
 /* --- prctl -------------------------------------------------------------------------------------------- */
 
+/* PR_SET_VMA: the name of anonymous memory */
+#define PRCTL_SET_VMA 0x53564d41
+
+static bool print_out_signal(struct print *p, uint64_t v)
+{
+    int32_t sig;
+
+    if (!p->after)
+        return false;
+    if (print_fetch_out(p, v, &sig, sizeof sig)) {
+        buf_putc(p->b, '[');
+        print_sig(p, (uint64_t)(int64_t)sig);
+        buf_putc(p->b, ']');
+    }
+    return true;
+}
+
+static bool print_out_name(struct print *p, uint64_t v)
+{
+    char name[16];
+
+    if (!p->after)
+        return false;
+    if (print_fetch_out(p, v, name, sizeof name))
+        print_field(p, name, sizeof name);
+    return true;
+}
+
 bool print_prarg2(struct print *p, uint64_t v)
 {
     switch (p->a[0]) {
     case PR_SET_NAME:
         return print_str(p, v);
-    case PR_GET_NAME: {
-        char name[16];
-
-        if (!p->after)
-            return false;
-        if (print_fetch_out(p, v, name, sizeof name))
-            print_field(p, name, sizeof name);
-        return true;
-    }
+    case PR_GET_NAME:
+        return print_out_name(p, v);
     case PR_SET_PDEATHSIG:
         return print_sig(p, v);
     case PR_GET_PDEATHSIG:
-        return print_oint(p, v);
+        return print_out_signal(p, v);
+    case PR_GET_TID_ADDRESS:
+        return print_oaddr(p, v);
     case PR_SET_DUMPABLE:
+        print_enum(p, &names_dumpable, v);
+        return true;
+    case PR_CAPBSET_READ:
+    case PR_CAPBSET_DROP:
+        print_enum(p, &names_caps, v);
+        return true;
+    case PRCTL_SET_VMA:
+        print_enum(p, &names_vma_options, v);
+        return true;
     case PR_SET_KEEPCAPS:
     case PR_SET_NO_NEW_PRIVS:
     case PR_SET_TIMERSLACK:
@@ -331,32 +385,47 @@ bool print_prarg2(struct print *p, uint64_t v)
         return print_uint(p, v);
     case PR_GET_DUMPABLE:
     case PR_GET_KEEPCAPS:
+    case PR_GET_TIMERSLACK:
         return print_hidden(p, v);
     default:
         return print_hex(p, v);
     }
 }
 
-bool print_prarg(struct print *p, uint64_t v)
+/* How many arguments an option has. */
+static int prctl_args(uint64_t option)
 {
-    switch (p->a[0]) {
+    switch (option) {
+    case PR_GET_DUMPABLE:
+    case PR_GET_KEEPCAPS:
+    case PR_GET_TIMERSLACK:
+        return 0;
     case PR_SET_NAME:
     case PR_GET_NAME:
     case PR_SET_PDEATHSIG:
     case PR_GET_PDEATHSIG:
+    case PR_GET_TID_ADDRESS:
     case PR_SET_DUMPABLE:
-    case PR_GET_DUMPABLE:
+    case PR_CAPBSET_READ:
+    case PR_CAPBSET_DROP:
     case PR_SET_KEEPCAPS:
-    case PR_GET_KEEPCAPS:
     case PR_SET_TIMERSLACK:
     case PR_SET_CHILD_SUBREAPER:
-        return print_hidden(p, v);
-    case PR_SET_NO_NEW_PRIVS:
-    case PR_GET_NO_NEW_PRIVS:
-        return print_uint(p, v);
+        return 1;
     default:
-        return print_hex(p, v);
+        return 4;
     }
+}
+
+bool print_prarg(struct print *p, uint64_t v)
+{
+    if (p->i > prctl_args(p->a[0]))
+        return print_hidden(p, v);
+    if (p->a[0] == PRCTL_SET_VMA && p->i != 3)
+        return p->i == 2 ? print_addr(p, v) : print_str(p, v);
+    if (p->a[0] == PRCTL_SET_VMA)
+        return print_uint(p, v);
+    return print_hex(p, v);
 }
 
 /* --- futex, clone3 ------------------------------------------------------------------------------------ */
@@ -420,6 +489,17 @@ bool print_futex_addr(struct print *p, uint64_t v)
     }
 }
 
+/* The operation on the second word and its comparison: FUTEX_OP() of linux/futex.h. */
+static void print_wake_op(struct print *p, uint32_t v)
+{
+    if (v >> 31)
+        buf_puts(p->b, "FUTEX_OP_OPARG_SHIFT<<28|");
+    print_enum(p, &names_futex_wake_ops, v >> 28 & 7);
+    print_text(p, "<<28|%#x<<12|", v >> 12 & 0xfff);
+    print_enum(p, &names_futex_wake_cmps, v >> 24 & 15);
+    print_text(p, "<<24|%#x", v & 0xfff);
+}
+
 bool print_futex_val(struct print *p, uint64_t v)
 {
     switch (futex_op(p)) {
@@ -427,7 +507,8 @@ bool print_futex_val(struct print *p, uint64_t v)
     case FUTEX_CMP_REQUEUE_PI:
         return print_uint(p, v);
     case FUTEX_WAKE_OP:
-        return print_hex(p, v);
+        print_wake_op(p, (uint32_t)v);
+        return true;
     case FUTEX_WAIT_BITSET:
     case FUTEX_WAKE_BITSET:
         if (v != FUTEX_BITSET_MATCH_ANY)

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/prctl.h>
 #include <poll.h>
 #include <string.h>
 
@@ -170,7 +171,27 @@ static void print_value(struct print *p)
     }
 }
 
-/* Calls whose first argument of note says how the result reads on. */
+/* " (SCHED_OTHER)" */
+static void print_meaning(struct print *p, print_fn fn)
+{
+    p->i = 0;
+    buf_puts(p->b, " (");
+    fn(p, (uint64_t)p->ret);
+    buf_putc(p->b, ')');
+}
+
+/* A query's result is the set of commands there are. */
+static void print_membarrier_result(struct print *p)
+{
+    print_hex(p, (uint64_t)p->ret);
+    if (p->ret) {
+        buf_puts(p->b, " (");
+        print_bits(p, &names_membarrier, (uint64_t)p->ret);
+        buf_putc(p->b, ')');
+    }
+}
+
+/* The kinds of the first arguments tell how the result reads on. */
 static void print_success(struct print *p)
 {
     enum kind k[3] = { KIND_NONE, KIND_NONE, KIND_NONE };
@@ -181,6 +202,10 @@ static void print_success(struct print *p)
         print_fcntl_result(p);
         return;
     }
+    if (k[0] == KIND_MEMBARRIER && p->a[0] == 0) {
+        print_membarrier_result(p);
+        return;
+    }
     print_value(p);
     if (k[0] == KIND_POLLFDS)
         print_poll_note(p);
@@ -188,11 +213,12 @@ static void print_success(struct print *p)
         print_select_note(p);
     else if (k[1] == KIND_OMMSGHDR)
         print_recvmmsg_note(p);
-    else if (k[0] == KIND_PERSONA) {
-        buf_puts(p->b, " (");
-        print_persona(p, (uint64_t)p->ret);
-        buf_putc(p->b, ')');
-    }
+    else if (k[0] == KIND_PERSONA)
+        print_meaning(p, print_persona);
+    else if (p->e && strcmp(p->e->name, "sched_getscheduler") == 0)
+        print_meaning(p, print_schedpol);
+    else if (k[0] == KIND_PRCTL && p->a[0] == PR_GET_DUMPABLE)
+        print_meaning(p, print_dumpable);
 }
 
 void print_result(struct print *p)

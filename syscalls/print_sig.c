@@ -166,7 +166,8 @@ static void print_si_child(struct print *p, const siginfo_t *info)
         print_text(p, "%d", info->si_status);
     else
         print_sig(p, (uint64_t)info->si_status);
-    print_text(p, ", si_utime=%ld, si_stime=%ld", info->si_utime, info->si_stime);
+    print_ticks(p, ", si_utime", info->si_utime);
+    print_ticks(p, ", si_stime", info->si_stime);
 }
 
 static bool is_fault(int sig)
@@ -249,9 +250,14 @@ bool print_sigevent(struct print *p, uint64_t v)
     print_text(p, "{sigev_value={sival_int=%d, sival_ptr=", ev.sigev_value.sival_int);
     print_addr(p, (uint64_t)(uintptr_t)ev.sigev_value.sival_ptr);
     buf_puts(p->b, "}, sigev_signo=");
-    print_sig(p, (uint64_t)ev.sigev_signo);
+    if (ev.sigev_notify == SIGEV_SIGNAL || ev.sigev_notify == SIGEV_THREAD_ID)
+        print_sig(p, (uint64_t)ev.sigev_signo);
+    else
+        print_text(p, "%d", ev.sigev_signo);
     buf_puts(p->b, ", sigev_notify=");
     print_enum(p, &names_sigev_notify, (uint32_t)ev.sigev_notify);
+    if (ev.sigev_notify == SIGEV_THREAD_ID)
+        print_text(p, ", sigev_notify_thread_id=%d", ev._sigev_un._tid);
     buf_putc(p->b, '}');
     return true;
 }

@@ -4,6 +4,8 @@
 #include "syscalls/print.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/times.h>
@@ -56,26 +58,50 @@ bool print_remain(struct print *p, uint64_t v)
     return true;
 }
 
+/* As it was before the call, if it is readable at all. */
 bool print_timeout(struct print *p, uint64_t v)
 {
-    return print_timespec(p, v);
+    struct timespec now;
+
+    if (print_fetch(p, v, &now, sizeof now))
+        print_timespec_fields(p, &p->timeout);
+    return true;
 }
+
+/*
+ * Years, months and days of the Gregorian calendar from days since 1970, counting years from March so that the
+ * leap day comes last. libc's own conversion would read time zone files behind the guest's back.
+ */
+static void print_date(struct print *p, int64_t sec)
+{
+    int64_t days = sec / 86400 - (sec % 86400 < 0), left = sec - days * 86400;
+    int64_t since = days + 719468;                                 /* 0000-03-01 */
+    int64_t era = since / 146097 - (since % 146097 < 0), doe = since - era * 146097;
+    int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+    int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
+    int64_t month = mp < 10 ? mp + 3 : mp - 9;
+
+    print_text(p, "%04" PRId64 "-%02d-%02d", yoe + era * 400 + (month <= 2), (int)month,
+               (int)(doy - (153 * mp + 2) / 5 + 1));
+    print_text(p, "T%02d:%02d:%02d", (int)(left / 3600), (int)(left / 60 % 60), (int)(left % 60));
+}
+
+/* Seconds whose year has at most four digits. */
+#define DATE_MAX 253402300799
 
 /* tv_nsec has two values that are no times. */
 static void print_utime(struct print *p, const struct timespec *ts)
 {
-    char date[64];
-    struct tm tm;
-
     if (ts->tv_nsec == UTIME_NOW) {
         buf_puts(p->b, "UTIME_NOW");
     } else if (ts->tv_nsec == UTIME_OMIT) {
         buf_puts(p->b, "UTIME_OMIT");
     } else {
         print_timespec_fields(p, ts);
-        if (!gmtime_r(&ts->tv_sec, &tm) || !strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &tm))
+        if (ts->tv_sec < 0 || ts->tv_sec > DATE_MAX)
             return;
-        print_text(p, " /* %s", date);
+        buf_puts(p->b, " /* ");
+        print_date(p, ts->tv_sec);
         if (ts->tv_nsec > 0 && ts->tv_nsec < 1000000000)
             print_text(p, ".%09ld", (long)ts->tv_nsec);
         buf_puts(p->b, "+0000 */");
@@ -187,14 +213,26 @@ bool print_timex(struct print *p, uint64_t v)
     return true;
 }
 
+/* Clock ticks, 100 a second on every Linux. */
+void print_ticks(struct print *p, const char *name, long ticks)
+{
+    print_text(p, "%s=%ld", name, ticks);
+    if (ticks)
+        print_text(p, " /* %ld.%02ld s */", ticks / 100, labs(ticks % 100));
+}
+
 bool print_otms(struct print *p, uint64_t v)
 {
     struct tms t;
 
     if (!p->after)
         return false;
-    if (print_fetch_out(p, v, &t, sizeof t))
-        print_text(p, "{tms_utime=%ld, tms_stime=%ld, tms_cutime=%ld, tms_cstime=%ld}", t.tms_utime,
-                   t.tms_stime, t.tms_cutime, t.tms_cstime);
+    if (!print_fetch_out(p, v, &t, sizeof t))
+        return true;
+    print_ticks(p, "{tms_utime", t.tms_utime);
+    print_ticks(p, ", tms_stime", t.tms_stime);
+    print_ticks(p, ", tms_cutime", t.tms_cutime);
+    print_ticks(p, ", tms_cstime", t.tms_cstime);
+    buf_putc(p->b, '}');
     return true;
 }

@@ -42,7 +42,7 @@
 #undef SYS5
 #undef SYS6
 
-/* Who answers, as initialisers: SYS_<name> is named for PASS rows alone, as the host lacks some of the rest. */
+/* Who answers, as initialisers. SYS_<name> is named for PASS rows alone: the host lacks some others. */
 #define HOW_INIT_PASS(nr, name) .how = HOW_PASS, .host_nr = SYS_##name
 #define HOW_INIT_SAME(nr, name) .how = HOW_SAME, .host_nr = (nr)
 #define HOW_INIT_OWN(nr, name) .how = HOW_OWN, .thunk = thunk_##name

@@ -207,7 +207,6 @@ static void call_start(const struct trace *tr, struct task *t, const struct syse
     line.print.a = line.args;
     for (int i = 0; i < SYS_ARGS_MAX; i++)
         line.args[i] = e && i < e->nargs ? print_narrow(e->kind[i], a[i]) : a[i];
-    memset(line.print.saved, 0, sizeof line.print.saved);
     print_call(&line.print, nr);
     if (nr == NR_RT_SIGRETURN && sigframe_mask(t, &mask)) {
         buf_puts(&line.buf, "{mask=");
