@@ -214,7 +214,7 @@ START_TEST(flush_and_free)
     ck_assert_uint_eq(rig_run(RIG_TEXT), CAUSE_ECALL_VU);
     ck_assert_uint_eq(h->x[A0], 6);
     interp_free(h);
-    ck_assert_ptr_null(h->engine);
+    ck_assert_ptr_null(h->interp);
     interp_free(h);
     ck_assert_uint_eq(rig_run(RIG_TEXT), CAUSE_ECALL_VU);
     ck_assert_uint_eq(h->x[A0], 11);

@@ -274,18 +274,18 @@ START_TEST(reset)
     h->instret = 77;
     h->trap.scause = 8;
     interp_free(h);
-    h->engine = engine;
+    h->interp = engine;
     h->task = task;
     hart_reset(h);
     ck_assert_uint_eq(h->x[5] | h->f[5] | h->pc | h->fcsr | h->trap.scause, 0);
     ck_assert_uint_eq(h->resv_addr, RESV_NONE);
     ck_assert_ptr_eq(h->mem, &rig_mem);
-    ck_assert_ptr_eq(h->engine, engine);
+    ck_assert_ptr_eq(h->interp, engine);
     ck_assert_ptr_eq(h->task, task);
     ck_assert_ptr_eq(h->window, rig_mem.gs.window);
     ck_assert_uint_eq(h->limit, RIG_SIZE);
     ck_assert_uint_eq(h->instret, 77);
-    h->engine = NULL;
+    h->interp = NULL;
 }
 END_TEST
 
