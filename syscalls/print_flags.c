@@ -14,6 +14,7 @@
 #include <linux/futex.h>
 #include <linux/netlink.h>
 #include <linux/prctl.h>
+#include <linux/sched.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -276,6 +277,9 @@ bool print_clonefl(struct print *p, uint64_t v)
 {
     uint64_t sig = v & CSIGNAL, flags = v & ~(uint64_t)CSIGNAL;
 
+    buf_puts(p->b, "child_stack=");
+    print_addr(p, p->a[1]);
+    buf_puts(p->b, ", flags=");
     if (flags || !sig)
         print_bits(p, &names_clone_flags, flags);
     if (sig) {
@@ -284,6 +288,31 @@ bool print_clonefl(struct print *p, uint64_t v)
         print_sig(p, sig);
     }
     return true;
+}
+
+bool print_clone_ptid(struct print *p, uint64_t v)
+{
+    if (!(p->a[0] & (CLONE_PARENT_SETTID | CLONE_PIDFD)))
+        return print_hidden(p, v);
+    if (!p->after)
+        return false;
+    buf_puts(p->b, "parent_tid=");
+    return print_oint(p, v);
+}
+
+bool print_clone_tls(struct print *p, uint64_t v)
+{
+    if (p->a[0] & CLONE_SETTLS)
+        print_text(p, "tls=%#" PRIx64, v);
+    return true;
+}
+
+bool print_clone_ctid(struct print *p, uint64_t v)
+{
+    if (!(p->a[0] & (CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)))
+        return print_hidden(p, v);
+    buf_puts(p->b, "child_tidptr=");
+    return print_addr(p, v);
 }
 
 bool print_waitfl(struct print *p, uint64_t v)

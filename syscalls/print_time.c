@@ -69,8 +69,8 @@ bool print_timeout(struct print *p, uint64_t v)
 }
 
 /*
- * Years, months and days of the Gregorian calendar from days since 1970, counting years from March so that the
- * leap day comes last. libc's own conversion would read time zone files behind the guest's back.
+ * Years, months and days of the Gregorian calendar from days since 1970, counting years from March so that
+ * the leap day comes last. libc's own conversion would read time zone files behind the guest's back.
  */
 static void print_date(struct print *p, int64_t sec)
 {

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "syscalls/fd.h"
 #include "syscalls/linux.h"
 #include "syscalls/print.h"
 #include "syscalls/signal.h"
@@ -26,7 +27,7 @@
 #define LINE_MAX_BYTES 16384
 
 struct trace {
-    int fd;
+    int fd;                           /* one of noahv's own, and may move */
     bool follow;
     pid_t only;                       /* the one process that is traced, when not following */
     bool unknown;                     /* numbers that no call has are shown */
@@ -126,7 +127,6 @@ int trace_open(struct trace **out, int fd, bool follow, const char *filter)
 
     if (!tr)
         return -ENOMEM;
-    tr->fd = fd;
     tr->follow = follow;
     tr->only = getpid();
     if (filter) {
@@ -135,6 +135,8 @@ int trace_open(struct trace **out, int fd, bool follow, const char *filter)
         memset(tr->shown, 0xff, sizeof tr->shown);
         tr->unknown = true;
     }
+    if (r == 0)
+        r = fd_own(fd, &tr->fd);
     if (r < 0) {
         free(tr);
         return r;
@@ -147,7 +149,7 @@ void trace_close(struct trace *tr)
 {
     if (!tr)
         return;
-    close(tr->fd);
+    fd_release(tr->fd);
     free(tr);
 }
 
@@ -183,7 +185,7 @@ static void line_end(const struct trace *tr)
     if (line.buf.cut && line.buf.len > 3)
         memcpy(line.text + line.buf.len - 3, "...", 3);
     line.text[line.buf.len] = '\n';
-    n = write(tr->fd, line.text, line.buf.len + 1);
+    n = write(__atomic_load_n(&tr->fd, __ATOMIC_RELAXED), line.text, line.buf.len + 1);
     (void)n;
     line.open = false;
 }
@@ -238,7 +240,7 @@ void trace_leave(struct task *t, const struct sysent *e, uint64_t nr, const uint
 {
     const struct trace *tr = tracer(t);
 
-    if (!tr || !is_shown(tr, e, nr) || line.newborn == t->tid)
+    if (!tr || !is_shown(tr, e, nr) || line.newborn == t->tid || (e && e->ret == RET_NONE))
         return;
     if (!line.open || line.tid != t->tid)
         call_start(tr, t, e, nr, a); /* lost to a child that shares this memory */

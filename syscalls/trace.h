@@ -16,8 +16,9 @@ struct task;
 struct trace;
 
 /*
- * Writes to fd, which is taken over on success. filter: names and %classes, comma-separated; a leading `!`
- * negates, a leading `trace=` is skipped; NULL: everything. -EINVAL: a word of the filter means nothing.
+ * Writes to fd, which is taken over on success and hidden from the guest. filter: names and %classes,
+ * comma-separated; a leading `!` negates, a leading `trace=` is skipped; NULL: everything. -EINVAL: a word of
+ * the filter means nothing.
  */
 int trace_open(struct trace **out, int fd, bool follow, const char *filter);
 
