@@ -72,6 +72,28 @@ void gen_callop(struct gen *g, const struct insn *i)
     g->boxed &= ~((uint32_t)1 << i->rd);
 }
 
+/* A constant below the limit needs no comparison later. */
+static void mark_checked(struct gen *g, int rd, uint64_t v)
+{
+    if (v < g->h->limit)
+        g->checked |= (uint32_t)1 << rd;
+}
+
+void gen_const(struct gen *g, int rd, uint64_t v)
+{
+    int d = gen_dst(rd);
+
+    if (jit_home[rd] < 0 && (int64_t)v == (int32_t)v) {
+        x64_mov_mi(&g->e, 64, JIT_X(rd), (int32_t)v);
+        g->checked &= ~((uint32_t)1 << rd);
+        mark_checked(g, rd, v);
+        return;
+    }
+    x64_mov_ri(&g->e, d, v);
+    gen_put(g, rd, d);
+    mark_checked(g, rd, v);
+}
+
 /* --- Control flow ----------------------------------------------------------------------------------------- */
 
 void gen_set_pc(struct gen *g, uint64_t pc)
@@ -135,20 +157,6 @@ static void gen_branch(struct gen *g, const struct insn *i, enum x64_cc cc)
     else
         x64_alu_rm(&g->e, X64_CMP, true, a, JIT_X(i->rs2));
     gen_goto(g, x64_jcc(&g->e, cc), target);
-}
-
-/* rd := a constant. */
-static void gen_const(struct gen *g, int rd, uint64_t v)
-{
-    int d = gen_dst(rd);
-
-    if (jit_home[rd] < 0 && (int64_t)v == (int32_t)v) {
-        x64_mov_mi(&g->e, 64, JIT_X(rd), (int32_t)v);
-        g->checked &= ~((uint32_t)1 << rd);
-        return;
-    }
-    x64_mov_ri(&g->e, d, v);
-    gen_put(g, rd, d);
 }
 
 /* Behind a paired call: the guest's return address must be the one that the call put there. */
@@ -268,305 +276,6 @@ static void gen_store(struct gen *g, const struct insn *i, unsigned bits)
     x64_mov_mr(&g->e, bits, m, v);
 }
 
-/* --- Computation -------------------------------------------------------------------------------------------- */
-
-/* d := a op b for commutative and other two-operand instructions of the host. */
-static void gen_alu(struct gen *g, const struct insn *i, enum x64_alu op)
-{
-    bool commutes = op != X64_SUB;
-    int d = gen_dst(i->rd), b;
-
-    if (commutes && i->rd == i->rs2 && jit_home[i->rd] >= 0 && i->rd != i->rs1) {
-        b = gen_src(g, i->rs1, RCX);
-        x64_alu_rr(&g->e, op, true, d, b);
-    } else if (jit_home[i->rd] >= 0 && i->rd == i->rs2 && i->rd != i->rs1) { /* d = a - d */
-        x64_mov_rr(&g->e, true, RAX, gen_src(g, i->rs1, RAX));
-        x64_alu_rr(&g->e, op, true, RAX, d);
-        x64_mov_rr(&g->e, true, d, RAX);
-    } else if (op == X64_ADD && jit_home[i->rs1] >= 0 && jit_home[i->rs2] >= 0 && i->rd != i->rs1) {
-        x64_lea(&g->e, true, d, x64_at2(jit_home[i->rs1], jit_home[i->rs2], 0, 0));
-    } else {
-        int a = gen_src(g, i->rs1, d);
-
-        if (a != d)
-            x64_mov_rr(&g->e, true, d, a);
-        if (jit_home[i->rs2] >= 0)
-            x64_alu_rr(&g->e, op, true, d, jit_home[i->rs2]);
-        else if (i->rs2 != 0)
-            x64_alu_rm(&g->e, op, true, d, JIT_X(i->rs2));
-        else if (op == X64_AND)
-            x64_mov_ri(&g->e, d, 0);
-    }
-    gen_put(g, i->rd, d);
-}
-
-static void gen_alu_imm(struct gen *g, const struct insn *i, enum x64_alu op)
-{
-    int d = gen_dst(i->rd), a = gen_src(g, i->rs1, d);
-
-    if (a != d)
-        x64_mov_rr(&g->e, true, d, a);
-    x64_alu_ri(&g->e, op, true, d, i->imm);
-    gen_put(g, i->rd, d);
-}
-
-static void gen_addi(struct gen *g, const struct insn *i)
-{
-    bool checked = i->rs1 != 0 && g->checked >> i->rs1 & 1;
-    int d = gen_dst(i->rd), a;
-
-    if (i->rs1 == 0) {
-        x64_mov_ri(&g->e, d, (uint64_t)(int64_t)i->imm);
-    } else if (i->rd == i->rs1 && jit_home[i->rd] < 0) {
-        x64_alu_mi(&g->e, X64_ADD, true, JIT_X(i->rd), i->imm);
-        return; /* memory holds it; `checked` survives */
-    } else {
-        a = gen_src(g, i->rs1, d);
-        if (a == d)
-            x64_alu_ri(&g->e, X64_ADD, true, d, i->imm);
-        else if (i->imm)
-            x64_lea(&g->e, true, d, x64_at(a, i->imm));
-        else
-            x64_mov_rr(&g->e, true, d, a);
-    }
-    gen_put(g, i->rd, d);
-    if (checked) /* a block adds far less than a guard zone */
-        g->checked |= (uint32_t)1 << i->rd;
-}
-
-/* W forms: compute 32 bits in rax, sign-extend into the destination. */
-static void gen_sext(struct gen *g, int rd, int from)
-{
-    int d = gen_dst(rd);
-
-    x64_movsxd_rr(&g->e, d, from);
-    gen_put(g, rd, d);
-}
-
-static void gen_addiw(struct gen *g, const struct insn *i)
-{
-    int a = gen_src(g, i->rs1, RAX);
-
-    if (i->imm) {
-        x64_lea(&g->e, false, RAX, x64_at(a, i->imm));
-        a = RAX;
-    }
-    gen_sext(g, i->rd, a);
-}
-
-static void gen_aluw(struct gen *g, const struct insn *i, enum x64_alu op)
-{
-    int a = gen_src(g, i->rs1, RAX), b = gen_src(g, i->rs2, RCX);
-
-    if (op == X64_ADD) {
-        x64_lea(&g->e, false, RAX, x64_at2(a, b, 0, 0));
-    } else {
-        if (a != RAX)
-            x64_mov_rr(&g->e, false, RAX, a);
-        x64_alu_rr(&g->e, op, false, RAX, b);
-    }
-    gen_sext(g, i->rd, RAX);
-}
-
-static void gen_shift_imm(struct gen *g, const struct insn *i, enum x64_shift op, bool w)
-{
-    int d = w ? gen_dst(i->rd) : RAX, a = gen_src(g, i->rs1, d);
-    unsigned n = (unsigned)i->imm & (w ? 63 : 31);
-
-    if (a != d)
-        x64_mov_rr(&g->e, w, d, a);
-    x64_shift_ri(&g->e, op, w, d, n);
-    if (w)
-        gen_put(g, i->rd, d);
-    else
-        gen_sext(g, i->rd, RAX);
-}
-
-static void gen_shift(struct gen *g, const struct insn *i, enum x64_shiftx op, bool w)
-{
-    int d = w ? gen_dst(i->rd) : RAX, a = gen_src(g, i->rs1, RAX), n = gen_src(g, i->rs2, RCX);
-
-    x64_shiftx(&g->e, op, w, d, a, n);
-    if (w)
-        gen_put(g, i->rd, d);
-    else
-        gen_sext(g, i->rd, RAX);
-}
-
-/* rd := the flag of a comparison that has been made. */
-static void gen_flag(struct gen *g, int rd, enum x64_cc cc)
-{
-    int d = gen_dst(rd);
-
-    x64_setcc(&g->e, cc, RAX);
-    x64_0f_rr(&g->e, X64_MOVZX8, false, d, RAX);
-    gen_put(g, rd, d);
-}
-
-static void gen_slt(struct gen *g, const struct insn *i, enum x64_cc cc)
-{
-    int a = gen_src(g, i->rs1, RAX), b = gen_src(g, i->rs2, RCX);
-
-    x64_alu_rr(&g->e, X64_CMP, true, a, b);
-    gen_flag(g, i->rd, cc);
-}
-
-static void gen_slti(struct gen *g, const struct insn *i, enum x64_cc cc)
-{
-    x64_alu_ri(&g->e, X64_CMP, true, gen_src(g, i->rs1, RAX), i->imm);
-    gen_flag(g, i->rd, cc);
-}
-
-static void gen_mul(struct gen *g, const struct insn *i, bool w)
-{
-    int a = gen_src(g, i->rs1, RAX), b = gen_src(g, i->rs2, RCX);
-
-    if (a != RAX)
-        x64_mov_rr(&g->e, w, RAX, a);
-    x64_0f_rr(&g->e, X64_IMUL_RR, w, RAX, b);
-    if (w) {
-        int d = gen_dst(i->rd);
-
-        if (d != RAX)
-            x64_mov_rr(&g->e, true, d, RAX);
-        gen_put(g, i->rd, d);
-    } else {
-        gen_sext(g, i->rd, RAX);
-    }
-}
-
-/* mulh, mulhu through rdx, which is the home of a3: kept in rcx, which the operand leaves free by then. */
-static void gen_mulh(struct gen *g, const struct insn *i, enum x64_unary op)
-{
-    int a = gen_src(g, i->rs1, RAX), b = gen_src(g, i->rs2, RCX);
-
-    if (a != RAX)
-        x64_mov_rr(&g->e, true, RAX, a);
-    if (b != RCX)
-        x64_mov_rr(&g->e, true, RCX, b);
-    x64_mov_mr(&g->e, 64, HART(jit.info), RDX);
-    x64_unary(&g->e, op, true, RCX);
-    x64_mov_rr(&g->e, true, RAX, RDX);
-    x64_mov_rm(&g->e, true, RDX, HART(jit.info));
-    if (gen_dst(i->rd) != RAX)
-        x64_mov_rr(&g->e, true, gen_dst(i->rd), RAX);
-    gen_put(g, i->rd, RAX);
-}
-
-/*
- * Division: a zero divisor, and -1 for signed ones, go to the body (RISC-V defines what x86 traps on); the rest is
- * the host's, through rdx.
- */
-static void gen_div(struct gen *g, const struct insn *i, bool is_signed, bool w, bool rem)
-{
-    int a = gen_src(g, i->rs1, RAX), b = gen_src(g, i->rs2, RCX);
-    struct cold *c;
-
-    if (b != RCX)
-        x64_mov_rr(&g->e, true, RCX, b);
-    if (a != RAX)
-        x64_mov_rr(&g->e, true, RAX, a);
-    x64_mov_mr(&g->e, 64, HART(jit.info), RDX);
-    if (is_signed) { /* 0 and -1 are the two values that are at most 1 after adding 1 */
-        x64_lea(&g->e, w, RDX, x64_at(RCX, 1));
-        x64_alu_ri(&g->e, X64_CMP, w, RDX, 1);
-        x64_mov_rm(&g->e, true, RDX, HART(jit.info));
-        c = gen_cold(g, x64_jcc(&g->e, X64_BE));
-        x64_cqo(&g->e, w);
-    } else {
-        x64_test_rr(&g->e, w, RCX, RCX);
-        c = gen_cold(g, x64_jcc(&g->e, X64_E));
-        x64_mov_ri(&g->e, RDX, 0);
-    }
-    c->kind = COLD_CALL;
-    c->insn = *i;
-    x64_unary(&g->e, is_signed ? X64_IDIV : X64_DIV, w, RCX);
-    if (rem)
-        x64_mov_rr(&g->e, true, RAX, RDX);
-    x64_mov_rm(&g->e, true, RDX, HART(jit.info));
-    if (!w)
-        x64_movsxd_rr(&g->e, RAX, RAX);
-    if (gen_dst(i->rd) != RAX)
-        x64_mov_rr(&g->e, true, gen_dst(i->rd), RAX);
-    gen_put(g, i->rd, RAX);
-    c->resume = g->e.at;
-}
-
-/* sh1add and its kin: rd := rs2 + (rs1 << n), rs1 zero-extended from 32 bits in the .uw forms. */
-static void gen_shadd(struct gen *g, const struct insn *i, int scale, bool uw)
-{
-    int a = gen_src(g, i->rs1, RAX), b = gen_src(g, i->rs2, RCX), d = gen_dst(i->rd);
-
-    if (uw) {
-        x64_mov_rr(&g->e, false, RAX, a);
-        a = RAX;
-    }
-    x64_lea(&g->e, true, d, x64_at2(b, a, scale, 0));
-    gen_put(g, i->rd, d);
-}
-
-/* One host instruction `op d, a` (zero and sign extension, counts). */
-static void gen_unary0f(struct gen *g, const struct insn *i, enum x64_0f op, bool w)
-{
-    int a = gen_src(g, i->rs1, RAX), d = gen_dst(i->rd);
-
-    x64_0f_rr(&g->e, op, w, d, a);
-    gen_put(g, i->rd, d);
-}
-
-static void gen_minmax(struct gen *g, const struct insn *i, enum x64_cc cc)
-{
-    int a = gen_src(g, i->rs1, RAX), b = gen_src(g, i->rs2, RCX);
-
-    if (a != RAX)
-        x64_mov_rr(&g->e, true, RAX, a);
-    x64_alu_rr(&g->e, X64_CMP, true, b, RAX);
-    x64_cmov(&g->e, cc, true, RAX, b);
-    if (gen_dst(i->rd) != RAX)
-        x64_mov_rr(&g->e, true, gen_dst(i->rd), RAX);
-    gen_put(g, i->rd, RAX);
-}
-
-/* czero: rd := rs1, or 0 when the condition on rs2 holds. */
-static void gen_czero(struct gen *g, const struct insn *i, enum x64_cc cc)
-{
-    int a = gen_src(g, i->rs1, RAX), b = gen_src(g, i->rs2, RCX);
-
-    if (a != RAX)
-        x64_mov_rr(&g->e, true, RAX, a);
-    x64_test_rr(&g->e, true, b, b);
-    x64_mov_rm(&g->e, true, RCX, HART(x[0])); /* mov leaves the flags alone; xor would not */
-    x64_cmov(&g->e, cc, true, RAX, RCX);
-    if (gen_dst(i->rd) != RAX)
-        x64_mov_rr(&g->e, true, gen_dst(i->rd), RAX);
-    gen_put(g, i->rd, RAX);
-}
-
-static void gen_invert(struct gen *g, const struct insn *i, enum x64_alu op, bool result)
-{
-    int a = gen_src(g, i->rs1, RAX), b = gen_src(g, i->rs2, RCX);
-
-    x64_mov_rr(&g->e, true, RCX, b);
-    if (!result)
-        x64_unary(&g->e, X64_NOT, true, RCX);
-    x64_alu_rr(&g->e, op, true, RCX, a);
-    if (result)
-        x64_unary(&g->e, X64_NOT, true, RCX);
-    x64_mov_rr(&g->e, true, gen_dst(i->rd), RCX);
-    gen_put(g, i->rd, gen_dst(i->rd));
-}
-
-static void gen_rori(struct gen *g, const struct insn *i, bool w)
-{
-    int a = gen_src(g, i->rs1, RAX), d = w ? gen_dst(i->rd) : RAX;
-
-    x64_rorx(&g->e, w, d, a, (unsigned)i->imm & (w ? 63 : 31));
-    if (w)
-        gen_put(g, i->rd, d);
-    else
-        gen_sext(g, i->rd, RAX);
-}
-
 /* Only writes to main memory that a later read must not pass need an instruction on a TSO host. */
 static void gen_fence(struct gen *g, const struct insn *i)
 {
@@ -639,168 +348,6 @@ static bool gen_memory(struct gen *g, const struct insn *i)
     }
 }
 
-static bool gen_immediate(struct gen *g, const struct insn *i)
-{
-    switch (i->op) {
-    case OP_lui:
-        return gen_const(g, i->rd, (uint64_t)(int64_t)i->imm), true;
-    case OP_auipc:
-        return gen_const(g, i->rd, g->pc + (uint64_t)(int64_t)i->imm), true;
-    case OP_addi:
-        return gen_addi(g, i), true;
-    case OP_addiw:
-        return gen_addiw(g, i), true;
-    case OP_andi:
-        return gen_alu_imm(g, i, X64_AND), true;
-    case OP_ori:
-        return gen_alu_imm(g, i, X64_OR), true;
-    case OP_xori:
-        return gen_alu_imm(g, i, X64_XOR), true;
-    case OP_slti:
-        return gen_slti(g, i, X64_L), true;
-    case OP_sltiu:
-        return gen_slti(g, i, X64_B), true;
-    case OP_slli:
-        return gen_shift_imm(g, i, X64_SHL, true), true;
-    case OP_srli:
-        return gen_shift_imm(g, i, X64_SHR, true), true;
-    case OP_srai:
-        return gen_shift_imm(g, i, X64_SAR, true), true;
-    case OP_slliw:
-        return gen_shift_imm(g, i, X64_SHL, false), true;
-    case OP_srliw:
-        return gen_shift_imm(g, i, X64_SHR, false), true;
-    case OP_sraiw:
-        return gen_shift_imm(g, i, X64_SAR, false), true;
-    default:
-        return false;
-    }
-}
-
-static bool gen_register(struct gen *g, const struct insn *i)
-{
-    switch (i->op) {
-    case OP_add:
-        return gen_alu(g, i, X64_ADD), true;
-    case OP_sub:
-        return gen_alu(g, i, X64_SUB), true;
-    case OP_and:
-        return gen_alu(g, i, X64_AND), true;
-    case OP_or:
-        return gen_alu(g, i, X64_OR), true;
-    case OP_xor:
-        return gen_alu(g, i, X64_XOR), true;
-    case OP_addw:
-        return gen_aluw(g, i, X64_ADD), true;
-    case OP_subw:
-        return gen_aluw(g, i, X64_SUB), true;
-    case OP_slt:
-        return gen_slt(g, i, X64_L), true;
-    case OP_sltu:
-        return gen_slt(g, i, X64_B), true;
-    case OP_mul:
-        return gen_mul(g, i, true), true;
-    case OP_mulw:
-        return gen_mul(g, i, false), true;
-    case OP_mulh:
-        return gen_mulh(g, i, X64_IMUL), true;
-    case OP_mulhu:
-        return gen_mulh(g, i, X64_MUL), true;
-    case OP_div:
-        return gen_div(g, i, true, true, false), true;
-    case OP_divu:
-        return gen_div(g, i, false, true, false), true;
-    case OP_rem:
-        return gen_div(g, i, true, true, true), true;
-    case OP_remu:
-        return gen_div(g, i, false, true, true), true;
-    case OP_divw:
-        return gen_div(g, i, true, false, false), true;
-    case OP_divuw:
-        return gen_div(g, i, false, false, false), true;
-    case OP_remw:
-        return gen_div(g, i, true, false, true), true;
-    case OP_remuw:
-        return gen_div(g, i, false, false, true), true;
-    default:
-        return false;
-    }
-}
-
-/* Zba, Zbb, Zicond: one or two host instructions each. */
-static bool gen_bits(struct gen *g, const struct insn *i)
-{
-    switch (i->op) {
-    case OP_add_uw:
-        return gen_shadd(g, i, 0, true), true;
-    case OP_sh1add:
-        return gen_shadd(g, i, 1, false), true;
-    case OP_sh2add:
-        return gen_shadd(g, i, 2, false), true;
-    case OP_sh3add:
-        return gen_shadd(g, i, 3, false), true;
-    case OP_sh1add_uw:
-        return gen_shadd(g, i, 1, true), true;
-    case OP_sh2add_uw:
-        return gen_shadd(g, i, 2, true), true;
-    case OP_sh3add_uw:
-        return gen_shadd(g, i, 3, true), true;
-    case OP_sext_b:
-        return gen_unary0f(g, i, X64_MOVSX8, true), true;
-    case OP_sext_h:
-        return gen_unary0f(g, i, X64_MOVSX16, true), true;
-    case OP_zext_h:
-        return gen_unary0f(g, i, X64_MOVZX16, false), true;
-    case OP_min:
-        return gen_minmax(g, i, X64_L), true;
-    case OP_max:
-        return gen_minmax(g, i, X64_G), true;
-    case OP_minu:
-        return gen_minmax(g, i, X64_B), true;
-    case OP_maxu:
-        return gen_minmax(g, i, X64_A), true;
-    case OP_andn:
-        return gen_invert(g, i, X64_AND, false), true;
-    case OP_orn:
-        return gen_invert(g, i, X64_OR, false), true;
-    case OP_xnor:
-        return gen_invert(g, i, X64_XOR, true), true;
-    case OP_czero_eqz:
-        return gen_czero(g, i, X64_E), true;
-    case OP_czero_nez:
-        return gen_czero(g, i, X64_NE), true;
-    default:
-        return false;
-    }
-}
-
-/* What BMI2 makes one instruction. */
-static bool gen_bmi2(struct gen *g, const struct insn *i)
-{
-    if (!g->j->bmi2)
-        return false;
-    switch (i->op) {
-    case OP_sll:
-        return gen_shift(g, i, X64_SHLX, true), true;
-    case OP_srl:
-        return gen_shift(g, i, X64_SHRX, true), true;
-    case OP_sra:
-        return gen_shift(g, i, X64_SARX, true), true;
-    case OP_sllw:
-        return gen_shift(g, i, X64_SHLX, false), true;
-    case OP_srlw:
-        return gen_shift(g, i, X64_SHRX, false), true;
-    case OP_sraw:
-        return gen_shift(g, i, X64_SARX, false), true;
-    case OP_rori:
-        return gen_rori(g, i, true), true;
-    case OP_roriw:
-        return gen_rori(g, i, false), true;
-    default:
-        return false;
-    }
-}
-
 /* True for rows whose only effect is on x[rd]: with rd = x0 there is nothing to do. */
 static bool writes_only_rd(const struct insn *i)
 {
@@ -825,6 +372,38 @@ static bool wants_count(const struct gen *g, const struct insn *i)
     return !g->h->counting && (fmt == FMT_CSR || fmt == FMT_CSRI) && (i->imm == CSR_cycle || i->imm == CSR_instret);
 }
 
+/* slli by 32 or 48 and srli of the result by at least as much: a zero extension. lui or auipc and addi: a constant. */
+static bool gen_pair(struct gen *g, const struct insn *a, const struct insn *b)
+{
+    int s, d;
+
+    if (!a->rd || a->rd != b->rd || a->rd != b->rs1)
+        return false;
+    if ((a->op == OP_lui || a->op == OP_auipc) && (b->op == OP_addi || (b->op == OP_addiw && a->op == OP_lui))) {
+        uint64_t v = (a->op == OP_auipc ? g->pc : 0) + (uint64_t)(int64_t)a->imm + (uint64_t)(int64_t)b->imm;
+
+        gen_const(g, a->rd, b->op == OP_addiw ? (uint64_t)(int32_t)(uint32_t)v : v);
+        return true;
+    }
+    if (a->op != OP_slli || b->op != OP_srli || a->imm != 32 || b->imm < 32)
+        return false;
+    s = gen_src(g, a->rs1, RAX);
+    d = gen_dst(a->rd);
+    x64_mov_rr(&g->e, false, d, s);
+    if (b->imm > 32)
+        x64_shift_ri(&g->e, X64_SHR, false, d, (unsigned)b->imm - 32);
+    gen_put(g, a->rd, d);
+    return true;
+}
+
+/* What the host does better as one: the number of instructions taken, or 0. i[] ends with OP_ILLEGAL ones. */
+unsigned gen_fused_insns(struct gen *g, const struct insn i[3])
+{
+    if (gen_pair(g, &i[0], &i[1]))
+        return 2;
+    return gen_quiet_compare(g, i) ? 3 : 0;
+}
+
 void gen_insn(struct gen *g, const struct insn *i)
 {
     if (wants_count(g, i)) {
@@ -840,8 +419,8 @@ void gen_insn(struct gen *g, const struct insn *i)
     }
     if (i->rd == 0 && writes_only_rd(i))
         return;
-    if (gen_control(g, i) || gen_memory(g, i) || gen_immediate(g, i) || gen_register(g, i) || gen_bits(g, i) ||
-        gen_bmi2(g, i) || gen_fp(g, i))
+    if (gen_control(g, i) || gen_memory(g, i) || gen_alu(g, i) || gen_bits(g, i) || gen_fp(g, i) ||
+        gen_atomic(g, i) || gen_flags(g, i))
         return;
     gen_callop(g, i);
 }

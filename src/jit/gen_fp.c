@@ -184,6 +184,25 @@ static void gen_fcmp(struct gen *g, const struct insn *i, enum x64_cc cc, bool d
     gen_put(g, i->rd, d);
 }
 
+void gen_ordered_compare(struct gen *g, const struct insn *i)
+{
+    bool dbl = i->op == OP_flt_d || i->op == OP_fle_d, less = i->op == OP_flt_d || i->op == OP_flt_s;
+    int a, b, d = gen_dst(i->rd);
+
+    g->h->jit.fp_used = 1;
+    if (!dbl) {
+        check_box(g, i->rs1);
+        check_box(g, i->rs2);
+    }
+    a = fsrc(g, i->rs1, XMM15);
+    b = fsrc(g, i->rs2, XMM14);
+    x64_0f_rr(&g->e, dbl ? X64_UCOMISD : X64_UCOMISS, false, b, a);
+    gen_cold(g, x64_jcc(&g->e, X64_P))->kind = COLD_REPLAY;
+    x64_setcc(&g->e, less ? X64_A : X64_AE, RAX);
+    x64_0f_rr(&g->e, X64_MOVZX8, false, d, RAX);
+    gen_put(g, i->rd, d);
+}
+
 /* --- Moves and signs ------------------------------------------------------------------------------------------- */
 
 static void gen_fld(struct gen *g, const struct insn *i, bool dbl)

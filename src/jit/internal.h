@@ -61,6 +61,7 @@ struct jit {
     size_t stubs_end;            /* what a flush keeps */
     const uint8_t *enter, *exit, *exit_saved, *link, *replay, *callop, *retmiss, *sentinel, *indirect;
     const uint8_t *k_sign, *k_abs, *k_box; /* 16-byte constants for andps, orps, xorps */
+    const uint8_t *k_flags;      /* fflags by the low six bits of MXCSR */
     struct jit_call *call;       /* the arrays are reservations, touched as they fill */
     struct jit_edge *edge;
     struct jit_site *site;
@@ -96,12 +97,25 @@ struct gen {
 /* gen.c: translates one instruction at g->pc. */
 void gen_insn(struct gen *g, const struct insn *i);
 
+/* Several at once where that is better; how many were taken, or 0. i[] is padded with OP_ILLEGAL. */
+unsigned gen_fused_insns(struct gen *g, const struct insn i[3]);
+
+/* The rows of gen_alu.c, gen_bits.c, gen_atomic.c, gen_flags.c: false when it has no generator for this one. */
+bool gen_alu(struct gen *g, const struct insn *i);
+bool gen_bits(struct gen *g, const struct insn *i);
+bool gen_atomic(struct gen *g, const struct insn *i);
+bool gen_flags(struct gen *g, const struct insn *i);
+bool gen_quiet_compare(struct gen *g, const struct insn i[3]);
+void gen_ordered_compare(struct gen *g, const struct insn *i); /* gen_fp.c: replays at g->pc when unordered */
+
 /* gen_fp.c: the same for F and D; false when it has no generator for it. */
 bool gen_fp(struct gen *g, const struct insn *i);
 
 /* gen.c, for gen_fp.c */
 int gen_src(struct gen *g, int reg, int scratch);      /* host register that holds guest x `reg` */
 int gen_dst(int reg);                                  /* where to compute guest x `reg`: its home, or rax */
+void gen_sext(struct gen *g, int rd, int from);        /* rd := the low word of a host register, sign-extended */
+void gen_const(struct gen *g, int rd, uint64_t v);
 void gen_put(struct gen *g, int reg, int host);        /* after gen_dst: to memory if that is its home */
 struct x64_mem gen_addr(struct gen *g, const struct insn *i); /* checked address of a load or store */
 void gen_site(struct gen *g, enum jit_exit kind);      /* the next host instruction may fault */

@@ -76,7 +76,8 @@ static struct jit *create(void)
 
     if (!j)
         return NULL;
-    j->bmi2 = has_avx_state() && __builtin_cpu_supports("bmi2");
+    j->bmi2 = has_avx_state() && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("bmi") &&
+              __builtin_cpu_supports("lzcnt") && __builtin_cpu_supports("popcnt");
     j->fma = has_avx_state() && __builtin_cpu_supports("fma");
     j->call = reserve(JIT_MAX_CALLS * sizeof *j->call);
     j->edge = reserve(JIT_MAX_EDGES * sizeof *j->edge);
@@ -139,9 +140,9 @@ static void table_grow(struct jit *j)
     memcpy(old, j->table, bytes);
     memset(j->table, 0, bytes);
     j->table_bits++;
-    for (size_t i = 0; i < n; i++)
-        if (old[i].host)
-            *slot(j, old[i].pc) = old[i];
+    for (size_t k = 0; k < n; k++)
+        if (old[k].host)
+            *slot(j, old[k].pc) = old[k];
     munmap(old, bytes);
 }
 
@@ -154,12 +155,16 @@ static bool has_room(const struct jit *j)
            j->nr_blocks < (size_t)1 << (JIT_TABLE_BITS_MAX - 1);
 }
 
-/* Decodes at g->pc, from what was fetched when the block began; false when it is not all there. */
-static bool fetch(const struct gen *g, struct insn *out)
+/* Decodes at `pc`, from what was fetched when the block began; false when it is not all there. */
+static bool fetch(const struct gen *g, uint64_t pc, struct insn *out)
 {
-    size_t off = (size_t)(g->pc - g->start), left = g->text_len - off;
+    size_t off = (size_t)(pc - g->start), left = off < g->text_len ? g->text_len - off : 0;
     uint32_t word = 0;
 
+    out->op = OP_ILLEGAL;
+    out->len = 2;
+    if (!left)
+        return false;
     memcpy(&word, g->text + off, MIN(left, sizeof word));
     if (left < 2 || (left < 4 && insn_length((uint16_t)word) == 4))
         return false;
@@ -215,13 +220,34 @@ static void emit_cold(struct gen *g, const struct cold *c)
     }
 }
 
+/* Translates what is at g->pc, i[0], or it and what follows as one; returns what it takes of the budget. */
+static unsigned step(struct gen *g, struct insn i[3])
+{
+    unsigned taken = 0;
+
+    if (!g->h->counting) {
+        fetch(g, g->pc + i[0].len, &i[1]);
+        fetch(g, g->pc + i[0].len + i[1].len, &i[2]);
+        taken = gen_fused_insns(g, i);
+    }
+    if (!taken) {
+        gen_insn(g, &i[0]);
+        if (g->h->counting && !counts_itself(&i[0]) && !g->ended)
+            gen_count(g);
+        taken = 1;
+    }
+    for (unsigned k = 0; k < taken; k++)
+        g->pc += i[k].len;
+    return weight(&i[0]);
+}
+
 /* Translates from `pc` on; the entry, or NULL when not even the first instruction can be fetched. */
 static const uint8_t *translate(struct jit *j, struct hart *h, uint64_t pc)
 {
     static _Thread_local struct gen g;
     uint8_t *start = j->code.rw + j->code.used;
     struct jit_entry *entry = slot(j, pc);
-    struct insn insn;
+    struct insn i[3];
     unsigned n = 0;
 
     g.j = j;
@@ -232,12 +258,8 @@ static const uint8_t *translate(struct jit *j, struct hart *h, uint64_t pc)
     g.checked = g.boxed = 0;
     g.ended = false;
     g.nr_cold = 0;
-    while (!g.ended && n < BLOCK_BUDGET && g.nr_cold < ARRAY_SIZE(g.cold) - 8 && fetch(&g, &insn)) {
-        gen_insn(&g, &insn);
-        if (h->counting && !counts_itself(&insn) && !g.ended)
-            gen_count(&g);
-        g.pc += insn.len;
-        n += weight(&insn);
+    while (!g.ended && n < BLOCK_BUDGET && g.nr_cold < ARRAY_SIZE(g.cold) - 8 && fetch(&g, g.pc, &i[0])) {
+        n += step(&g, i);
         if (slot(j, g.pc)->host) /* the rest has been translated already */
             break;
     }
@@ -247,8 +269,8 @@ static const uint8_t *translate(struct jit *j, struct hart *h, uint64_t pc)
     j->nr_blocks++;
     if (!g.ended)
         gen_goto(&g, x64_jmp(&g.e), g.pc);
-    for (unsigned i = 0; i < g.nr_cold; i++)
-        emit_cold(&g, &g.cold[i]);
+    for (unsigned k = 0; k < g.nr_cold; k++)
+        emit_cold(&g, &g.cold[k]);
     BUG_ON(x64_full(&g.e));
     j->code.used = (size_t)(g.e.at - j->code.rw + 15) & ~(size_t)15;
     return entry->host;

@@ -171,6 +171,16 @@ static const uint8_t *constant(struct jit *j, struct x64 *e, uint64_t low)
     return at;
 }
 
+/* MXCSR's IE DE ZE OE UE PE, bits 0 to 5, as NV DZ OF UF NX, bits 4 to 0. */
+static const uint8_t *flag_table(struct jit *j, struct x64 *e)
+{
+    const uint8_t *at = here(j, e);
+
+    for (unsigned m = 0; m < 64; m++)
+        x64_byte(e, (m & 1) << 4 | (m >> 2 & 1) << 3 | (m >> 3 & 1) << 2 | (m >> 4 & 1) << 1 | (m >> 5 & 1));
+    return at;
+}
+
 int stubs_emit(struct jit *j)
 {
     struct x64 e = {j->code.rw, j->code.rw + 4096, 0};
@@ -178,6 +188,7 @@ int stubs_emit(struct jit *j)
     j->k_sign = constant(j, &e, (uint64_t)1 << 63);
     j->k_abs = constant(j, &e, ~((uint64_t)1 << 63));
     j->k_box = constant(j, &e, (uint64_t)UINT32_MAX << 32);
+    j->k_flags = flag_table(j, &e);
     emit_enter(j, &e);
     emit_exit(j, &e);
     emit_pushed(j, &e);

@@ -1,0 +1,309 @@
+/*
+ * Integer computation: I and M. Each generator covers a shape of instruction; the switches at the end say which rows
+ * have it.
+ */
+#include "jit/internal.h"
+
+/* d := a op b for commutative and other two-operand instructions of the host. */
+static void gen_two(struct gen *g, const struct insn *i, enum x64_alu op)
+{
+    bool commutes = op != X64_SUB;
+    int d = gen_dst(i->rd), b;
+
+    if (commutes && i->rd == i->rs2 && jit_home[i->rd] >= 0 && i->rd != i->rs1) {
+        b = gen_src(g, i->rs1, RCX);
+        x64_alu_rr(&g->e, op, true, d, b);
+    } else if (jit_home[i->rd] >= 0 && i->rd == i->rs2 && i->rd != i->rs1) { /* d = a - d */
+        x64_mov_rr(&g->e, true, RAX, gen_src(g, i->rs1, RAX));
+        x64_alu_rr(&g->e, op, true, RAX, d);
+        x64_mov_rr(&g->e, true, d, RAX);
+    } else if (op == X64_ADD && jit_home[i->rs1] >= 0 && jit_home[i->rs2] >= 0 && i->rd != i->rs1) {
+        x64_lea(&g->e, true, d, x64_at2(jit_home[i->rs1], jit_home[i->rs2], 0, 0));
+    } else {
+        int a = gen_src(g, i->rs1, d);
+
+        if (a != d)
+            x64_mov_rr(&g->e, true, d, a);
+        if (jit_home[i->rs2] >= 0)
+            x64_alu_rr(&g->e, op, true, d, jit_home[i->rs2]);
+        else if (i->rs2 != 0)
+            x64_alu_rm(&g->e, op, true, d, JIT_X(i->rs2));
+        else if (op == X64_AND)
+            x64_mov_ri(&g->e, d, 0);
+    }
+    gen_put(g, i->rd, d);
+}
+
+static void gen_alu_imm(struct gen *g, const struct insn *i, enum x64_alu op)
+{
+    int d = gen_dst(i->rd), a = gen_src(g, i->rs1, d);
+
+    if (a != d)
+        x64_mov_rr(&g->e, true, d, a);
+    x64_alu_ri(&g->e, op, true, d, i->imm);
+    gen_put(g, i->rd, d);
+}
+
+static void gen_addi(struct gen *g, const struct insn *i)
+{
+    bool checked = i->rs1 != 0 && g->checked >> i->rs1 & 1;
+    int d = gen_dst(i->rd), a;
+
+    if (i->rs1 == 0) {
+        x64_mov_ri(&g->e, d, (uint64_t)(int64_t)i->imm);
+    } else if (i->rd == i->rs1 && jit_home[i->rd] < 0) {
+        x64_alu_mi(&g->e, X64_ADD, true, JIT_X(i->rd), i->imm);
+        return; /* memory holds it; `checked` survives */
+    } else {
+        a = gen_src(g, i->rs1, d);
+        if (a == d)
+            x64_alu_ri(&g->e, X64_ADD, true, d, i->imm);
+        else if (i->imm)
+            x64_lea(&g->e, true, d, x64_at(a, i->imm));
+        else
+            x64_mov_rr(&g->e, true, d, a);
+    }
+    gen_put(g, i->rd, d);
+    if (checked) /* a block adds far less than a guard zone */
+        g->checked |= (uint32_t)1 << i->rd;
+}
+
+/* W forms: compute 32 bits in rax, sign-extend into the destination. */
+void gen_sext(struct gen *g, int rd, int from)
+{
+    int d = gen_dst(rd);
+
+    x64_movsxd_rr(&g->e, d, from);
+    gen_put(g, rd, d);
+}
+
+static void gen_addiw(struct gen *g, const struct insn *i)
+{
+    int a = gen_src(g, i->rs1, RAX);
+
+    if (i->imm) {
+        x64_lea(&g->e, false, RAX, x64_at(a, i->imm));
+        a = RAX;
+    }
+    gen_sext(g, i->rd, a);
+}
+
+static void gen_aluw(struct gen *g, const struct insn *i, enum x64_alu op)
+{
+    int a = gen_src(g, i->rs1, RAX), b = gen_src(g, i->rs2, RCX);
+
+    if (op == X64_ADD) {
+        x64_lea(&g->e, false, RAX, x64_at2(a, b, 0, 0));
+    } else {
+        if (a != RAX)
+            x64_mov_rr(&g->e, false, RAX, a);
+        x64_alu_rr(&g->e, op, false, RAX, b);
+    }
+    gen_sext(g, i->rd, RAX);
+}
+
+static void gen_shift_imm(struct gen *g, const struct insn *i, enum x64_shift op, bool w)
+{
+    int d = w ? gen_dst(i->rd) : RAX, a = gen_src(g, i->rs1, d);
+    unsigned n = (unsigned)i->imm & (w ? 63 : 31);
+
+    if (a != d)
+        x64_mov_rr(&g->e, w, d, a);
+    x64_shift_ri(&g->e, op, w, d, n);
+    if (w)
+        gen_put(g, i->rd, d);
+    else
+        gen_sext(g, i->rd, RAX);
+}
+
+/* rd := the flag of a comparison that has been made. */
+static void gen_flag(struct gen *g, int rd, enum x64_cc cc)
+{
+    int d = gen_dst(rd);
+
+    x64_setcc(&g->e, cc, RAX);
+    x64_0f_rr(&g->e, X64_MOVZX8, false, d, RAX);
+    gen_put(g, rd, d);
+}
+
+static void gen_slt(struct gen *g, const struct insn *i, enum x64_cc cc)
+{
+    int a = gen_src(g, i->rs1, RAX), b = gen_src(g, i->rs2, RCX);
+
+    x64_alu_rr(&g->e, X64_CMP, true, a, b);
+    gen_flag(g, i->rd, cc);
+}
+
+static void gen_slti(struct gen *g, const struct insn *i, enum x64_cc cc)
+{
+    x64_alu_ri(&g->e, X64_CMP, true, gen_src(g, i->rs1, RAX), i->imm);
+    gen_flag(g, i->rd, cc);
+}
+
+static void gen_mul(struct gen *g, const struct insn *i, bool w)
+{
+    int a = gen_src(g, i->rs1, RAX), b = gen_src(g, i->rs2, RCX);
+
+    if (a != RAX)
+        x64_mov_rr(&g->e, w, RAX, a);
+    x64_0f_rr(&g->e, X64_IMUL_RR, w, RAX, b);
+    if (w) {
+        int d = gen_dst(i->rd);
+
+        if (d != RAX)
+            x64_mov_rr(&g->e, true, d, RAX);
+        gen_put(g, i->rd, d);
+    } else {
+        gen_sext(g, i->rd, RAX);
+    }
+}
+
+/* mulh, mulhu through rdx, which is the home of a3: kept in rcx, which the operand leaves free by then. */
+static void gen_mulh(struct gen *g, const struct insn *i, enum x64_unary op)
+{
+    int a = gen_src(g, i->rs1, RAX), b = gen_src(g, i->rs2, RCX);
+
+    if (a != RAX)
+        x64_mov_rr(&g->e, true, RAX, a);
+    if (b != RCX)
+        x64_mov_rr(&g->e, true, RCX, b);
+    x64_mov_mr(&g->e, 64, HART(jit.info), RDX);
+    x64_unary(&g->e, op, true, RCX);
+    x64_mov_rr(&g->e, true, RAX, RDX);
+    x64_mov_rm(&g->e, true, RDX, HART(jit.info));
+    if (gen_dst(i->rd) != RAX)
+        x64_mov_rr(&g->e, true, gen_dst(i->rd), RAX);
+    gen_put(g, i->rd, RAX);
+}
+
+/*
+ * Division: a zero divisor, and -1 for signed ones, go to the body (RISC-V defines what x86 traps on); the rest is
+ * the host's, through rdx.
+ */
+static void gen_div(struct gen *g, const struct insn *i, bool is_signed, bool w, bool rem)
+{
+    int a = gen_src(g, i->rs1, RAX), b = gen_src(g, i->rs2, RCX);
+    struct cold *c;
+
+    if (b != RCX)
+        x64_mov_rr(&g->e, true, RCX, b);
+    if (a != RAX)
+        x64_mov_rr(&g->e, true, RAX, a);
+    x64_mov_mr(&g->e, 64, HART(jit.info), RDX);
+    if (is_signed) { /* 0 and -1 are the two values that are at most 1 after adding 1 */
+        x64_lea(&g->e, w, RDX, x64_at(RCX, 1));
+        x64_alu_ri(&g->e, X64_CMP, w, RDX, 1);
+        x64_mov_rm(&g->e, true, RDX, HART(jit.info));
+        c = gen_cold(g, x64_jcc(&g->e, X64_BE));
+        x64_cqo(&g->e, w);
+    } else {
+        x64_test_rr(&g->e, w, RCX, RCX);
+        c = gen_cold(g, x64_jcc(&g->e, X64_E));
+        x64_mov_ri(&g->e, RDX, 0);
+    }
+    c->kind = COLD_CALL;
+    c->insn = *i;
+    x64_unary(&g->e, is_signed ? X64_IDIV : X64_DIV, w, RCX);
+    if (rem)
+        x64_mov_rr(&g->e, true, RAX, RDX);
+    x64_mov_rm(&g->e, true, RDX, HART(jit.info));
+    if (!w)
+        x64_movsxd_rr(&g->e, RAX, RAX);
+    if (gen_dst(i->rd) != RAX)
+        x64_mov_rr(&g->e, true, gen_dst(i->rd), RAX);
+    gen_put(g, i->rd, RAX);
+    c->resume = g->e.at;
+}
+
+static bool gen_immediate(struct gen *g, const struct insn *i)
+{
+    switch (i->op) {
+    case OP_lui:
+        return gen_const(g, i->rd, (uint64_t)(int64_t)i->imm), true;
+    case OP_auipc:
+        return gen_const(g, i->rd, g->pc + (uint64_t)(int64_t)i->imm), true;
+    case OP_addi:
+        return gen_addi(g, i), true;
+    case OP_addiw:
+        return gen_addiw(g, i), true;
+    case OP_andi:
+        return gen_alu_imm(g, i, X64_AND), true;
+    case OP_ori:
+        return gen_alu_imm(g, i, X64_OR), true;
+    case OP_xori:
+        return gen_alu_imm(g, i, X64_XOR), true;
+    case OP_slti:
+        return gen_slti(g, i, X64_L), true;
+    case OP_sltiu:
+        return gen_slti(g, i, X64_B), true;
+    case OP_slli:
+        return gen_shift_imm(g, i, X64_SHL, true), true;
+    case OP_srli:
+        return gen_shift_imm(g, i, X64_SHR, true), true;
+    case OP_srai:
+        return gen_shift_imm(g, i, X64_SAR, true), true;
+    case OP_slliw:
+        return gen_shift_imm(g, i, X64_SHL, false), true;
+    case OP_srliw:
+        return gen_shift_imm(g, i, X64_SHR, false), true;
+    case OP_sraiw:
+        return gen_shift_imm(g, i, X64_SAR, false), true;
+    default:
+        return false;
+    }
+}
+
+static bool gen_register(struct gen *g, const struct insn *i)
+{
+    switch (i->op) {
+    case OP_add:
+        return gen_two(g, i, X64_ADD), true;
+    case OP_sub:
+        return gen_two(g, i, X64_SUB), true;
+    case OP_and:
+        return gen_two(g, i, X64_AND), true;
+    case OP_or:
+        return gen_two(g, i, X64_OR), true;
+    case OP_xor:
+        return gen_two(g, i, X64_XOR), true;
+    case OP_addw:
+        return gen_aluw(g, i, X64_ADD), true;
+    case OP_subw:
+        return gen_aluw(g, i, X64_SUB), true;
+    case OP_slt:
+        return gen_slt(g, i, X64_L), true;
+    case OP_sltu:
+        return gen_slt(g, i, X64_B), true;
+    case OP_mul:
+        return gen_mul(g, i, true), true;
+    case OP_mulw:
+        return gen_mul(g, i, false), true;
+    case OP_mulh:
+        return gen_mulh(g, i, X64_IMUL), true;
+    case OP_mulhu:
+        return gen_mulh(g, i, X64_MUL), true;
+    case OP_div:
+        return gen_div(g, i, true, true, false), true;
+    case OP_divu:
+        return gen_div(g, i, false, true, false), true;
+    case OP_rem:
+        return gen_div(g, i, true, true, true), true;
+    case OP_remu:
+        return gen_div(g, i, false, true, true), true;
+    case OP_divw:
+        return gen_div(g, i, true, false, false), true;
+    case OP_divuw:
+        return gen_div(g, i, false, false, false), true;
+    case OP_remw:
+        return gen_div(g, i, true, false, true), true;
+    case OP_remuw:
+        return gen_div(g, i, false, false, true), true;
+    default:
+        return false;
+    }
+}
+
+bool gen_alu(struct gen *g, const struct insn *i)
+{
+    return gen_immediate(g, i) || gen_register(g, i);
+}

@@ -1,0 +1,166 @@
+/*
+ * A: atomics as lock-prefixed instructions on the window. What is misaligned, has lost its reservation or has no
+ * host instruction of its own is done by its body.
+ */
+#include "jit/internal.h"
+
+/* The body takes over when the address is not a multiple of the size. */
+static void check_aligned(struct gen *g, int a, bool w)
+{
+    x64_test_ri(&g->e, a, w ? 7 : 3);
+    gen_cold(g, x64_jcc(&g->e, X64_NE))->kind = COLD_REPLAY;
+}
+
+/* Bounded and aligned: the operand; the host register of the address is its index. */
+static struct x64_mem amo_addr(struct gen *g, const struct insn *i, bool w)
+{
+    struct x64_mem m;
+    struct insn at = *i;
+
+    at.imm = 0;
+    m = gen_addr(g, &at);
+    check_aligned(g, m.index, w);
+    return m;
+}
+
+static void gen_lr(struct gen *g, const struct insn *i, bool w)
+{
+    struct x64_mem m;
+    int d = gen_dst(i->rd);
+
+    if (i->rm & 1) { /* rl: earlier stores come first, which the host does not promise a load */
+        x64_lock(&g->e);
+        x64_alu_mi(&g->e, X64_OR, false, x64_at(RSP, -64), 0);
+    }
+    m = amo_addr(g, i, w);
+    gen_site(g, JIT_REPLAY);
+    x64_mov_rm(&g->e, w, RAX, m);
+    x64_mov_mr(&g->e, 64, HART(resv_addr), m.index);
+    x64_mov_mr(&g->e, 64, HART(resv_val), RAX);
+    if (!w)
+        x64_movsxd_rr(&g->e, d, RAX);
+    else if (d != RAX)
+        x64_mov_rr(&g->e, true, d, RAX);
+    gen_put(g, i->rd, d);
+}
+
+/* rax holds what LR read; the exchange answers in ZF whether it was still there. */
+static bool gen_sc(struct gen *g, const struct insn *i, bool w)
+{
+    struct x64_mem m;
+    struct cold *c;
+    int v = i->rs2 ? jit_home[i->rs2] : RCX, d;
+
+    if (v < 0 || jit_home[i->rs1] < 0)
+        return false;
+    m = amo_addr(g, i, w);
+    x64_alu_rm(&g->e, X64_CMP, true, m.index, HART(resv_addr));
+    c = gen_cold(g, x64_jcc(&g->e, X64_NE));
+    c->kind = COLD_CALL;
+    c->insn = *i;
+    if (v == RCX)
+        x64_mov_ri(&g->e, RCX, 0);
+    x64_mov_rm(&g->e, true, RAX, HART(resv_val));
+    gen_site(g, JIT_REPLAY);
+    x64_lock(&g->e);
+    x64_cmpxchg(&g->e, w, m, v);
+    x64_setcc(&g->e, X64_NE, RAX);
+    x64_mov_mi(&g->e, 64, HART(resv_addr), -1);
+    d = gen_dst(i->rd);
+    x64_0f_rr(&g->e, X64_MOVZX8, false, d, RAX);
+    gen_put(g, i->rd, d);
+    c->resume = g->e.at;
+    return true;
+}
+
+static void gen_old(struct gen *g, const struct insn *i, bool w)
+{
+    int d = gen_dst(i->rd);
+
+    if (!w)
+        x64_movsxd_rr(&g->e, d, RAX);
+    else if (d != RAX)
+        x64_mov_rr(&g->e, true, d, RAX);
+    gen_put(g, i->rd, d);
+}
+
+/* amoadd and amoswap: xadd and xchg leave the old value in the register. */
+static void gen_exchange(struct gen *g, const struct insn *i, bool w, bool add)
+{
+    struct x64_mem m = amo_addr(g, i, w);
+    int v = gen_src(g, i->rs2, RAX);
+
+    if (v != RAX)
+        x64_mov_rr(&g->e, true, RAX, v);
+    gen_site(g, JIT_REPLAY);
+    if (add) {
+        x64_lock(&g->e);
+        x64_xadd(&g->e, w, m, RAX);
+    } else {
+        x64_xchg(&g->e, w, m, RAX);
+    }
+    gen_old(g, i, w);
+}
+
+/* amoand, amoor, amoxor: one locked instruction when nobody wants the old value, else a loop. */
+static bool gen_logic(struct gen *g, const struct insn *i, enum x64_alu op, bool w)
+{
+    struct x64_mem m;
+    uint8_t *again;
+
+    if (i->rd == 0) {
+        int v;
+
+        m = amo_addr(g, i, w);
+        v = gen_src(g, i->rs2, RAX);
+        gen_site(g, JIT_REPLAY);
+        x64_lock(&g->e);
+        x64_alu_mr(&g->e, op, w, m, v);
+        return true;
+    }
+    if (jit_home[i->rs1] < 0 || jit_home[i->rs2] < 0)
+        return false;
+    m = amo_addr(g, i, w);
+    gen_site(g, JIT_REPLAY);
+    x64_mov_rm(&g->e, w, RAX, m);
+    again = g->e.at;
+    x64_mov_rr(&g->e, true, RCX, RAX);
+    x64_alu_rr(&g->e, op, true, RCX, jit_home[i->rs2]);
+    gen_site(g, JIT_REPLAY);
+    x64_lock(&g->e);
+    x64_cmpxchg(&g->e, w, m, RCX);
+    x64_link(x64_jcc(&g->e, X64_NE), again);
+    gen_old(g, i, w);
+    return true;
+}
+
+bool gen_atomic(struct gen *g, const struct insn *i)
+{
+    if (i->rs1 == 0)
+        return false;
+    switch (i->op) {
+    case OP_lr_w:
+    case OP_lr_d:
+        return gen_lr(g, i, i->op == OP_lr_d), true;
+    case OP_sc_w:
+    case OP_sc_d:
+        return gen_sc(g, i, i->op == OP_sc_d);
+    case OP_amoadd_w:
+    case OP_amoadd_d:
+        return gen_exchange(g, i, i->op == OP_amoadd_d, true), true;
+    case OP_amoswap_w:
+    case OP_amoswap_d:
+        return gen_exchange(g, i, i->op == OP_amoswap_d, false), true;
+    case OP_amoand_w:
+    case OP_amoand_d:
+        return gen_logic(g, i, X64_AND, i->op == OP_amoand_d);
+    case OP_amoor_w:
+    case OP_amoor_d:
+        return gen_logic(g, i, X64_OR, i->op == OP_amoor_d);
+    case OP_amoxor_w:
+    case OP_amoxor_d:
+        return gen_logic(g, i, X64_XOR, i->op == OP_amoxor_d);
+    default:
+        return false;
+    }
+}
