@@ -7,7 +7,6 @@
 #include <getopt.h>
 #include <limits.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,11 +15,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/util.h"
 #include "noahv.h"
 
 /* Exit statuses of noahv itself; everything else is the guest's. */
 enum { EXIT_NOAHV = 125, EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127 };
+
+/* By way of the log: the guest may have closed standard error, and file names may hold anything. */
+#define say(...) log_line(LOG_ERROR, __VA_ARGS__)
 
 extern char **environ;
 
@@ -28,8 +31,9 @@ struct options {
     int engine;
     bool trace, follow, no_aslr, stats, verbose, quiet, clear_env;
     const char *trace_file, *trace_filter, *argv0, *workdir;
-    char **env;       /* NULL: our own */
-    char **prog;      /* program and its arguments */
+    char **set; /* arguments of -E */
+    size_t nr_set;
+    char **prog; /* program and its arguments */
 };
 
 static const char usage_text[] =
@@ -57,19 +61,6 @@ static const char usage_text[] =
     "Exit status: the program's own; a program killed by a signal makes noahv die of it.\n"
     "  125 noahv failed, 126 PROG cannot be run, 127 PROG not found.\n";
 
-static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-
-static void say(const char *fmt, ...)
-{
-    char line[1024];
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(line, sizeof line, fmt, ap);
-    va_end(ap);
-    fprintf(stderr, "noahv: %s\n", line);
-}
-
 _Noreturn static void usage_error(void)
 {
     fprintf(stderr, "Try 'noahv --help'.\n");
@@ -94,22 +85,34 @@ static size_t env_count(char **env)
     return n;
 }
 
-/* Sets NAME=VALUE, or removes NAME, in a copy that we own. */
-static void env_set(struct options *o, const char *assignment)
+/* Sets NAME=VALUE, or removes NAME. There is room for one more. */
+static void env_set(char **env, char *assignment)
 {
-    char **old = o->env ? o->env : o->clear_env ? NULL : environ;
-    size_t n = env_count(old), name = strcspn(assignment, "="), k = 0;
-    char **env = calloc(n + 2, sizeof *env);
+    size_t name = strcspn(assignment, "="), k = 0;
 
-    if (!env)
-        exit(EXIT_NOAHV);
-    for (size_t i = 0; i < n; i++)
-        if (strncmp(old[i], assignment, name) != 0 || old[i][name] != '=')
-            env[k++] = old[i];
+    for (size_t i = 0; env[i]; i++)
+        if (strncmp(env[i], assignment, name) != 0 || env[i][name] != '=')
+            env[k++] = env[i];
     if (assignment[name])
-        env[k++] = (char *)assignment;
-    free(o->env);
-    o->env = env;
+        env[k++] = assignment;
+    env[k] = NULL;
+}
+
+/* The guest's environment: the order of -E and --clearenv does not matter. */
+static char **env_build(const struct options *o)
+{
+    size_t n = o->clear_env ? 0 : env_count(environ);
+    char **env = calloc(n + o->nr_set + 1, sizeof *env);
+
+    if (!env) {
+        say("out of memory");
+        exit(EXIT_NOAHV);
+    }
+    for (size_t i = 0; i < n; i++)
+        env[i] = environ[i];
+    for (size_t i = 0; i < o->nr_set; i++)
+        env_set(env, o->set[i]);
+    return env;
 }
 
 /* --- Options ------------------------------------------------------------------------------------------- */
@@ -117,12 +120,18 @@ static void env_set(struct options *o, const char *assignment)
 enum { OPT_CLEARENV = 256, OPT_ARGV0, OPT_NO_ASLR, OPT_STATS, OPT_ENGINE };
 
 static const struct option long_options[] = {
-    {"verbose", no_argument, NULL, 'v'},     {"quiet", no_argument, NULL, 'q'},
-    {"workdir", required_argument, NULL, 'w'}, {"env", required_argument, NULL, 'E'},
-    {"clearenv", no_argument, NULL, OPT_CLEARENV}, {"argv0", required_argument, NULL, OPT_ARGV0},
-    {"no-aslr", no_argument, NULL, OPT_NO_ASLR}, {"stats", no_argument, NULL, OPT_STATS},
-    {"help", no_argument, NULL, 'h'},        {"version", no_argument, NULL, 'V'},
-    {"engine", required_argument, NULL, OPT_ENGINE}, {NULL, 0, NULL, 0},
+    { "verbose", no_argument, NULL, 'v' },
+    { "quiet", no_argument, NULL, 'q' },
+    { "workdir", required_argument, NULL, 'w' },
+    { "env", required_argument, NULL, 'E' },
+    { "clearenv", no_argument, NULL, OPT_CLEARENV },
+    { "argv0", required_argument, NULL, OPT_ARGV0 },
+    { "no-aslr", no_argument, NULL, OPT_NO_ASLR },
+    { "stats", no_argument, NULL, OPT_STATS },
+    { "help", no_argument, NULL, 'h' },
+    { "version", no_argument, NULL, 'V' },
+    { "engine", required_argument, NULL, OPT_ENGINE },
+    { NULL, 0, NULL, 0 },
 };
 
 static int engine_number(const char *name)
@@ -148,7 +157,7 @@ static void set_option(struct options *o, int c)
         o->workdir = optarg;
         break;
     case 'E':
-        env_set(o, optarg);
+        o->set[o->nr_set++] = optarg;
         break;
     case OPT_CLEARENV:
         o->clear_env = true;
@@ -190,6 +199,12 @@ static void parse(struct options *o, int argc, char **argv)
     const char *shorts = o->trace ? "+vqw:E:hVo:e:f" : "+vqw:E:hV";
     int c;
 
+    o->set = calloc((size_t)argc + 1, sizeof *o->set);
+    if (!o->set) {
+        say("out of memory");
+        exit(EXIT_NOAHV);
+    }
+    argv[0] = (char *)"noahv"; /* getopt's messages begin with it */
     while ((c = getopt_long(argc, argv, shorts, long_options, NULL)) != -1)
         set_option(o, c);
     if (optind >= argc) {
@@ -213,7 +228,8 @@ static const char *find_program(const char *name)
     while (dirs) {
         size_t n = strcspn(dirs, ":");
 
-        if ((size_t)snprintf(path, sizeof path, "%.*s/%s", n ? (int)n : 1, n ? dirs : ".", name) < sizeof path &&
+        if ((size_t)snprintf(path, sizeof path, "%.*s/%s", n ? (int)n : 1, n ? dirs : ".", name) <
+                sizeof path &&
             stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0)
             return path;
         dirs = dirs[n] ? dirs + n + 1 : NULL;
@@ -234,7 +250,8 @@ static void print_stats(const struct noahv_hart *h)
         (unsigned long long)(s.fetch_faults + s.load_faults + s.store_faults),
         (unsigned long long)s.fetch_faults, (unsigned long long)s.load_faults,
         (unsigned long long)s.store_faults, (unsigned long long)s.faults_resolved);
-    say("stats: %.3f ms in the guest, %.3f ms in the host", (double)s.guest_ns / 1e6, (double)s.host_ns / 1e6);
+    say("stats: %.3f ms in the guest, %.3f ms in the host", (double)s.guest_ns / 1e6,
+        (double)s.host_ns / 1e6);
 }
 
 /* Dies of `sig` as the guest did, so that our parent sees it; without a core of noahv's own. */
@@ -242,7 +259,7 @@ _Noreturn static void die_of(int sig)
 {
     sigset_t set;
 
-    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
     signal(sig, SIG_DFL);
     sigemptyset(&set);
     sigaddset(&set, sig);
@@ -290,25 +307,35 @@ static int run_loop(struct noahv_vm *vm, struct noahv_hart *h, const struct opti
     return x.u.halt.status;
 }
 
+/* A script whose interpreter is missing was found: 126. */
+static int exec_status(const char *path, int err)
+{
+    if (err == -EINVAL || err == -ENOMEM)
+        return EXIT_NOAHV;
+    return err == -ENOENT && access(path, F_OK) < 0 ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
+}
+
 static int run_program(const struct options *o)
 {
     struct noahv_config cfg;
     struct noahv_linux_config lcfg;
     struct noahv_vm *vm;
     struct noahv_hart *h;
-    const char *path = find_program(o->prog[0]);
-    int r;
+    int trace_fd = open_trace(o), r; /* FILE as the shell would find it: before -w */
+    char **env = env_build(o);
+    const char *path;
 
+    if (o->workdir && chdir(o->workdir) < 0) {
+        say("cannot change to directory %s: %s", o->workdir, strerror(errno));
+        return EXIT_NOAHV;
+    }
+    path = find_program(o->prog[0]);
     if (!path) {
         say("%s: not found in $PATH. To run a file of this directory: ./%s", o->prog[0], o->prog[0]);
         return EXIT_NOT_FOUND;
     }
     if (o->argv0)
         o->prog[0] = (char *)o->argv0;
-    if (o->workdir && chdir(o->workdir) < 0) {
-        say("cannot change to directory %s: %s", o->workdir, strerror(errno));
-        return EXIT_NOAHV;
-    }
     noahv_config_init(&cfg);
     cfg.stats = o->stats;
     cfg.engine = o->engine;
@@ -320,15 +347,15 @@ static int run_program(const struct options *o)
     noahv_linux_config_init(&lcfg);
     lcfg.path = path;
     lcfg.argv = o->prog;
-    lcfg.envp = o->env ? o->env : o->clear_env ? (char *[]){NULL} : environ;
+    lcfg.envp = env;
     lcfg.no_aslr = o->no_aslr;
-    lcfg.trace_fd = open_trace(o);
+    lcfg.trace_fd = trace_fd;
     lcfg.trace_follow = o->follow;
     lcfg.trace_filter = o->trace_filter;
     r = noahv_linux_exec(vm, &lcfg, &h);
     if (r < 0) {
         say("%s", noahv_last_error(vm));
-        return r == -ENOENT ? EXIT_NOT_FOUND : r == -EINVAL || r == -ENOMEM ? EXIT_NOAHV : EXIT_CANNOT_RUN;
+        return exec_status(path, r);
     }
     return run_loop(vm, h, o);
 }
@@ -350,7 +377,7 @@ static int compat(void)
 
 int main(int argc, char **argv)
 {
-    struct options o = {0};
+    struct options o = { 0 };
     const char *word = argc > 1 ? argv[1] : "";
 
     if (strcmp(word, "compat") == 0)
