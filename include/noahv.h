@@ -29,26 +29,26 @@ struct noahv_vm;
 struct noahv_hart;
 
 enum noahv_engine {
-    NOAHV_ENGINE_JIT,    /* the interpreter where the host allows no executable memory */
+    NOAHV_ENGINE_JIT, /* the interpreter where the host allows no executable memory */
     NOAHV_ENGINE_INTERP
 };
 
 /* Configuration of a vm. Fill with noahv_config_init(), then change what you need. */
 struct noahv_config {
-    size_t size;         /* sizeof(struct noahv_config), for versioning */
+    size_t size;           /* sizeof(struct noahv_config), for versioning */
     uint64_t address_bits; /* guest address space in bits: 30..38, default 38 (Sv39 user space) */
-    int stats;           /* measure time in guest and host, and count instructions under every engine */
-    int engine;          /* enum noahv_engine, default NOAHV_ENGINE_JIT */
+    int stats;             /* measure time in guest and host, and count instructions under every engine */
+    int engine;            /* enum noahv_engine, default NOAHV_ENGINE_JIT */
 };
 
 enum noahv_exit_reason {
-    NOAHV_EXIT_ECALL = 1, /* u.ecall: the guest called; pc is at the ecall */
-    NOAHV_EXIT_FAULT,     /* u.fault: a guest-page fault the core cannot resolve */
-    NOAHV_EXIT_ILLEGAL,   /* u.insn: illegal or not permitted in VU-mode */
-    NOAHV_EXIT_EBREAK,    /* breakpoint; pc is at the ebreak */
-    NOAHV_EXIT_MISALIGNED,/* u.fault: misaligned atomic, or jump target */
-    NOAHV_EXIT_KICKED,    /* noahv_kick() */
-    NOAHV_EXIT_HALT       /* u.halt: the guest program ended (set by noahv_linux_handle) */
+    NOAHV_EXIT_ECALL = 1,  /* u.ecall: the guest called; pc is at the ecall */
+    NOAHV_EXIT_FAULT,      /* u.fault: a guest-page fault the core cannot resolve */
+    NOAHV_EXIT_ILLEGAL,    /* u.insn: illegal or not permitted in VU-mode */
+    NOAHV_EXIT_EBREAK,     /* breakpoint; pc is at the ebreak */
+    NOAHV_EXIT_MISALIGNED, /* u.fault: misaligned atomic, or jump target */
+    NOAHV_EXIT_KICKED,     /* noahv_kick() */
+    NOAHV_EXIT_HALT        /* u.halt: the guest program ended (set by noahv_linux_handle) */
 };
 
 enum noahv_access { NOAHV_READ = 1, NOAHV_WRITE = 2, NOAHV_EXEC = 4 };
@@ -57,13 +57,22 @@ enum noahv_fault_kind { NOAHV_FAULT_UNMAPPED = 1, NOAHV_FAULT_PROTECTION, NOAHV_
 
 struct noahv_exit {
     uint32_t reason;
-    uint64_t pc;          /* of the instruction that caused the exit */
+    uint64_t pc;                           /* of the instruction that caused the exit */
     uint64_t scause, stval, htval, htinst; /* the trap as the H extension reports it into HS-mode */
     union {
-        struct { uint64_t nr, arg[6]; } ecall;              /* a7, a0..a5 */
-        struct { uint64_t gva, gpa; uint32_t access, kind; } fault;
-        struct { uint32_t bits; } insn;
-        struct { int status, signal; } halt;                /* exit status, or the signal that killed it */
+        struct {
+            uint64_t nr, arg[6];
+        } ecall; /* a7, a0..a5 */
+        struct {
+            uint64_t gva, gpa;
+            uint32_t access, kind;
+        } fault;
+        struct {
+            uint32_t bits;
+        } insn;
+        struct {
+            int status, signal;
+        } halt; /* exit status, or the signal that killed it */
     } u;
 };
 
@@ -111,14 +120,14 @@ NOAHV_API void noahv_get_stats(const struct noahv_hart *h, struct noahv_stats *o
 /* --- The Linux personality ------------------------------------------------------------------------ */
 
 struct noahv_linux_config {
-    size_t size;               /* sizeof(struct noahv_linux_config) */
-    const char *path;          /* the program, as execve(2) takes it */
-    char *const *argv;         /* NULL-terminated, argv[0] included */
-    char *const *envp;         /* NULL-terminated; NULL: empty */
-    int no_aslr;               /* fixed stack, PIE and mmap addresses */
-    int trace_fd;              /* write a syscall trace here; -1: none. Taken over by the vm. */
-    int trace_follow;          /* trace child processes too */
-    const char *trace_filter;  /* names and %classes, comma-separated, leading ! negates; NULL: everything */
+    size_t size;              /* sizeof(struct noahv_linux_config) */
+    const char *path;         /* the program, as execve(2) takes it */
+    char *const *argv;        /* NULL-terminated, argv[0] included */
+    char *const *envp;        /* NULL-terminated; NULL: empty */
+    int no_aslr;              /* fixed stack, PIE and mmap addresses */
+    int trace_fd;             /* write a syscall trace here; -1: none. Taken over by the vm. */
+    int trace_follow;         /* trace child processes too */
+    const char *trace_filter; /* names and %classes, comma-separated, leading ! negates; NULL: everything */
 };
 
 NOAHV_API void noahv_linux_config_init(struct noahv_linux_config *cfg);

@@ -21,9 +21,9 @@
 #include "syscalls/signal.h"
 #include "syscalls/vfork.h"
 
-#define SCRIPT_DEPTH 5          /* fs/exec.c exec_binprm */
-#define SCRIPT_LINE 256         /* BINPRM_BUF_SIZE */
-#define ARG_STRLEN_MAX 131072   /* MAX_ARG_STRLEN */
+#define SCRIPT_DEPTH 5           /* fs/exec.c exec_binprm */
+#define SCRIPT_LINE 256          /* BINPRM_BUF_SIZE */
+#define ARG_STRLEN_MAX 131072    /* MAX_ARG_STRLEN */
 #define ARG_TOTAL_MAX (6u << 20) /* 3/4 of _STK_LIM */
 
 static int strv_reserve(struct strv *v)
@@ -128,9 +128,7 @@ int exec_open(int dirfd, const char *name, int flags, int *out)
     if (fd < 0)
         return fd == -ENXIO ? -EACCES : (int)fd;
     fd = fd_lift((int)fd);
-    err = fstat((int)fd, &st) < 0                       ? -errno
-          : !S_ISREG(st.st_mode)                        ? -EACCES
-                                                        : 0;
+    err = fstat((int)fd, &st) < 0 ? -errno : !S_ISREG(st.st_mode) ? -EACCES : 0;
     if (err == 0) { /* the kernel asks execute permission of the file that was opened */
         snprintf(self, sizeof self, "/proc/self/fd/%d", (int)fd);
         err = (int)HOST_RAW(SYS_faccessat2, AT_FDCWD, self, X_OK, AT_EACCESS);
@@ -365,7 +363,7 @@ static int64_t exec_guest(struct task *t, struct exec *x, gva_t argv, gva_t envp
 
 static int64_t exec_path(struct task *t, int dirfd, gva_t path, gva_t argv, gva_t envp, int flags)
 {
-    struct exec x = {.fd = -1};
+    struct exec x = { .fd = -1 };
     struct path p;
     char fdname[PATH_MAX + 32];
     int r = path_in(t, dirfd, path, &p);

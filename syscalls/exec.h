@@ -9,9 +9,9 @@
 
 /* Strings of argv or envp on the host heap. */
 struct strv {
-    char **at;        /* owned, NULL-terminated; each string owned */
+    char **at; /* owned, NULL-terminated; each string owned */
     size_t n, cap;
-    uint64_t bytes;   /* as they will count on the new stack */
+    uint64_t bytes; /* as they will count on the new stack */
 };
 
 int strv_push(struct strv *v, const char *s);
@@ -20,10 +20,10 @@ void strv_free(struct strv *v);
 
 /* A program about to be run. */
 struct exec {
-    int fd;                    /* the ELF file, opened for reading; -1 before exec_prepare. Owned. */
-    char *execfn;              /* AT_EXECFN: the path as given. Owned. */
+    int fd;       /* the ELF file, opened for reading; -1 before exec_prepare. Owned. */
+    char *execfn; /* AT_EXECFN: the path as given. Owned. */
     struct strv argv, envp;
-    char why[LOADER_WHY_MAX];  /* cause of a failure, for people; may be empty */
+    char why[LOADER_WHY_MAX]; /* cause of a failure, for people; may be empty */
 };
 
 void exec_free(struct exec *x);

@@ -22,7 +22,8 @@ struct robust_head {
     uint64_t pending;
 };
 
-int64_t sys_futex(struct task *t, gva_t uaddr, int op, uint32_t val, gva_t timeout, gva_t uaddr2, uint32_t val3)
+int64_t sys_futex(struct task *t, gva_t uaddr, int op, uint32_t val, gva_t timeout, gva_t uaddr2,
+                  uint32_t val3)
 {
     uint64_t arg4, word = span(t, uaddr, 4), word2 = 0;
 

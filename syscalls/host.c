@@ -23,7 +23,7 @@ void host_restorer(void);
 int64_t host_call(struct task *t, long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
                   uint64_t a5)
 {
-    const uint64_t a[6] = {a0, a1, a2, a3, a4, a5};
+    const uint64_t a[6] = { a0, a1, a2, a3, a4, a5 };
 
     return host_call_stub(&t->caught, nr, a);
 }
@@ -31,7 +31,7 @@ int64_t host_call(struct task *t, long nr, uint64_t a0, uint64_t a1, uint64_t a2
 int64_t host_raw(long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5)
 {
     static const volatile sig_atomic_t never;
-    const uint64_t a[6] = {a0, a1, a2, a3, a4, a5};
+    const uint64_t a[6] = { a0, a1, a2, a3, a4, a5 };
     int64_t r;
 
     do /* a signal that arrives on the way in sends the stub to its skip exit: go in again */
@@ -42,7 +42,7 @@ int64_t host_raw(long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, ui
 
 int host_sigaction(int sig, host_handler_fn fn, uint64_t flags)
 {
-    struct host_ksigaction sa = {fn, HOST_SA_RESTORER, host_restorer, ~(uint64_t)0};
+    struct host_ksigaction sa = { fn, HOST_SA_RESTORER, host_restorer, ~(uint64_t)0 };
 
     if (fn != HOST_SIG_DFL && fn != HOST_SIG_IGN)
         sa.flags |= SA_SIGINFO | SA_ONSTACK;
@@ -52,7 +52,7 @@ int host_sigaction(int sig, host_handler_fn fn, uint64_t flags)
 
 host_handler_fn host_sigaction_get(int sig)
 {
-    struct host_ksigaction sa = {0};
+    struct host_ksigaction sa = { 0 };
 
     if (HOST_RAW(SYS_rt_sigaction, sig, NULL, &sa, 8) < 0)
         return HOST_SIG_DFL;

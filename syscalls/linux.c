@@ -79,7 +79,7 @@ static void linux_destroy(void *state)
 {
     struct linux_os *os = state;
     struct process *p = &os->proc;
-    int *const own[] = {&p->exe_fd, &p->gate_r, &p->gate_w, &p->vfork_fd, &p->log_fd};
+    int *const own[] = { &p->exe_fd, &p->gate_r, &p->gate_w, &p->vfork_fd, &p->log_fd };
 
     signal_thread_detach();
     if (p->trace)
@@ -93,7 +93,7 @@ static void linux_destroy(void *state)
     free(os);
 }
 
-static const struct guest_os linux_guest = {linux_handle, linux_destroy};
+static const struct guest_os linux_guest = { linux_handle, linux_destroy };
 
 void noahv_linux_config_init(struct noahv_linux_config *cfg)
 {
@@ -116,10 +116,10 @@ static void keep_stderr(struct process *p)
 /* noahv dumps no core: the guest's limit is kept apart. The stack limit is the guest's own business too. */
 static void take_limits(struct process *p)
 {
-    struct rlimit r = {RLIM_INFINITY, RLIM_INFINITY};
+    struct rlimit r = { RLIM_INFINITY, RLIM_INFINITY };
 
     getrlimit(RLIMIT_CORE, &p->core_limit);
-    setrlimit(RLIMIT_CORE, &(struct rlimit){0, p->core_limit.rlim_max});
+    setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, p->core_limit.rlim_max });
     getrlimit(RLIMIT_AS, &p->as_limit);
     getrlimit(RLIMIT_DATA, &p->data_limit);
     getrlimit(RLIMIT_STACK, &r);
@@ -140,7 +140,7 @@ static void process_init(struct process *p, struct noahv_vm *vm, const struct no
 static int load_first(struct task *t, const struct noahv_linux_config *cfg)
 {
     struct noahv_vm *vm = t->proc->vm;
-    struct exec x = {.fd = -1};
+    struct exec x = { .fd = -1 };
     int r;
 
     r = exec_open(AT_FDCWD, cfg->path, 0, &x.fd);
@@ -188,12 +188,12 @@ int noahv_linux_exec(struct noahv_vm *vm, const struct noahv_linux_config *cfg, 
 
     r = vm_hart_create(vm, &h);
     if (r == 0) {
-        os->task = (struct task){.proc = &os->proc,
-                                 .nh = h,
-                                 .hart = &h->hart,
-                                 .mem = &vm->mem,
-                                 .tid = (pid_t)HOST_RAW(SYS_gettid),
-                                 .altstack = {.flags = SS_DISABLE}};
+        os->task = (struct task){ .proc = &os->proc,
+                                  .nh = h,
+                                  .hart = &h->hart,
+                                  .mem = &vm->mem,
+                                  .tid = (pid_t)HOST_RAW(SYS_gettid),
+                                  .altstack = { .flags = SS_DISABLE } };
         h->hart.task = &os->task;
         r = signal_thread_attach(&os->task);
     }

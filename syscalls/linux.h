@@ -25,13 +25,13 @@ struct trace;
 
 /* The guest's view of its address space beyond gmem: what brk, mmap and /proc need. */
 struct mm {
-    struct layout layout;      /* where this image went */
+    struct layout layout; /* where this image went */
     struct image image;
     struct stack_info stack;
-    gva_t brk_start, brk;      /* brk is byte-exact, as the guest set it */
-    gva_t mmap_top;            /* mmap searches downwards from here */
-    gva_t sigreturn;           /* the vDSO's trampoline */
-    bool aslr;                 /* of new images; personality(ADDR_NO_RANDOMIZE) clears it */
+    gva_t brk_start, brk; /* brk is byte-exact, as the guest set it */
+    gva_t mmap_top;       /* mmap searches downwards from here */
+    gva_t sigreturn;      /* the vDSO's trampoline */
+    bool aslr;            /* of new images; personality(ADDR_NO_RANDOMIZE) clears it */
 };
 
 struct process {
@@ -39,18 +39,18 @@ struct process {
     struct gmem *mem;
     struct rv_sigaction act[RV_NSIG + 1]; /* by signal number; [0] unused */
     struct mm mm;
-    char *exe;                 /* absolute path of the program, owned */
-    int exe_fd;                /* own descriptor (O_PATH) of it, or -1 */
-    int gate_r, gate_w;        /* own descriptors while a vfork is under way (vfork.c); else -1 */
-    int vfork_fd;              /* own descriptor of a vfork child before its execve; else -1 */
-    int log_fd;                /* own copy of standard error for noahv's messages, or -1 */
+    char *exe;          /* absolute path of the program, owned */
+    int exe_fd;         /* own descriptor (O_PATH) of it, or -1 */
+    int gate_r, gate_w; /* own descriptors while a vfork is under way (vfork.c); else -1 */
+    int vfork_fd;       /* own descriptor of a vfork child before its execve; else -1 */
+    int log_fd;         /* own copy of standard error for noahv's messages, or -1 */
     char comm[16];
     uint32_t personality;
-    struct rlimit core_limit;  /* the guest's RLIMIT_CORE: noahv itself never dumps core */
+    struct rlimit core_limit;           /* the guest's RLIMIT_CORE: noahv itself never dumps core */
     struct rlimit as_limit, data_limit; /* its RLIMIT_AS, RLIMIT_DATA: the window is larger than any */
-    struct trace *trace;       /* NULL: not tracing */
-    bool watch_deaths;         /* catch deadly signals too, to tell of the end (trace, --stats) */
-    uint64_t noted[NR_SYS / 64 + 1]; /* note_once: a bit per call */
+    struct trace *trace;                /* NULL: not tracing */
+    bool watch_deaths;                  /* catch deadly signals too, to tell of the end (trace, --stats) */
+    uint64_t noted[NR_SYS / 64 + 1];    /* note_once: a bit per call */
     bool exiting;
     int exit_status, exit_signal;
 };
@@ -58,21 +58,21 @@ struct process {
 struct task {
     struct process *proc;
     struct noahv_hart *nh;
-    struct hart *hart;         /* == &nh->hart */
-    struct gmem *mem;          /* == proc->mem */
+    struct hart *hart; /* == &nh->hart */
+    struct gmem *mem;  /* == proc->mem */
     pid_t tid;
 
-    uint64_t sigmask;          /* blocked signals: bit sig - 1 */
-    uint64_t saved_mask;       /* to restore after the handler of sigsuspend, ppoll, ... */
+    uint64_t sigmask;    /* blocked signals: bit sig - 1 */
+    uint64_t saved_mask; /* to restore after the handler of sigsuspend, ppoll, ... */
     bool restore_mask;
     struct rv_stack altstack;
-    uint64_t orig_a0;          /* of the call being handled, for restarts */
+    uint64_t orig_a0; /* of the call being handled, for restarts */
 
     /* One signal caught by the host handler and not delivered yet: until it is, the host blocks all others,
      * so the host kernel keeps queues and order. Written by the handler on this thread. */
     volatile sig_atomic_t caught;
     siginfo_t caught_info;
-    uint64_t held;             /* SIGSEGV, SIGBUS sent by kill() while blocked or while another was caught */
+    uint64_t held; /* SIGSEGV, SIGBUS sent by kill() while blocked or while another was caught */
 
     gva_t clear_tid, robust_list;
 };
@@ -89,14 +89,13 @@ int64_t host_call(struct task *t, long nr, uint64_t a0, uint64_t a1, uint64_t a2
                   uint64_t a5);
 
 /* Variadic sugar: missing arguments are 0; pointers and integers are cast to uint64_t. */
-#define HC_(t, nr, a, b, c, d, e, f, ...)                                                          \
-    host_call(t, nr, (uint64_t)(a), (uint64_t)(b), (uint64_t)(c), (uint64_t)(d), (uint64_t)(e),    \
-              (uint64_t)(f))
+#define HC_(t, nr, a, b, c, d, e, f, ...) \
+    host_call(t, nr, (uint64_t)(a), (uint64_t)(b), (uint64_t)(c), (uint64_t)(d), (uint64_t)(e), (uint64_t)(f))
 #define HOST(t, ...) HC_(t, __VA_ARGS__, 0, 0, 0, 0, 0, 0, 0)
 
 /* A raw host call that no signal prevents, for noahv's own needs: -errno or the result. */
 int64_t host_raw(long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5);
-#define HR_(nr, a, b, c, d, e, f, ...)                                                             \
+#define HR_(nr, a, b, c, d, e, f, ...) \
     host_raw(nr, (uint64_t)(a), (uint64_t)(b), (uint64_t)(c), (uint64_t)(d), (uint64_t)(e), (uint64_t)(f))
 #define HOST_RAW(...) HR_(__VA_ARGS__, 0, 0, 0, 0, 0, 0, 0)
 

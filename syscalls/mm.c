@@ -119,7 +119,8 @@ static void after_map(struct task *t, gva_t at, uint64_t len, uint64_t prot, uin
         HOST_RAW(SYS_madvise, host, len, prot & PROT_WRITE ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
 }
 
-int64_t sys_mmap(struct task *t, gva_t addr, uint64_t len, uint64_t prot, uint64_t flags, int fd, uint64_t off)
+int64_t sys_mmap(struct task *t, gva_t addr, uint64_t len, uint64_t prot, uint64_t flags, int fd,
+                 uint64_t off)
 {
     int type = flags & MAP_TYPE, gflags = 0;
     int64_t at;
@@ -359,9 +360,9 @@ static int mremap_check(struct task *t, gva_t old, uint64_t old_len, uint64_t ne
     if ((old & PAGE_MASK) || !new_len)
         return -EINVAL;
     if (flags & MREMAP_FIXED) {
-        if ((new & PAGE_MASK) || !range_within(new, new_len, t->mem->limit))
+        if ((new &PAGE_MASK) || !range_within(new, new_len, t->mem->limit))
             return -EINVAL;
-        if (old < new + new_len && new < old + old_len)
+        if (old < new + new_len &&new < old + old_len)
             return -EINVAL;
         if (new < MM_MIN_ADDR)
             return -EPERM;
@@ -399,7 +400,7 @@ int64_t sys_mremap(struct task *t, gva_t old, uint64_t old_len, uint64_t new_len
         if (!(flags & MREMAP_MAYMOVE))
             return -ENOMEM;
     }
-    at = flags & MREMAP_FIXED ? (int64_t)new : place(t, new, new_len, 0);
+    at = flags & MREMAP_FIXED ? (int64_t) new : place(t, new, new_len, 0);
     if (at < 0)
         return at;
     if ((flags & MREMAP_FIXED) && new_len < old_len) { /* the tail goes first, as in mremap_to() */

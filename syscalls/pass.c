@@ -103,7 +103,7 @@ static bool names_strings(const struct sysent *e)
 
 static int64_t pass_strings(struct task *t, const struct sysent *e, const uint64_t *a)
 {
-    uint64_t host[SYS_ARGS_MAX] = {0};
+    uint64_t host[SYS_ARGS_MAX] = { 0 };
     struct pass p;
     int r;
 
@@ -114,7 +114,7 @@ static int64_t pass_strings(struct task *t, const struct sysent *e, const uint64
 
 int64_t pass_through(struct task *t, const struct sysent *e, const uint64_t *a)
 {
-    uint64_t host[SYS_ARGS_MAX] = {0};
+    uint64_t host[SYS_ARGS_MAX] = { 0 };
     int r;
 
     if (names_strings(e))

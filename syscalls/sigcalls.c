@@ -10,7 +10,7 @@
 #define UNBLOCKABLE (SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP))
 
 /* UAPI_SA_FLAGS of kernel/signal.c: what it keeps of sa_flags. */
-#define RV_SA_FLAGS                                                                                          \
+#define RV_SA_FLAGS \
     (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER | SA_RESETHAND | 0x800u)
 
 int64_t sys_rt_sigaction(struct task *t, int sig, gva_t act, gva_t oact, uint64_t size)
@@ -79,7 +79,7 @@ int64_t sys_rt_sigpending(struct task *t, gva_t set, uint64_t size)
 
 int64_t sys_rt_sigsuspend(struct task *t, gva_t mask, uint64_t size)
 {
-    const uint64_t a[6] = {0, sizeof(uint64_t)};
+    const uint64_t a[6] = { 0, sizeof(uint64_t) };
 
     if (!mask)
         return size == sizeof(uint64_t) ? -EFAULT : -EINVAL;
@@ -89,7 +89,7 @@ int64_t sys_rt_sigsuspend(struct task *t, gva_t mask, uint64_t size)
 int64_t sys_rt_sigtimedwait(struct task *t, gva_t set, gva_t info, gva_t timeout, uint64_t size)
 {
     uint64_t wanted, ready;
-    siginfo_t si = {.si_code = SI_USER};
+    siginfo_t si = { .si_code = SI_USER };
 
     if (size != sizeof wanted)
         return -EINVAL;
@@ -117,12 +117,12 @@ int64_t sigaltstack_set(struct task *t, const struct rv_stack *s, uint64_t sp)
     if (mode != SS_DISABLE && mode != SS_ONSTACK && mode != 0)
         return -EINVAL;
     if (mode == SS_DISABLE) {
-        t->altstack = (struct rv_stack){.flags = SS_DISABLE};
+        t->altstack = (struct rv_stack){ .flags = SS_DISABLE };
         return 0;
     }
     if (s->size < RV_MINSIGSTKSZ)
         return -ENOMEM;
-    t->altstack = (struct rv_stack){.sp = s->sp, .flags = s->flags & ~(int)SS_ONSTACK, .size = s->size};
+    t->altstack = (struct rv_stack){ .sp = s->sp, .flags = s->flags & ~(int)SS_ONSTACK, .size = s->size };
     return 0;
 }
 

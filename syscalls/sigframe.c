@@ -10,11 +10,11 @@
 
 /* include/uapi/asm/{sigcontext,ucontext,ptrace}.h of riscv */
 struct rv_sigcontext {
-    uint64_t pc, x[31];       /* x1..x31 */
+    uint64_t pc, x[31]; /* x1..x31 */
     uint64_t f[32];
     uint32_t fcsr;
     uint8_t q_state_room[256]; /* the union is sized for quad precision */
-    uint32_t reserved;        /* 0, or rt_sigreturn refuses */
+    uint32_t reserved;         /* 0, or rt_sigreturn refuses */
     uint32_t end_magic, end_size;
 };
 
@@ -92,7 +92,7 @@ bool sigframe_push(struct task *t, int sig, const siginfo_t *info, uint64_t save
         return false;
 
     if (t->altstack.flags & RV_SS_AUTODISARM)
-        t->altstack = (struct rv_stack){.flags = SS_DISABLE};
+        t->altstack = (struct rv_stack){ .flags = SS_DISABLE };
     h->x[1] = t->proc->mm.sigreturn;
     h->x[2] = at;
     h->x[10] = (uint64_t)sig;

@@ -104,10 +104,10 @@ void signal_exec(struct task *t)
 
         if (act->handler == RV_SIG_DFL && !act->flags)
             continue;
-        *act = (struct rv_sigaction){.handler = act->handler == RV_SIG_IGN ? RV_SIG_IGN : RV_SIG_DFL};
+        *act = (struct rv_sigaction){ .handler = act->handler == RV_SIG_IGN ? RV_SIG_IGN : RV_SIG_DFL };
         signal_apply(t->proc, sig);
     }
-    t->altstack = (struct rv_stack){.flags = SS_DISABLE};
+    t->altstack = (struct rv_stack){ .flags = SS_DISABLE };
 }
 
 /* What the default action does, here because the host's handler stood in its place. */
@@ -155,7 +155,7 @@ static void deliver_one(struct task *t, int sig, const siginfo_t *info)
 void signal_force(struct task *t, int sig, int code, uint64_t addr)
 {
     uint64_t handler = t->proc->act[sig].handler;
-    siginfo_t info = {.si_signo = sig, .si_code = code};
+    siginfo_t info = { .si_signo = sig, .si_code = code };
 
     memcpy(&info.si_addr, &addr, sizeof addr);
     trace_signal(t, &info);
@@ -189,7 +189,7 @@ void signal_deliver(struct task *t)
                 deliver_one(t, sig, &info);
             t->caught = 0; /* the host blocks everything up to here */
         } else if ((sig = held_next(t)) != 0) {
-            siginfo_t info = {.si_signo = sig, .si_code = SI_USER};
+            siginfo_t info = { .si_signo = sig, .si_code = SI_USER };
 
             t->held &= ~SIG_BIT(sig);
             deliver_one(t, sig, &info);
@@ -230,7 +230,7 @@ int64_t sig_masked_call(struct task *t, gva_t mask, uint64_t size, enum mask_for
     struct {
         const uint64_t *at;
         uint64_t size;
-    } pair = {&host, sizeof host};
+    } pair = { &host, sizeof host };
     int64_t r;
 
     if (!mask)

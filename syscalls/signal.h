@@ -10,7 +10,7 @@
 #include "syscalls/linux.h"
 
 #define RV_SS_AUTODISARM ((int)(1u << 31)) /* include/uapi/linux/signal.h */
-#define SIG_BIT(sig) ((uint64_t)1 << ((sig) - 1))
+#define SIG_BIT(sig) ((uint64_t)1 << ((sig)-1))
 
 /* Takes over this process's signals for the guest: ignored ones stay ignored. Once per process. */
 int signal_init(struct task *t);
@@ -40,8 +40,10 @@ bool signal_freeze(struct task *t);
 /* The host mask that belongs to the guest mask. */
 void signal_thaw(struct task *t);
 
-enum mask_form { MASK_PLAIN, /* the argument points to the mask, the next is its size */
-                 MASK_PAIR   /* pselect6: the argument points to { mask *, size } */ };
+enum mask_form {
+    MASK_PLAIN, /* the argument points to the mask, the next is its size */
+    MASK_PAIR   /* pselect6: the argument points to { mask *, size } */
+};
 
 /*
  * A host call under a temporary signal mask: argument number `arg` of `a` is replaced by the host's form of

@@ -15,11 +15,17 @@
 
 static struct noahv_vm *vm;
 static struct noahv_hart *hart;
+static int engine; /* enum noahv_engine: every test runs under each */
 
 /* Puts `words` at TEXT and a hart at their start. */
 static void guest(const uint32_t *words, size_t n)
 {
-    ck_assert_int_eq(noahv_vm_create(NULL, &vm), 0);
+    struct noahv_config cfg;
+
+    noahv_config_init(&cfg);
+    cfg.stats = 1;
+    cfg.engine = engine;
+    ck_assert_int_eq(noahv_vm_create(&cfg, &vm), 0);
     ck_assert_int_eq(noahv_map(vm, TEXT, 4096, NOAHV_READ | NOAHV_WRITE | NOAHV_EXEC), 0);
     ck_assert_int_eq(noahv_map(vm, DATA, 4096, NOAHV_READ), 0);
     ck_assert_int_eq(noahv_write(vm, TEXT, words, n * sizeof *words), 0);
@@ -27,10 +33,10 @@ static void guest(const uint32_t *words, size_t n)
     ck_assert_int_eq(noahv_set_reg(hart, NOAHV_REG_PC, TEXT), 0);
 }
 
-#define GUEST(...)                                                                                                \
-    do {                                                                                                          \
-        static const uint32_t code[] = {__VA_ARGS__};                                                             \
-        guest(code, sizeof code / sizeof *code);                                                                  \
+#define GUEST(...)                                      \
+    do {                                                \
+        static const uint32_t code[] = { __VA_ARGS__ }; \
+        guest(code, sizeof code / sizeof *code);        \
     } while (0)
 
 START_TEST(an_ecall_exits_with_number_and_arguments)
@@ -38,7 +44,8 @@ START_TEST(an_ecall_exits_with_number_and_arguments)
     struct noahv_exit x;
     uint64_t pc;
 
-    GUEST(0x02a00893 /* li a7,42 */, 0x00700513 /* li a0,7 */, 0x00900793 /* li a5,9 */, 0x00000073 /* ecall */);
+    GUEST(0x02a00893 /* li a7,42 */, 0x00700513 /* li a0,7 */, 0x00900793 /* li a5,9 */,
+          0x00000073 /* ecall */);
     ck_assert_int_eq(noahv_run(hart, &x), 0);
     ck_assert_uint_eq(x.reason, NOAHV_EXIT_ECALL);
     ck_assert_uint_eq(x.scause, 8);
@@ -221,7 +228,7 @@ int main(void)
     Suite *s = suite_create("run");
     TCase *tc = tcase_create("api");
     SRunner *sr = srunner_create(s);
-    int failed;
+    int failed = 0;
 
     tcase_add_test(tc, an_ecall_exits_with_number_and_arguments);
     tcase_add_test(tc, faults_exit_with_kind_access_and_address);
@@ -233,8 +240,10 @@ int main(void)
     tcase_add_test(tc, two_vms_do_not_share_memory);
     tcase_add_test(tc, stats_count_what_happened);
     suite_add_tcase(s, tc);
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
+    for (engine = NOAHV_ENGINE_JIT; engine <= NOAHV_ENGINE_INTERP; engine++) {
+        srunner_run_all(sr, CK_NORMAL);
+        failed += srunner_ntests_failed(sr);
+    }
     srunner_free(sr);
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

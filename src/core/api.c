@@ -211,11 +211,12 @@ static void forward_log(void *opaque, enum log_level level, const char *line)
     t->fn(t->opaque, level == LOG_ERROR ? NOAHV_LOG_ERROR : NOAHV_LOG_NOTE, line);
 }
 
-void noahv_set_log(void (*sink)(void *opaque, int level, const char *line), void *opaque, enum noahv_log level)
+void noahv_set_log(void (*sink)(void *opaque, int level, const char *line), void *opaque,
+                   enum noahv_log level)
 {
     static struct log_target target; /* log_set_sink keeps its address */
 
-    target = (struct log_target){sink, opaque};
+    target = (struct log_target){ sink, opaque };
     log_set_sink(sink ? forward_log : NULL, &target);
     log_set_level(level == NOAHV_LOG_NOTE ? LOG_NOTE : LOG_ERROR);
 }

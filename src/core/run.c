@@ -72,16 +72,11 @@ static enum hs_verdict on_guest_page_fault(struct noahv_hart *nh, struct noahv_e
 
 /* One line per cause that a VU-mode hart with vsatp = Bare can take (Priv. 1.13, Trap Cause Codes). */
 static const hs_trap_fn hs_trap[NR_CAUSES] = {
-    [CAUSE_FETCH_MISALIGNED] = on_misaligned,
-    [CAUSE_ILLEGAL] = on_illegal,
-    [CAUSE_BREAKPOINT] = on_breakpoint,
-    [CAUSE_LOAD_MISALIGNED] = on_misaligned,
-    [CAUSE_STORE_MISALIGNED] = on_misaligned,
-    [CAUSE_ECALL_VU] = on_ecall,
-    [CAUSE_GPF_FETCH] = on_guest_page_fault,
-    [CAUSE_GPF_LOAD] = on_guest_page_fault,
-    [CAUSE_VIRT_INSN] = on_illegal,
-    [CAUSE_GPF_STORE] = on_guest_page_fault,
+    [CAUSE_FETCH_MISALIGNED] = on_misaligned, [CAUSE_ILLEGAL] = on_illegal,
+    [CAUSE_BREAKPOINT] = on_breakpoint,       [CAUSE_LOAD_MISALIGNED] = on_misaligned,
+    [CAUSE_STORE_MISALIGNED] = on_misaligned, [CAUSE_ECALL_VU] = on_ecall,
+    [CAUSE_GPF_FETCH] = on_guest_page_fault,  [CAUSE_GPF_LOAD] = on_guest_page_fault,
+    [CAUSE_VIRT_INSN] = on_illegal,           [CAUSE_GPF_STORE] = on_guest_page_fault,
 };
 
 static_assert((int)GMEM_FAULT_UNMAPPED == NOAHV_FAULT_UNMAPPED, "fault kinds");

@@ -11,14 +11,14 @@
 #include "noahv.h"
 
 struct noahv_hart {
-    struct hart hart;        /* first: a struct hart * is its noahv_hart * */
+    struct hart hart; /* first: a struct hart * is its noahv_hart * */
     struct noahv_vm *vm;
     struct noahv_hart *next; /* list of the vm; guarded by vm->lock */
     struct vm_counts {
         uint64_t ecalls, faults_resolved[NR_CAUSES], faults_exited[NR_CAUSES];
         uint64_t guest_ns, host_ns; /* only when cfg.stats */
     } counts;
-    uint64_t left_at;        /* clock reading at the last return from the engine, for host_ns */
+    uint64_t left_at; /* clock reading at the last return from the engine, for host_ns */
 };
 
 /* What the guest OS attached to a vm must offer; filled by the Linux personality. */
@@ -34,8 +34,8 @@ struct noahv_vm {
     void *os_state;
     struct noahv_config cfg;
     const struct engine *engine; /* of all harts */
-    pthread_mutex_t lock;      /* harts, os */
-    char error[256];           /* text of the last failure, for noahv_last_error */
+    pthread_mutex_t lock;        /* harts, os */
+    char error[256];             /* text of the last failure, for noahv_last_error */
 };
 
 int vm_hart_create(struct noahv_vm *vm, struct noahv_hart **out);

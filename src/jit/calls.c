@@ -5,10 +5,10 @@
 #include "jit/internal.h"
 #include "ops/ops.h"
 
-#define INSN(name, fmt, match, mask, ext, flags)                                                                  \
-    static int body_##name(struct hart *h, const struct insn *i)                                                  \
-    {                                                                                                             \
-        return op_##name(h, i);                                                                                   \
+#define INSN(name, fmt, match, mask, ext, flags)                 \
+    static int body_##name(struct hart *h, const struct insn *i) \
+    {                                                            \
+        return op_##name(h, i);                                  \
     }
 #include "isa/insn.def"
 #undef INSN
@@ -23,7 +23,8 @@ const jit_body_fn jit_body[NR_OPS + 1] = {
 /* MXCSR: IE ZE OE UE PE are bits 0, 2, 3, 4, 5; RC bits 13, 14; bits 7..12 mask all exceptions. */
 void jit_mxcsr_from_fcsr(struct hart *h)
 {
-    static const uint8_t rc[8] = {0, 3, 1, 2}; /* RNE RTZ RDN RUP; the rest never gets into generated code */
+    static const uint8_t rc[8] = { 0, 3, 1,
+                                   2 }; /* RNE RTZ RDN RUP; the rest never gets into generated code */
 
     h->jit.mxcsr = 0x1f80u | (uint32_t)rc[h->fcsr >> 5 & 7] << 13;
 }

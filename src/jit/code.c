@@ -39,7 +39,7 @@ int code_init(struct code *c, size_t size)
 {
     int fd = memfd_create("noahv-code", MFD_CLOEXEC), r;
 
-    *c = (struct code){.size = size};
+    *c = (struct code){ .size = size };
     if (fd < 0)
         return -errno;
     r = map_both(c, fd);
@@ -55,7 +55,7 @@ void code_free(struct code *c)
         munmap(c->rw, c->size);
     if (c->poll)
         munmap(c->poll, PAGE + c->size);
-    *c = (struct code){0};
+    *c = (struct code){ 0 };
 }
 
 void code_poll(const struct code *c, bool stop)

@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 struct code {
-    uint8_t *rw, *rx;  /* the two mappings of the same bytes */
-    uint8_t *poll;     /* the page before rx: readable, or not when the hart is to stop */
+    uint8_t *rw, *rx; /* the two mappings of the same bytes */
+    uint8_t *poll;    /* the page before rx: readable, or not when the hart is to stop */
     size_t size, used;
 };
 

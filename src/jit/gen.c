@@ -9,7 +9,6 @@
 
 #include "hart/csr.h"
 
-
 /* --- Operands ------------------------------------------------------------------------------------------ */
 
 int gen_src(struct gen *g, int reg, int scratch)
@@ -39,7 +38,7 @@ struct cold *gen_cold(struct gen *g, uint8_t *field)
 {
     struct cold *c = &g->cold[g->nr_cold++ % ARRAY_SIZE(g->cold)];
 
-    *c = (struct cold){.field = field, .pc = g->pc};
+    *c = (struct cold){ .field = field, .pc = g->pc };
     return c;
 }
 
@@ -47,14 +46,14 @@ void gen_site(struct gen *g, enum jit_exit kind)
 {
     struct jit *j = g->j;
 
-    j->site[j->nr_sites++] = (struct jit_site){(uint32_t)(g->e.at - j->code.rw), kind, g->pc};
+    j->site[j->nr_sites++] = (struct jit_site){ (uint32_t)(g->e.at - j->code.rw), kind, g->pc };
 }
 
 /* --- Calls of bodies ------------------------------------------------------------------------------------- */
 
 static uint32_t new_call(struct gen *g, const struct insn *i, uint64_t pc)
 {
-    g->j->call[g->j->nr_calls] = (struct jit_call){*i, pc};
+    g->j->call[g->j->nr_calls] = (struct jit_call){ *i, pc };
     return (uint32_t)g->j->nr_calls++;
 }
 
@@ -369,7 +368,8 @@ static bool wants_count(const struct gen *g, const struct insn *i)
 {
     uint8_t fmt = insn_desc[i->op].fmt;
 
-    return !g->h->counting && (fmt == FMT_CSR || fmt == FMT_CSRI) && (i->imm == CSR_cycle || i->imm == CSR_instret);
+    return !g->h->counting && (fmt == FMT_CSR || fmt == FMT_CSRI) &&
+           (i->imm == CSR_cycle || i->imm == CSR_instret);
 }
 
 /* slli by 32 or 48 and srli of the result by at least as much: a zero extension. lui or auipc and addi: a constant. */
@@ -379,7 +379,8 @@ static bool gen_pair(struct gen *g, const struct insn *a, const struct insn *b)
 
     if (!a->rd || a->rd != b->rd || a->rd != b->rs1)
         return false;
-    if ((a->op == OP_lui || a->op == OP_auipc) && (b->op == OP_addi || (b->op == OP_addiw && a->op == OP_lui))) {
+    if ((a->op == OP_lui || a->op == OP_auipc) &&
+        (b->op == OP_addi || (b->op == OP_addiw && a->op == OP_lui))) {
         uint64_t v = (a->op == OP_auipc ? g->pc : 0) + (uint64_t)(int64_t)a->imm + (uint64_t)(int64_t)b->imm;
 
         gen_const(g, a->rd, b->op == OP_addiw ? (uint64_t)(int32_t)(uint32_t)v : v);

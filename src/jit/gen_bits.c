@@ -279,7 +279,6 @@ static bool gen_bmi2(struct gen *g, const struct insn *i)
     }
 }
 
-
 bool gen_bits(struct gen *g, const struct insn *i)
 {
     return gen_plain(g, i) || gen_bmi2(g, i);

@@ -91,7 +91,7 @@ static void check_nan(struct gen *g, struct escapes *x, const struct insn *i, bo
 
 static void gen_arith(struct gen *g, const struct insn *i, enum x64_0f op, bool dbl)
 {
-    struct escapes x = {.n = 0};
+    struct escapes x = { .n = 0 };
 
     if (!dbl) {
         check_box(g, i->rs1);
@@ -106,7 +106,7 @@ static void gen_arith(struct gen *g, const struct insn *i, enum x64_0f op, bool 
 
 static void gen_sqrt(struct gen *g, const struct insn *i, bool dbl)
 {
-    struct escapes x = {.n = 0};
+    struct escapes x = { .n = 0 };
 
     if (!dbl)
         check_box(g, i->rs1);
@@ -120,7 +120,7 @@ static void gen_sqrt(struct gen *g, const struct insn *i, bool dbl)
 /* VFMADD213 and its kin: xmm15 := xmm15 * b + c. */
 static void gen_fma(struct gen *g, const struct insn *i, unsigned opcode, bool dbl)
 {
-    struct escapes x = {.n = 0};
+    struct escapes x = { .n = 0 };
     int b;
 
     if (!dbl) {
@@ -142,7 +142,7 @@ static void gen_fma(struct gen *g, const struct insn *i, unsigned opcode, bool d
 /* minsd and maxsd answer the second operand for equal or unordered ones: the body knows better. */
 static void gen_fminmax(struct gen *g, const struct insn *i, bool max, bool dbl)
 {
-    struct escapes x = {.n = 0};
+    struct escapes x = { .n = 0 };
     int b;
 
     if (!dbl) {
@@ -284,7 +284,7 @@ static void gen_from_int(struct gen *g, const struct insn *i, bool w, bool dbl)
 /* To a signed integer towards zero. The host answers the smallest integer for what does not fit. */
 static void gen_to_int(struct gen *g, const struct insn *i, bool w, bool dbl)
 {
-    struct escapes x = {.n = 0};
+    struct escapes x = { .n = 0 };
     int d = gen_dst(i->rd);
 
     if (!dbl)
@@ -302,7 +302,7 @@ static void gen_to_int(struct gen *g, const struct insn *i, bool w, bool dbl)
 
 static void gen_d_to_s(struct gen *g, const struct insn *i)
 {
-    struct escapes x = {.n = 0};
+    struct escapes x = { .n = 0 };
 
     x64_0f_rm(&g->e, X64_MOVAPS, false, XMM15, konst(g, g->j->k_box));
     x64_0f_rr(&g->e, X64_CVTSD2SS, false, XMM15, fsrc(g, i->rs1, XMM14));
@@ -313,7 +313,7 @@ static void gen_d_to_s(struct gen *g, const struct insn *i)
 
 static void gen_s_to_d(struct gen *g, const struct insn *i)
 {
-    struct escapes x = {.n = 0};
+    struct escapes x = { .n = 0 };
 
     check_box(g, i->rs1);
     x64_0f_rr(&g->e, X64_CVTSS2SD, false, XMM15, fsrc(g, i->rs1, XMM14));

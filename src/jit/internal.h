@@ -58,19 +58,19 @@ enum { JIT_TABLE_BITS_MIN = 11, JIT_TABLE_BITS_MAX = 19, JIT_INDIRECT_BITS = 10 
 
 struct jit {
     struct code code;
-    size_t stubs_end;            /* what a flush keeps */
+    size_t stubs_end; /* what a flush keeps */
     const uint8_t *enter, *exit, *exit_saved, *link, *replay, *callop, *retmiss, *sentinel, *indirect;
     const uint8_t *k_sign, *k_abs, *k_box; /* 16-byte constants for andps, orps, xorps */
-    const uint8_t *k_flags;      /* fflags by the low six bits of MXCSR */
-    struct jit_call *call;       /* the arrays are reservations, touched as they fill */
+    const uint8_t *k_flags;                /* fflags by the low six bits of MXCSR */
+    struct jit_call *call;                 /* the arrays are reservations, touched as they fill */
     struct jit_edge *edge;
     struct jit_site *site;
-    struct jit_entry *table;     /* all blocks by pc, open addressing, at most half full */
-    unsigned table_bits;         /* of the table in use, which grows; the reservation is for the most */
+    struct jit_entry *table;          /* all blocks by pc, open addressing, at most half full */
+    unsigned table_bits;              /* of the table in use, which grows; the reservation is for the most */
     struct jit_entry *indirect_table; /* cache of targets, read by generated code */
-    uint8_t *stack;              /* of host return addresses; guard page below */
+    uint8_t *stack;                   /* of host return addresses; guard page below */
     size_t nr_calls, nr_edges, nr_sites, nr_blocks;
-    unsigned code_gen, epoch;    /* of guest code; of our own, raised when all is forgotten */
+    unsigned code_gen, epoch; /* of guest code; of our own, raised when all is forgotten */
     bool bmi2, fma;
 };
 
@@ -80,16 +80,16 @@ struct gen {
     struct hart *h;
     struct x64 e;
     uint64_t pc, start;
-    uint8_t text[64 * 4];        /* guest code from `start` on, copied once */
+    uint8_t text[64 * 4]; /* guest code from `start` on, copied once */
     size_t text_len;
-    uint32_t checked;            /* guest registers whose value has been compared with the limit */
-    uint32_t boxed;              /* f registers known to hold a NaN-boxed single */
+    uint32_t checked; /* guest registers whose value has been compared with the limit */
+    uint32_t boxed;   /* f registers known to hold a NaN-boxed single */
     bool ended;
     struct cold {
         enum { COLD_REPLAY, COLD_EDGE, COLD_CALL } kind;
         uint8_t *field, *resume;
-        uint64_t pc;             /* replayed, or the edge's target */
-        struct insn insn;        /* COLD_CALL */
+        uint64_t pc;      /* replayed, or the edge's target */
+        struct insn insn; /* COLD_CALL */
     } cold[256];
     unsigned nr_cold;
 };
@@ -112,16 +112,16 @@ void gen_ordered_compare(struct gen *g, const struct insn *i); /* gen_fp.c: repl
 bool gen_fp(struct gen *g, const struct insn *i);
 
 /* gen.c, for gen_fp.c */
-int gen_src(struct gen *g, int reg, int scratch);      /* host register that holds guest x `reg` */
-int gen_dst(int reg);                                  /* where to compute guest x `reg`: its home, or rax */
-void gen_sext(struct gen *g, int rd, int from);        /* rd := the low word of a host register, sign-extended */
+int gen_src(struct gen *g, int reg, int scratch); /* host register that holds guest x `reg` */
+int gen_dst(int reg);                             /* where to compute guest x `reg`: its home, or rax */
+void gen_sext(struct gen *g, int rd, int from);   /* rd := the low word of a host register, sign-extended */
 void gen_const(struct gen *g, int rd, uint64_t v);
-void gen_put(struct gen *g, int reg, int host);        /* after gen_dst: to memory if that is its home */
+void gen_put(struct gen *g, int reg, int host); /* after gen_dst: to memory if that is its home */
 struct x64_mem gen_addr(struct gen *g, const struct insn *i); /* checked address of a load or store */
-void gen_site(struct gen *g, enum jit_exit kind);      /* the next host instruction may fault */
+void gen_site(struct gen *g, enum jit_exit kind);             /* the next host instruction may fault */
 void gen_callop(struct gen *g, const struct insn *i);
 struct cold *gen_cold(struct gen *g, uint8_t *field);
-struct x64_mem gen_hart(size_t offset);                /* a field of struct hart */
+struct x64_mem gen_hart(size_t offset); /* a field of struct hart */
 
 void gen_body(struct gen *g, const struct insn *i, uint64_t pc);
 void gen_set_pc(struct gen *g, uint64_t pc);

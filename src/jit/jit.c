@@ -29,14 +29,22 @@ static _Thread_local struct hart *running __attribute__((tls_model("initial-exec
 
 /* --- Creation ------------------------------------------------------------------------------------------- */
 
-static bool has_avx_state(void)
+/* The host instructions beyond the baseline that generators ask for; VEX-coded ones need the system's consent. */
+static void probe_cpu(struct jit *j)
 {
-    unsigned a, b, c, d;
+    unsigned a, b, c, d, one, ext = 0, seven = 0;
 
-    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE))
-        return false;
+    if (!__get_cpuid(1, &a, &b, &one, &d) || !(one & bit_OSXSAVE))
+        return;
     __asm__("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
-    return (a & 6) == 6;
+    if ((a & 6) != 6)
+        return;
+    if (__get_cpuid_count(7, 0, &a, &b, &c, &d))
+        seven = b;
+    if (__get_cpuid(0x80000001, &a, &b, &c, &d))
+        ext = c;
+    j->bmi2 = (seven & bit_BMI) && (seven & bit_BMI2) && (ext & bit_LZCNT) && (one & bit_POPCNT);
+    j->fma = (one & bit_FMA) != 0;
 }
 
 static void *reserve(size_t bytes)
@@ -76,9 +84,7 @@ static struct jit *create(void)
 
     if (!j)
         return NULL;
-    j->bmi2 = has_avx_state() && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("bmi") &&
-              __builtin_cpu_supports("lzcnt") && __builtin_cpu_supports("popcnt");
-    j->fma = has_avx_state() && __builtin_cpu_supports("fma");
+    probe_cpu(j);
     j->call = reserve(JIT_MAX_CALLS * sizeof *j->call);
     j->edge = reserve(JIT_MAX_EDGES * sizeof *j->edge);
     j->site = reserve(JIT_MAX_SITES * sizeof *j->site);
@@ -209,7 +215,7 @@ static void emit_cold(struct gen *g, const struct cold *c)
             x64_link(c->field, code_rw(&j->code, slot(j, c->pc)->host));
             break;
         }
-        j->edge[j->nr_edges] = (struct jit_edge){c->field, c->pc};
+        j->edge[j->nr_edges] = (struct jit_edge){ c->field, c->pc };
         x64_push_i(&g->e, (int32_t)j->nr_edges++);
         x64_link(x64_jmp(&g->e), code_rw(&j->code, j->link));
         break;
@@ -252,7 +258,7 @@ static const uint8_t *translate(struct jit *j, struct hart *h, uint64_t pc)
 
     g.j = j;
     g.h = h;
-    g.e = (struct x64){start, start + BLOCK_ROOM, 0};
+    g.e = (struct x64){ start, start + BLOCK_ROOM, 0 };
     g.pc = g.start = pc;
     g.text_len = gmem_fetch(h->mem, pc, g.text, sizeof g.text);
     g.checked = g.boxed = 0;
@@ -265,7 +271,8 @@ static const uint8_t *translate(struct jit *j, struct hart *h, uint64_t pc)
     }
     if (!n)
         return NULL;
-    *entry = (struct jit_entry){pc, code_rx(&j->code, start)}; /* a loop to its own start is linked at once */
+    *entry =
+        (struct jit_entry){ pc, code_rx(&j->code, start) }; /* a loop to its own start is linked at once */
     j->nr_blocks++;
     if (!g.ended)
         gen_goto(&g, x64_jmp(&g.e), g.pc);
@@ -335,7 +342,7 @@ static void remember(struct jit *j, uint64_t pc, const uint8_t *host)
 {
     struct jit_entry *e = &j->indirect_table[pc >> 1 & (((size_t)1 << JIT_INDIRECT_BITS) - 1)];
 
-    *e = (struct jit_entry){pc, host};
+    *e = (struct jit_entry){ pc, host };
 }
 
 /* Code for h->pc, with what the last exit left to be linked to it. */

@@ -7,10 +7,10 @@
 #include "jit/internal.h"
 
 const int8_t jit_home[32] = {
-    [0] = -1,  [1] = -1,  [2] = R8,   [3] = -1,  [4] = -1,  [5] = -1,  [6] = -1,  [7] = -1,
-    [8] = R11, [9] = R12, [10] = RDI, [11] = R10, [12] = R9, [13] = RDX, [14] = RSI, [15] = RBX,
-    [16] = -1, [17] = R13, [18] = R14, [19] = -1, [20] = -1, [21] = -1, [22] = -1, [23] = -1,
-    [24] = -1, [25] = -1, [26] = -1,  [27] = -1, [28] = -1, [29] = -1, [30] = -1, [31] = -1,
+    [0] = -1,  [1] = -1,   [2] = R8,   [3] = -1,   [4] = -1,  [5] = -1,   [6] = -1,   [7] = -1,
+    [8] = R11, [9] = R12,  [10] = RDI, [11] = R10, [12] = R9, [13] = RDX, [14] = RSI, [15] = RBX,
+    [16] = -1, [17] = R13, [18] = R14, [19] = -1,  [20] = -1, [21] = -1,  [22] = -1,  [23] = -1,
+    [24] = -1, [25] = -1,  [26] = -1,  [27] = -1,  [28] = -1, [29] = -1,  [30] = -1,  [31] = -1,
 };
 
 /* fa5 fa4 fa0 fa1 fa2 fa3 ft0 ft1 fa6 fa7 ft2 ft3 ft4 ft5 in xmm0..xmm13 */
@@ -64,7 +64,7 @@ static void fill(struct x64 *e)
     x64_link(skip, e->at);
 }
 
-static const int saved[] = {RBX, RBP, R12, R13, R14, R15};
+static const int saved[] = { RBX, RBP, R12, R13, R14, R15 };
 
 static const uint8_t *here(const struct jit *j, const struct x64 *e)
 {
@@ -145,7 +145,7 @@ static void emit_indirect(struct jit *j, struct x64 *e)
     x64_mov_rm(e, true, RCX, JIT_X(1));
     j->indirect = here(j, e);
     x64_alu_ri(e, X64_AND, true, RCX, -2);
-    j->site[j->nr_sites++] = (struct jit_site){(uint32_t)(e->at - j->code.rw), JIT_INDIRECT, 0};
+    j->site[j->nr_sites++] = (struct jit_site){ (uint32_t)(e->at - j->code.rw), JIT_INDIRECT, 0 };
     x64_alu_rm(e, X64_CMP, false, RAX, x64_rip(code_rw(&j->code, j->code.poll)));
     x64_mov_rr(e, false, RAX, RCX);
     x64_alu_ri(e, X64_AND, false, RAX, ((1 << JIT_INDIRECT_BITS) - 1) << 1);
@@ -183,7 +183,7 @@ static const uint8_t *flag_table(struct jit *j, struct x64 *e)
 
 int stubs_emit(struct jit *j)
 {
-    struct x64 e = {j->code.rw, j->code.rw + 4096, 0};
+    struct x64 e = { j->code.rw, j->code.rw + 4096, 0 };
 
     j->k_sign = constant(j, &e, (uint64_t)1 << 63);
     j->k_abs = constant(j, &e, ~((uint64_t)1 << 63));

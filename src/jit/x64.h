@@ -14,7 +14,14 @@
 enum x64_reg { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 };
 
 /* Instructions `op r/m, reg` and `op reg, r/m`: the second is the first + 2. */
-enum x64_alu { X64_ADD = 0x01, X64_OR = 0x09, X64_AND = 0x21, X64_SUB = 0x29, X64_XOR = 0x31, X64_CMP = 0x39 };
+enum x64_alu {
+    X64_ADD = 0x01,
+    X64_OR = 0x09,
+    X64_AND = 0x21,
+    X64_SUB = 0x29,
+    X64_XOR = 0x31,
+    X64_CMP = 0x39
+};
 
 /* Shifts by an immediate or cl: the /digit of C1 and D3. */
 enum x64_shift { X64_ROL = 0, X64_ROR = 1, X64_SHL = 4, X64_SHR = 5, X64_SAR = 7 };
@@ -73,14 +80,28 @@ enum x64_0f {
 
 /* Conditions, as the low nibble of jcc, setcc and cmovcc. */
 enum x64_cc {
-    X64_O, X64_NO, X64_B, X64_AE, X64_E, X64_NE, X64_BE, X64_A, X64_S, X64_NS, X64_P, X64_NP, X64_L, X64_GE, X64_LE,
+    X64_O,
+    X64_NO,
+    X64_B,
+    X64_AE,
+    X64_E,
+    X64_NE,
+    X64_BE,
+    X64_A,
+    X64_S,
+    X64_NS,
+    X64_P,
+    X64_NP,
+    X64_L,
+    X64_GE,
+    X64_LE,
     X64_G
 };
 
 struct x64 {
-    uint8_t *at;      /* where the next byte goes in the writable mapping */
+    uint8_t *at; /* where the next byte goes in the writable mapping */
     uint8_t *end;
-    size_t lost;      /* bytes that did not fit */
+    size_t lost; /* bytes that did not fit */
 };
 
 /* A memory operand: [base + index << scale + disp]; index < 0: none. base = X64_RIP: the byte at `rip`, in the same
@@ -95,17 +116,17 @@ struct x64_mem {
 
 static inline struct x64_mem x64_rip(const uint8_t *at)
 {
-    return (struct x64_mem){X64_RIP, -1, 0, 0, at};
+    return (struct x64_mem){ X64_RIP, -1, 0, 0, at };
 }
 
 static inline struct x64_mem x64_at(int base, int32_t disp)
 {
-    return (struct x64_mem){base, -1, 0, disp, NULL};
+    return (struct x64_mem){ base, -1, 0, disp, NULL };
 }
 
 static inline struct x64_mem x64_at2(int base, int index, int scale, int32_t disp)
 {
-    return (struct x64_mem){base, index, scale, disp, NULL};
+    return (struct x64_mem){ base, index, scale, disp, NULL };
 }
 
 static inline bool x64_full(const struct x64 *e)
@@ -125,9 +146,9 @@ void x64_alu_mi(struct x64 *e, enum x64_alu op, bool w, struct x64_mem m, int32_
 void x64_test_rr(struct x64 *e, bool w, int a, int b);
 void x64_test_ri(struct x64 *e, int a, uint32_t imm); /* 32-bit */
 void x64_mov_rr(struct x64 *e, bool w, int dst, int src);
-void x64_mov_ri(struct x64 *e, int dst, uint64_t v);  /* the shortest form */
+void x64_mov_ri(struct x64 *e, int dst, uint64_t v); /* the shortest form */
 void x64_mov_rm(struct x64 *e, bool w, int dst, struct x64_mem m);
-void x64_mov_mr(struct x64 *e, unsigned bits, struct x64_mem m, int src);  /* 8, 16, 32, 64 */
+void x64_mov_mr(struct x64 *e, unsigned bits, struct x64_mem m, int src);     /* 8, 16, 32, 64 */
 void x64_mov_mi(struct x64 *e, unsigned bits, struct x64_mem m, int32_t imm); /* sign-extended for 64 */
 void x64_movsxd_rr(struct x64 *e, int dst, int src);
 void x64_movsxd_rm(struct x64 *e, int dst, struct x64_mem m);
@@ -145,7 +166,8 @@ void x64_0f_rr(struct x64 *e, enum x64_0f op, bool w, int reg, int rm);
 void x64_0f_rm(struct x64 *e, enum x64_0f op, bool w, int reg, struct x64_mem m);
 void x64_setcc(struct x64 *e, enum x64_cc cc, int reg);
 void x64_cmov(struct x64 *e, enum x64_cc cc, bool w, int dst, int src);
-void x64_vfma(struct x64 *e, unsigned opcode, bool dbl, int dst, int b, int c); /* VEX.DDS.LIG.66.0F38 opcode */
+void x64_vfma(struct x64 *e, unsigned opcode, bool dbl, int dst, int b,
+              int c); /* VEX.DDS.LIG.66.0F38 opcode */
 
 void x64_vfma_m(struct x64 *e, unsigned opcode, bool dbl, int dst, int b, struct x64_mem c);
 
