@@ -361,11 +361,23 @@ static int64_t exec_guest(struct task *t, struct exec *x, gva_t argv, gva_t envp
     return -EJUSTRETURN;
 }
 
+/* AT_EXECFN: the path as the guest gave it, or how a script finds itself through a descriptor (alloc_bprm). */
+static char *name_of(struct task *t, int dirfd, gva_t path)
+{
+    char given[PATH_MAX], name[PATH_MAX + 32];
+
+    if (copy_str(t->mem, given, path, sizeof given) < 0)
+        return NULL;
+    if (dirfd == AT_FDCWD || given[0] == '/')
+        return strdup(given);
+    snprintf(name, sizeof name, given[0] ? "/dev/fd/%d/%s" : "/dev/fd/%d", dirfd, given);
+    return strdup(name);
+}
+
 static int64_t exec_path(struct task *t, int dirfd, gva_t path, gva_t argv, gva_t envp, int flags)
 {
     struct exec x = { .fd = -1 };
     struct path p;
-    char fdname[PATH_MAX + 32];
     int r = path_in(t, dirfd, path, &p);
 
     if (r < 0)
@@ -375,13 +387,7 @@ static int64_t exec_path(struct task *t, int dirfd, gva_t path, gva_t argv, gva_
     r = exec_open(p.dirfd, p.name, flags, &x.fd);
     if (r < 0)
         return r;
-    if (dirfd == AT_FDCWD || p.name[0] == '/') /* fs/exec.c alloc_bprm: how a script is told its own name */
-        snprintf(fdname, sizeof fdname, "%s", p.name);
-    else
-        snprintf(fdname, sizeof fdname, p.name[0] ? "/dev/fd/%d/%s" : "/dev/fd/%d", dirfd, p.name);
-    if (p.virt == PROC_EXE)
-        copy_str(t->mem, fdname, path, sizeof fdname);
-    x.execfn = strdup(fdname);
+    x.execfn = name_of(t, dirfd, path);
     if (!x.execfn) {
         exec_free(&x);
         return -ENOMEM;
