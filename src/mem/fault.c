@@ -14,6 +14,9 @@
 #include "base/util.h"
 #include "mem/access.h"
 
+/* x86 exception numbers, as the context of a signal carries them (arch/x86/include/asm/trapnr.h). */
+enum { TRAP_GP = 13, TRAP_PF = 14, TRAP_AC = 17 };
+
 #define FAULT_STACK_BYTES ((size_t)64 << 10) /* the host's frame with AVX-512 and AMX state is about 11 KiB */
 #define EFLAGS_CF 1
 
@@ -71,19 +74,35 @@ static void fault_recover(int sig, const siginfo_t *info, ucontext_t *uc)
     }
 }
 
+/*
+ * True for a fault of this thread, false for a signal that somebody sent. A positive code alone does not tell:
+ * a process may queue any code to itself (rt_sigqueueinfo), and the end of a child comes as CLD_EXITED in
+ * whatever signal clone asked for. But a page fault leaves its address in the thread's CR2 too, which no sender
+ * can set or know; other exceptions do not happen, so their number is not there from an earlier one.
+ */
+static bool fault_is_ours(const siginfo_t *info, const ucontext_t *uc)
+{
+    const greg_t *reg = uc->uc_mcontext.gregs;
+
+    if (info->si_code <= 0)
+        return false;
+    if (reg[REG_TRAPNO] == TRAP_PF)
+        return (uint64_t)reg[REG_CR2] == (uint64_t)(uintptr_t)info->si_addr;
+    return reg[REG_TRAPNO] == TRAP_GP || reg[REG_TRAPNO] == TRAP_AC;
+}
+
 static void fault_handler(int sig, siginfo_t *info, void *ucontext)
 {
     fault_next_fn next = atomic_load(&fault_next);
     int saved = errno;
 
-    /* Positive codes come from the kernel: SEGV_*, BUS_*, and SI_KERNEL for a non-canonical address. */
-    if (info->si_code > 0) {
+    if (fault_is_ours(info, ucontext)) {
         fault_recover(sig, info, ucontext);
     } else if (next) {
         next(sig, info, ucontext);
         errno = saved;
     } else {
-        /* Sent by kill and wanted by nobody: the default action, once this handler's mask is gone. */
+        /* Sent and wanted by nobody: the default action, once this handler's mask is gone. */
         signal(sig, SIG_DFL);
         raise(sig);
     }

@@ -1,7 +1,8 @@
 /*
  * Recovery from host faults. One process-wide handler for SIGSEGV and SIGBUS: a fault at an instruction of
- * the access table (access.h), or in an engine's code, is recovered; a signal sent by kill goes to the next handler in line; every
- * other fault is a bug of ours and ends the process with a line on standard error and status 125.
+ * the access table (access.h), or in an engine's code, is recovered; a signal that somebody sent goes to the
+ * next handler in line, whatever its siginfo claims; every other fault is a bug of ours and ends the process
+ * with a line on standard error and status 125.
  */
 #ifndef NOAHV_MEM_FAULT_H
 #define NOAHV_MEM_FAULT_H
