@@ -24,13 +24,13 @@ struct print {
     struct buf *b;
     struct gmem *mem;
     const struct sysent *e;
-    const uint64_t *a;                /* the arguments narrowed to their C types, signs extended */
-    int i;                            /* the one being printed */
-    bool after;                       /* the call has returned `ret` */
+    const uint64_t *a; /* the arguments narrowed to their C types, signs extended */
+    int i;             /* the one being printed */
+    bool after;        /* the call has returned `ret` */
     int64_t ret;
-    uint64_t before[SYS_ARGS_MAX];    /* what an argument pointed to before the call, of those it changes */
-    struct timespec timeout;          /* the same of a timeout */
-    int printed;                      /* arguments done */
+    uint64_t before[SYS_ARGS_MAX]; /* what an argument pointed to before the call, of those it changes */
+    struct timespec timeout;       /* the same of a timeout */
+    int printed;                   /* arguments done */
 };
 
 /*
@@ -44,16 +44,19 @@ typedef bool (*print_fn)(struct print *p, uint64_t v);
 #undef KIND
 
 /* A table of flags.def. */
-struct print_names {
-    const struct print_name {
-        const char *name;
-        uint64_t value;
-    } *at;
-    uint16_t count;
-    const char *unknown;              /* comment on a value without a name */
+struct print_name {
+    const char *name;
+    uint64_t value;
 };
 
-#define BITS(table, unknown) bool print_##table(struct print *p, uint64_t v); \
+struct print_names {
+    const struct print_name *at;
+    uint16_t count;
+    const char *unknown; /* comment on a value without a name */
+};
+
+#define BITS(table, unknown)                         \
+    bool print_##table(struct print *p, uint64_t v); \
     extern const struct print_names names_##table;
 #define ENUM(table, unknown) BITS(table, unknown)
 #define NAME(name)
@@ -111,14 +114,14 @@ uint64_t print_known_bits(struct print *p, const struct print_names *n, uint64_t
 const char *print_find(const struct print_names *n, uint64_t v);
 
 /* print_flags.c */
-void print_term_output(struct print *p, uint32_t oflag);  /* NL0|CR0|...|OPOST */
-void print_term_rate(struct print *p, uint32_t cflag);     /* B38400|CS8|CREAD */
-void print_mode_type(struct print *p, uint32_t mode);   /* S_IFREG|0644 */
+void print_term_output(struct print *p, uint32_t oflag); /* NL0|CR0|...|OPOST */
+void print_term_rate(struct print *p, uint32_t cflag);   /* B38400|CS8|CREAD */
+void print_mode_type(struct print *p, uint32_t mode);    /* S_IFREG|0644 */
 void print_device(struct print *p, uint32_t major_nr, uint32_t minor_nr);
-bool print_open_flags(struct print *p, uint64_t v);     /* access mode included */
+bool print_open_flags(struct print *p, uint64_t v); /* access mode included */
 
 /* print_sig.c */
-void print_sigmask(struct print *p, uint64_t mask);     /* [INT CHLD] */
+void print_sigmask(struct print *p, uint64_t mask); /* [INT CHLD] */
 void print_siginfo_fields(struct print *p, const siginfo_t *info);
 
 /* print_time.c */

@@ -264,7 +264,10 @@ bool print_omqattr(struct print *p, uint64_t v)
 bool print_hwprobe(struct print *p, uint64_t v)
 {
     uint64_t count = p->a[p->i + 1];
-    struct { int64_t key; uint64_t value; } pair;
+    struct {
+        int64_t key;
+        uint64_t value;
+    } pair;
 
     if (!p->after)
         return false;

@@ -24,7 +24,9 @@
  */
 void print_iovecs(struct print *p, uint64_t addr, uint64_t count, bool data, uint64_t limit)
 {
-    struct { uint64_t base, len; } iov;
+    struct {
+        uint64_t base, len;
+    } iov;
 
     if (!count || !addr) {
         buf_puts(p->b, addr ? "[]" : "NULL");
@@ -144,8 +146,9 @@ bool print_statfs(struct print *p, uint64_t v)
     print_enum(p, &names_fs_types, (uint64_t)s.f_type);
     print_text(p, ", f_bsize=%ld, f_blocks=%lu, f_bfree=%lu, f_bavail=%lu, f_files=%lu, f_ffree=%lu, ",
                (long)s.f_bsize, s.f_blocks, s.f_bfree, s.f_bavail, s.f_files, s.f_ffree);
-    print_text(p, "f_fsid={val=[%#x, %#x]}, f_namelen=%ld, f_frsize=%ld, f_flags=",
-               (unsigned)s.f_fsid.__val[0], (unsigned)s.f_fsid.__val[1], (long)s.f_namelen, (long)s.f_frsize);
+    print_text(p,
+               "f_fsid={val=[%#x, %#x]}, f_namelen=%ld, f_frsize=%ld, f_flags=", (unsigned)s.f_fsid.__val[0],
+               (unsigned)s.f_fsid.__val[1], (long)s.f_namelen, (long)s.f_frsize);
     print_bits(p, &names_statfs_flags, (uint64_t)s.f_flags);
     buf_putc(p->b, '}');
     return true;
@@ -225,7 +228,7 @@ bool print_pollfds(struct print *p, uint64_t v)
 bool print_fdset(struct print *p, uint64_t v)
 {
     uint64_t nfds = MIN(p->a[0], FDS_MAX);
-    uint64_t set[FDS_MAX / 64] = {0};
+    uint64_t set[FDS_MAX / 64] = { 0 };
     bool first = true;
 
     if ((int64_t)p->a[0] < 0)

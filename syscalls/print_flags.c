@@ -47,7 +47,9 @@
 #define VALUE(name, value) { #name, (uint64_t)(value) },
 #define BITS(table, unknown) static const struct print_name at_##table[] = {
 #define ENUM(table, unknown) BITS(table, unknown)
+/* clang-format off */
 #define END(table) };
+/* clang-format on */
 #include "syscalls/flags.def"
 #undef NAME
 #undef VALUE
@@ -63,21 +65,21 @@ static uint64_t unsigned_arg(const struct print *p, uint64_t v)
 
 #define NAME(name)
 #define VALUE(name, value)
-#define TABLE(table, unknown_)                                                                     \
+#define TABLE(table, unknown_) \
     const struct print_names names_##table = { at_##table, ARRAY_SIZE(at_##table), unknown_ };
-#define BITS(table, unknown)                                                                       \
-    TABLE(table, unknown)                                                                          \
-    bool print_##table(struct print *p, uint64_t v)                                                \
-    {                                                                                              \
-        print_bits(p, &names_##table, unsigned_arg(p, v));                                         \
-        return true;                                                                               \
+#define BITS(table, unknown)                               \
+    TABLE(table, unknown)                                  \
+    bool print_##table(struct print *p, uint64_t v)        \
+    {                                                      \
+        print_bits(p, &names_##table, unsigned_arg(p, v)); \
+        return true;                                       \
     }
-#define ENUM(table, unknown)                                                                       \
-    TABLE(table, unknown)                                                                          \
-    bool print_##table(struct print *p, uint64_t v)                                                \
-    {                                                                                              \
-        print_enum(p, &names_##table, print_find(&names_##table, v) ? v : unsigned_arg(p, v));     \
-        return true;                                                                               \
+#define ENUM(table, unknown)                                                                   \
+    TABLE(table, unknown)                                                                      \
+    bool print_##table(struct print *p, uint64_t v)                                            \
+    {                                                                                          \
+        print_enum(p, &names_##table, print_find(&names_##table, v) ? v : unsigned_arg(p, v)); \
+        return true;                                                                           \
     }
 #define END(table)
 #include "syscalls/flags.def"
@@ -223,8 +225,11 @@ bool print_iocmd(struct print *p, uint64_t v)
 /* The delays of ancient terminals are numbers within the flags. */
 void print_term_output(struct print *p, uint32_t oflag)
 {
-    static const struct { const char *name; uint32_t mask, shift; } delays[] = {
-        { "NL", NLDLY, 8 }, { "CR", CRDLY, 9 }, { "TAB", TABDLY, 11 },
+    static const struct {
+        const char *name;
+        uint32_t mask, shift;
+    } delays[] = {
+        { "NL", NLDLY, 8 },  { "CR", CRDLY, 9 },  { "TAB", TABDLY, 11 },
         { "BS", BSDLY, 13 }, { "VT", VTDLY, 14 }, { "FF", FFDLY, 15 },
     };
     bool first = false;
@@ -242,10 +247,12 @@ void print_term_output(struct print *p, uint32_t oflag)
 /* Speed and character size are numbers within the flags. */
 void print_term_rate(struct print *p, uint32_t cflag)
 {
-    static const char *const rates[] = { "B0", "B50", "B75", "B110", "B134", "B150", "B200", "B300", "B600",
-                                         "B1200", "B1800", "B2400", "B4800", "B9600", "B19200", "B38400" };
-    static const char *const fast[] = { "BOTHER", "B57600", "B115200", "B230400", "B460800", "B500000",
-                                        "B576000", "B921600", "B1000000", "B1152000", "B1500000", "B2000000",
+    static const char *const rates[] = { "B0",    "B50",   "B75",    "B110",  "B134",  "B150",
+                                         "B200",  "B300",  "B600",   "B1200", "B1800", "B2400",
+                                         "B4800", "B9600", "B19200", "B38400" };
+    static const char *const fast[] = { "BOTHER",   "B57600",   "B115200",  "B230400",
+                                        "B460800",  "B500000",  "B576000",  "B921600",
+                                        "B1000000", "B1152000", "B1500000", "B2000000",
                                         "B2500000", "B3000000", "B3500000", "B4000000" };
     bool first = false;
     uint64_t rest;
@@ -381,8 +388,8 @@ bool print_tfdset(struct print *p, uint64_t v)
 bool print_keyid(struct print *p, uint64_t v)
 {
     static const char *const special[] = {
-        "KEY_SPEC_THREAD_KEYRING", "KEY_SPEC_PROCESS_KEYRING", "KEY_SPEC_SESSION_KEYRING",
-        "KEY_SPEC_USER_KEYRING", "KEY_SPEC_USER_SESSION_KEYRING", "KEY_SPEC_GROUP_KEYRING",
+        "KEY_SPEC_THREAD_KEYRING",  "KEY_SPEC_PROCESS_KEYRING",      "KEY_SPEC_SESSION_KEYRING",
+        "KEY_SPEC_USER_KEYRING",    "KEY_SPEC_USER_SESSION_KEYRING", "KEY_SPEC_GROUP_KEYRING",
         "KEY_SPEC_REQKEY_AUTH_KEY", "KEY_SPEC_REQUESTOR_KEYRING",
     };
     uint64_t i = ~v;

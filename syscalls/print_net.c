@@ -238,7 +238,10 @@ bool print_omsghdr(struct print *p, uint64_t v)
 /* `count` messages, each followed by how many bytes it transferred. */
 static void print_messages(struct print *p, uint64_t v, uint64_t count, bool out)
 {
-    struct { struct message m; uint32_t len, pad; } mm;
+    struct {
+        struct message m;
+        uint32_t len, pad;
+    } mm;
 
     buf_putc(p->b, '[');
     for (uint64_t i = 0; i < count; i++) {

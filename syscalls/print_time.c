@@ -75,7 +75,7 @@ bool print_timeout(struct print *p, uint64_t v)
 static void print_date(struct print *p, int64_t sec)
 {
     int64_t days = sec / 86400 - (sec % 86400 < 0), left = sec - days * 86400;
-    int64_t since = days + 719468;                                 /* 0000-03-01 */
+    int64_t since = days + 719468; /* 0000-03-01 */
     int64_t era = since / 146097 - (since % 146097 < 0), doe = since - era * 146097;
     int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
     int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;

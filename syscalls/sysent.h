@@ -13,14 +13,14 @@ struct task;
 
 /* How an argument crosses to the host when a row is passed through. */
 enum marshal {
-    M_VAL,    /* as it is */
-    M_FD,     /* a descriptor: noahv's own give -EBADF */
-    M_DIRFD,  /* the same, of the path that follows */
-    M_PATH,   /* copied, resolved (path.c), the preceding DIRFD replaced if need be; NULL stays NULL */
-    M_STR,    /* a string, copied; NULL stays NULL */
-    M_BUF,    /* guest memory; its length is the next argument */
-    M_PTR,    /* guest memory of fixed (or, in < 2 GiB, kernel-known) size; NULL stays NULL */
-    M_OWN     /* needs a handler of our own: nested pointers, addresses that mean memory */
+    M_VAL,   /* as it is */
+    M_FD,    /* a descriptor: noahv's own give -EBADF */
+    M_DIRFD, /* the same, of the path that follows */
+    M_PATH,  /* copied, resolved (path.c), the preceding DIRFD replaced if need be; NULL stays NULL */
+    M_STR,   /* a string, copied; NULL stays NULL */
+    M_BUF,   /* guest memory; its length is the next argument */
+    M_PTR,   /* guest memory of fixed (or, in < 2 GiB, kernel-known) size; NULL stays NULL */
+    M_OWN    /* needs a handler of our own: nested pointers, addresses that mean memory */
 };
 
 /* kinds.def: KIND(name, C type, marshal, size in bytes or 0, printer) */
@@ -37,26 +37,26 @@ enum kind {
 #undef KIND
 
 enum sys_class {
-    CLASS_FILE,    /* names a path */
-    CLASS_DESC,    /* works on descriptors */
+    CLASS_FILE, /* names a path */
+    CLASS_DESC, /* works on descriptors */
     CLASS_MEMORY,
     CLASS_PROCESS,
     CLASS_SIGNAL,
     CLASS_IPC,
     CLASS_NET,
     CLASS_TIME,
-    CLASS_CRED,    /* users, groups, capabilities */
-    CLASS_INFO,    /* reads facts, changes nothing */
-    CLASS_ADMIN,   /* changes the machine */
+    CLASS_CRED,  /* users, groups, capabilities */
+    CLASS_INFO,  /* reads facts, changes nothing */
+    CLASS_ADMIN, /* changes the machine */
     NR_CLASSES
 };
 
 /* Who answers a call. */
 enum sys_how {
-    HOW_PASS,      /* generic: arguments marshalled by kind, one host call of the same name */
-    HOW_SAME,      /* the same; the host number is the guest's (all calls from 424 on) */
-    HOW_OWN,       /* sys_<name>() */
-    HOW_NONE       /* -ENOSYS and a note */
+    HOW_PASS, /* generic: arguments marshalled by kind, one host call of the same name */
+    HOW_SAME, /* the same; the host number is the guest's (all calls from 424 on) */
+    HOW_OWN,  /* sys_<name>() */
+    HOW_NONE  /* -ENOSYS and a note */
 };
 
 enum sys_level { LEVEL_FULL, LEVEL_PARTIAL, LEVEL_NONE };
@@ -65,12 +65,12 @@ enum sys_level { LEVEL_FULL, LEVEL_PARTIAL, LEVEL_NONE };
 enum sys_ret { RET_INT, RET_FD, RET_SIZE, RET_ADDR, RET_OCTAL, RET_HEX, RET_NONE };
 
 #define SYS_ARGS_MAX 6
-#define NR_SYS 473         /* highest riscv64 number + 1 (kernel 7.3) */
+#define NR_SYS 473 /* highest riscv64 number + 1 (kernel 7.3) */
 
 struct sysent {
-    const char *name;      /* NULL: no such number */
+    const char *name;                                    /* NULL: no such number */
     int64_t (*thunk)(struct task *t, const uint64_t *a); /* HOW_OWN */
-    uint16_t host_nr;      /* HOW_PASS, HOW_SAME */
+    uint16_t host_nr;                                    /* HOW_PASS, HOW_SAME */
     uint8_t class, how, level, ret, nargs;
     uint8_t kind[SYS_ARGS_MAX];
     const char *arg[SYS_ARGS_MAX];
@@ -103,17 +103,16 @@ const char *sys_level_name(enum sys_level l);
 
 #define SYS0(nr, name, class, how, level, ret) SYSPROTO_##how(name)
 #define SYS1(nr, name, class, how, level, ret, k0, a0) SYSPROTO_##how(name, , kind_##k0 a0)
-#define SYS2(nr, name, class, how, level, ret, k0, a0, k1, a1)                                     \
+#define SYS2(nr, name, class, how, level, ret, k0, a0, k1, a1) \
     SYSPROTO_##how(name, , kind_##k0 a0, kind_##k1 a1)
-#define SYS3(nr, name, class, how, level, ret, k0, a0, k1, a1, k2, a2)                             \
+#define SYS3(nr, name, class, how, level, ret, k0, a0, k1, a1, k2, a2) \
     SYSPROTO_##how(name, , kind_##k0 a0, kind_##k1 a1, kind_##k2 a2)
-#define SYS4(nr, name, class, how, level, ret, k0, a0, k1, a1, k2, a2, k3, a3)                     \
+#define SYS4(nr, name, class, how, level, ret, k0, a0, k1, a1, k2, a2, k3, a3) \
     SYSPROTO_##how(name, , kind_##k0 a0, kind_##k1 a1, kind_##k2 a2, kind_##k3 a3)
-#define SYS5(nr, name, class, how, level, ret, k0, a0, k1, a1, k2, a2, k3, a3, k4, a4)             \
+#define SYS5(nr, name, class, how, level, ret, k0, a0, k1, a1, k2, a2, k3, a3, k4, a4) \
     SYSPROTO_##how(name, , kind_##k0 a0, kind_##k1 a1, kind_##k2 a2, kind_##k3 a3, kind_##k4 a4)
-#define SYS6(nr, name, class, how, level, ret, k0, a0, k1, a1, k2, a2, k3, a3, k4, a4, k5, a5)     \
-    SYSPROTO_##how(name, , kind_##k0 a0, kind_##k1 a1, kind_##k2 a2, kind_##k3 a3, kind_##k4 a4,   \
-                   kind_##k5 a5)
+#define SYS6(nr, name, class, how, level, ret, k0, a0, k1, a1, k2, a2, k3, a3, k4, a4, k5, a5) \
+    SYSPROTO_##how(name, , kind_##k0 a0, kind_##k1 a1, kind_##k2 a2, kind_##k3 a3, kind_##k4 a4, kind_##k5 a5)
 #include "syscalls/table.def"
 #undef SYS0
 #undef SYS1

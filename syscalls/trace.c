@@ -27,17 +27,17 @@
 #define LINE_MAX_BYTES 16384
 
 struct trace {
-    int fd;                           /* one of noahv's own, and may move */
+    int fd; /* one of noahv's own, and may move */
     bool follow;
-    pid_t only;                       /* the one process that is traced, when not following */
-    bool unknown;                     /* numbers that no call has are shown */
-    uint64_t shown[NR_SYS / 64 + 1];  /* a bit per call */
+    pid_t only;                      /* the one process that is traced, when not following */
+    bool unknown;                    /* numbers that no call has are shown */
+    uint64_t shown[NR_SYS / 64 + 1]; /* a bit per call */
 };
 
 /* The call in progress of this thread. */
 static _Thread_local struct line {
-    pid_t tid;                        /* whose it is: a child made with CLONE_VM alone shares this memory */
-    pid_t newborn;                    /* a task about to return from a call that its parent has made */
+    pid_t tid;     /* whose it is: a child made with CLONE_VM alone shares this memory */
+    pid_t newborn; /* a task about to return from a call that its parent has made */
     bool open;
     struct print print;
     uint64_t args[SYS_ARGS_MAX];
@@ -61,8 +61,13 @@ static bool has_kind(const struct sysent *e, enum marshal m1, enum marshal m2)
 /* strace's classes are by argument for files and descriptors, by purpose for the rest. */
 static bool in_class(const struct sysent *e, const char *word, size_t n)
 {
-    static const struct { const char *word; enum sys_class class; } also[] = {
-        { "net", CLASS_NET }, { "time", CLASS_TIME }, { "cred", CLASS_CRED },
+    static const struct {
+        const char *word;
+        enum sys_class class;
+    } also[] = {
+        { "net", CLASS_NET },
+        { "time", CLASS_TIME },
+        { "cred", CLASS_CRED },
     };
     const char *name = sys_class_name(e->class);
 

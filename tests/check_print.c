@@ -15,7 +15,7 @@
 #include "syscalls/linux.h"
 #include "syscalls/trace.h"
 
-#define DATA ((uint64_t)0x20000)       /* two pages, a hole behind them */
+#define DATA ((uint64_t)0x20000) /* two pages, a hole behind them */
 #define END (DATA + 2 * PAGE_BYTES)
 #define NOWHERE ((uint64_t)0x666000)
 
@@ -23,7 +23,7 @@ static struct gmem mem;
 static struct process proc;
 static struct hart hart;
 static struct task task;
-static int out;                        /* what the trace is written to */
+static int out; /* what the trace is written to */
 static char text[1 << 16];
 
 static void open_filtered(bool follow, const char *filter)
@@ -41,7 +41,7 @@ static void setup(void)
     ck_assert_int_eq(gmem_map(&mem, DATA, END - DATA, GMEM_R | GMEM_W, 0, GMEM_PLAIN, -1, 0), 0);
     proc.mem = &mem;
     hart.mem = &mem;
-    task = (struct task){.proc = &proc, .hart = &hart, .mem = &mem, .tid = 77};
+    task = (struct task){ .proc = &proc, .hart = &hart, .mem = &mem, .tid = 77 };
     open_filtered(false, NULL);
 }
 
@@ -104,9 +104,8 @@ static const char *written(void)
 }
 
 /* One call from beginning to end; missing arguments are 0. */
-#define CALL_(name, result, a, b, c, d, e, f, ...)                                                 \
-    (enter(name, (uint64_t)(a), (uint64_t)(b), (uint64_t)(c), (uint64_t)(d), (uint64_t)(e),        \
-           (uint64_t)(f)),                                                                         \
+#define CALL_(name, result, a, b, c, d, e, f, ...)                                                          \
+    (enter(name, (uint64_t)(a), (uint64_t)(b), (uint64_t)(c), (uint64_t)(d), (uint64_t)(e), (uint64_t)(f)), \
      leave(name, result), written())
 #define CALL(name, result, ...) CALL_(name, result, __VA_ARGS__, 0, 0, 0, 0, 0, 0)
 #define EXPECT(line, ...) ck_assert_str_eq(CALL(__VA_ARGS__), line "\n")
@@ -171,16 +170,16 @@ START_TEST(outputs_print_after_the_call)
     EXPECT("read(3, 0x20000, 10)                    = -1 EAGAIN (Resource temporarily unavailable)", "read",
            -EAGAIN, 3, DATA, 10);
     enter("pipe2", DATA, O_CLOEXEC, 0, 0, 0, 0);
-    put(DATA, (int[]){4, 5}, 8);
+    put(DATA, (int[]){ 4, 5 }, 8);
     leave("pipe2", 0);
     ck_assert_str_eq(written(), "pipe2([4, 5], O_CLOEXEC)                = 0\n");
     put_str(DATA, "/root");
     EXPECT("getcwd(\"/root\", 4096)                   = 6", "getcwd", 6, DATA, 4096);
     put(DATA, "\x12\x34\xab", 3);
     EXPECT("getrandom(\"\\x12\\x34\\xab\", 3, GRND_NONBLOCK) = 3", "getrandom", 3, DATA, 3, 1);
-    put(DATA, (int[]){0}, 4);
+    put(DATA, (int[]){ 0 }, 4);
     EXPECT("wait4(-1, [{WIFEXITED(s) && WEXITSTATUS(s) == 0}], 0, NULL) = 9", "wait4", 9, -1, DATA);
-    put(DATA, (int[]){9}, 4);
+    put(DATA, (int[]){ 9 }, 4);
     EXPECT("wait4(5, [{WIFSIGNALED(s) && WTERMSIG(s) == SIGKILL}], WNOHANG, NULL) = 5", "wait4", 5, 5, DATA,
            1);
     EXPECT("wait4(5, 0x20000, WNOHANG, NULL)        = 0", "wait4", 0, 5, DATA, 1);
@@ -189,17 +188,17 @@ END_TEST
 
 START_TEST(lengths_before_and_after)
 {
-    uint8_t un[] = {1, 0, '/', 't', 'm', 'p', '/', 'x', 0};
+    uint8_t un[] = { 1, 0, '/', 't', 'm', 'p', '/', 'x', 0 };
 
-    put(DATA, (uint32_t[]){110}, 4);
+    put(DATA, (uint32_t[]){ 110 }, 4);
     enter("accept", 3, DATA + 64, DATA, 0, 0, 0);
     put(DATA + 64, un, sizeof un);
-    put(DATA, (uint32_t[]){sizeof un}, 4);
+    put(DATA, (uint32_t[]){ sizeof un }, 4);
     leave("accept", 4);
     ck_assert_str_eq(written(), "accept(3, {sa_family=AF_UNIX, sun_path=\"/tmp/x\"}, [110 => 9]) = 4\n");
-    put(DATA, (uint64_t[]){5}, 8);
+    put(DATA, (uint64_t[]){ 5 }, 8);
     enter("sendfile", 4, 3, DATA, 10, 0, 0);
-    put(DATA, (uint64_t[]){15}, 8);
+    put(DATA, (uint64_t[]){ 15 }, 8);
     leave("sendfile", 10);
     ck_assert_str_eq(written(), "sendfile(4, 3, [5] => [15], 10)         = 10\n");
 }
@@ -233,19 +232,21 @@ START_TEST(flags)
     EXPECT("socket(0x63 /* AF_??? */, SOCK_DGRAM, 0) = -1 EINVAL (Invalid argument)", "socket", -EINVAL, 99,
            2);
     EXPECT("clone(child_stack=NULL, flags=CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|SIGCHLD, "
-           "child_tidptr=0x20000) = 9", "clone", 9, 0x1200011, 0, 0, 0, DATA);
+           "child_tidptr=0x20000) = 9",
+           "clone", 9, 0x1200011, 0, 0, 0, DATA);
     EXPECT("futex(0x20000, FUTEX_WAIT_PRIVATE, 3, NULL) = 0", "futex", 0, DATA, 128, 3, 0);
     EXPECT("futex(0x20000, FUTEX_WAKE, 1)           = 1", "futex", 1, DATA, 1, 1, 0x1234);
     EXPECT("ioctl(1, _IOC(_IOC_READ|_IOC_WRITE, 0xbe, 0xef, 0x1ead), 0) = -1 ENOTTY "
-           "(Inappropriate ioctl for device)", "ioctl", -ENOTTY, 1, 0xdeadbeef, 0);
+           "(Inappropriate ioctl for device)",
+           "ioctl", -ENOTTY, 1, 0xdeadbeef, 0);
 }
 END_TEST
 
 START_TEST(structs_of_files)
 {
-    struct rv_stat st = {.mode = 0100644, .size = 1234};
-    struct rv_epoll_event ev = {.events = 1, .data = 0x100000005};
-    struct flock lock = {.l_type = F_WRLCK, .l_start = 1, .l_len = 2};
+    struct rv_stat st = { .mode = 0100644, .size = 1234 };
+    struct rv_epoll_event ev = { .events = 1, .data = 0x100000005 };
+    struct flock lock = { .l_type = F_WRLCK, .l_start = 1, .l_len = 2 };
 
     put(DATA, &st, sizeof st);
     EXPECT("fstat(3, {st_mode=S_IFREG|0644, st_size=1234, ...}) = 0", "fstat", 0, 3, DATA);
@@ -262,7 +263,7 @@ START_TEST(structs_of_files)
     EXPECT("fcntl(3, F_SETLK, {l_type=F_WRLCK, l_whence=SEEK_SET, l_start=1, l_len=2}) = 0", "fcntl", 0, 3,
            F_SETLK, DATA);
     put_str(DATA + 64, "abcdef");
-    put(DATA, (uint64_t[]){DATA + 64, 3, DATA + 67, 3}, 32);
+    put(DATA, (uint64_t[]){ DATA + 64, 3, DATA + 67, 3 }, 32);
     EXPECT("writev(1, [{iov_base=\"abc\", iov_len=3}, {iov_base=\"def\", iov_len=3}], 2) = 6", "writev", 6, 1,
            DATA, 2);
     EXPECT("readv(1, [{iov_base=\"abc\", iov_len=3}, {iov_base=\"d\", iov_len=3}], 2) = 4", "readv", 4, 1,
@@ -272,73 +273,77 @@ END_TEST
 
 START_TEST(structs_of_processes)
 {
-    struct rv_sigaction act = {.handler = 0x10000, .flags = SA_RESTART, .mask = 0x3};
+    struct rv_sigaction act = { .handler = 0x10000, .flags = SA_RESTART, .mask = 0x3 };
 
     put(DATA, &act, sizeof act);
     EXPECT("rt_sigaction(SIGINT, {sa_handler=0x10000, sa_mask=[HUP INT], sa_flags=SA_RESTART}, NULL, 8) = 0",
            "rt_sigaction", 0, 2, DATA, 0, 8);
-    put(DATA, (uint64_t[]){0x180000000, ~(uint64_t)0, 0x8000000000000001}, 24);
+    put(DATA, (uint64_t[]){ 0x180000000, ~(uint64_t)0, 0x8000000000000001 }, 24);
     EXPECT("rt_sigprocmask(SIG_BLOCK, [RTMIN RT_1], ~[], 8) = 0", "rt_sigprocmask", 0, 0, DATA, DATA + 8, 8);
     EXPECT("rt_sigprocmask(SIG_SETMASK, [HUP RT_32], NULL, 8) = 0", "rt_sigprocmask", 0, 2, DATA + 16, 0, 8);
-    put(DATA, (uint64_t[]){8 << 20, UINT64_MAX}, 16);
+    put(DATA, (uint64_t[]){ 8 << 20, UINT64_MAX }, 16);
     EXPECT("prlimit64(0, RLIMIT_STACK, NULL, {rlim_cur=8192*1024, rlim_max=RLIM64_INFINITY}) = 0",
            "prlimit64", 0, 0, 3, 0, DATA);
-    put(DATA, (uint64_t[]){1, 500}, 16);
+    put(DATA, (uint64_t[]){ 1, 500 }, 16);
     EXPECT("nanosleep({tv_sec=1, tv_nsec=500}, 0x20010) = 0", "nanosleep", 0, DATA, DATA + 16);
     EXPECT("nanosleep({tv_sec=1, tv_nsec=500}, {tv_sec=1, tv_nsec=500}) = -1 EINTR (Interrupted system call)",
            "nanosleep", -EINTR, DATA, DATA);
-    put(DATA, (uint64_t[]){1700000000, 5, 0, 0x3ffffffe}, 32); /* UTIME_OMIT */
+    put(DATA, (uint64_t[]){ 1700000000, 5, 0, 0x3ffffffe }, 32); /* UTIME_OMIT */
     EXPECT("utimensat(3, NULL, [{tv_sec=1700000000, tv_nsec=5} /* 2023-11-14T22:13:20.000000005+0000 */, "
-           "UTIME_OMIT], 0) = 0", "utimensat", 0, 3, 0, DATA, 0);
+           "UTIME_OMIT], 0) = 0",
+           "utimensat", 0, 3, 0, DATA, 0);
     put_str(DATA + 64, "/bin/x");
     put_str(DATA + 80, "a b");
-    put(DATA, (uint64_t[]){DATA + 64, DATA + 80, 0}, 24);
+    put(DATA, (uint64_t[]){ DATA + 64, DATA + 80, 0 }, 24);
     EXPECT("execve(\"/bin/x\", [\"/bin/x\", \"a b\"], 0x20008 /* 1 var */) = -1 ENOENT "
-           "(No such file or directory)", "execve", -ENOENT, DATA + 64, DATA, DATA + 8);
+           "(No such file or directory)",
+           "execve", -ENOENT, DATA + 64, DATA, DATA + 8);
 }
 END_TEST
 
 START_TEST(sockets)
 {
-    uint8_t in[16] = {2, 0, 0, 80, 127, 0, 0, 1}, in6[28] = {10, 0, 0, 80, [23] = 1};
+    uint8_t in[16] = { 2, 0, 0, 80, 127, 0, 0, 1 }, in6[28] = { 10, 0, 0, 80, [23] = 1 };
 
     put(DATA, in, sizeof in);
     EXPECT("connect(3, {sa_family=AF_INET, sin_port=htons(80), sin_addr=inet_addr(\"127.0.0.1\")}, 16) = 0",
            "connect", 0, 3, DATA, 16);
     put(DATA, in6, sizeof in6);
     EXPECT("connect(3, {sa_family=AF_INET6, sin6_port=htons(80), sin6_flowinfo=htonl(0), "
-           "inet_pton(AF_INET6, \"::1\", &sin6_addr), sin6_scope_id=0}, 28) = 0", "connect", 0, 3, DATA, 28);
+           "inet_pton(AF_INET6, \"::1\", &sin6_addr), sin6_scope_id=0}, 28) = 0",
+           "connect", 0, 3, DATA, 28);
     put(DATA, "\1\0\0abc", 6);
     EXPECT("connect(3, {sa_family=AF_UNIX, sun_path=@\"abc\"}, 6) = 0", "connect", 0, 3, DATA, 6);
     put_str(DATA + 256, "xyz");
-    put(DATA, (uint64_t[]){0, 0, DATA + 64, 1, DATA + 128, 20, 0}, 56);
-    put(DATA + 64, (uint64_t[]){DATA + 256, 3}, 16);
-    put(DATA + 128, (uint64_t[]){20, 1 | (uint64_t)1 << 32, 7}, 24);
+    put(DATA, (uint64_t[]){ 0, 0, DATA + 64, 1, DATA + 128, 20, 0 }, 56);
+    put(DATA + 64, (uint64_t[]){ DATA + 256, 3 }, 16);
+    put(DATA + 128, (uint64_t[]){ 20, 1 | (uint64_t)1 << 32, 7 }, 24);
     EXPECT("sendmsg(3, {msg_name=NULL, msg_namelen=0, msg_iov=[{iov_base=\"xyz\", iov_len=3}], msg_iovlen=1, "
            "msg_control=[{cmsg_len=20, cmsg_level=SOL_SOCKET, cmsg_type=SCM_RIGHTS, cmsg_data=[7]}], "
-           "msg_controllen=20, msg_flags=0}, 0) = 3", "sendmsg", 3, 3, DATA, 0);
-    put(DATA, (int[]){1}, 4);
+           "msg_controllen=20, msg_flags=0}, 0) = 3",
+           "sendmsg", 3, 3, DATA, 0);
+    put(DATA, (int[]){ 1 }, 4);
     EXPECT("setsockopt(3, SOL_SOCKET, SO_REUSEADDR, [1], 4) = 0", "setsockopt", 0, 3, 1, 2, DATA, 4);
 }
 END_TEST
 
 START_TEST(waits)
 {
-    struct pollfd fd = {.fd = 3, .events = POLLIN};
+    struct pollfd fd = { .fd = 3, .events = POLLIN };
 
     put(DATA, &fd, sizeof fd);
     EXPECT("ppoll([{fd=3, events=POLLIN}], 1, NULL, NULL, 8) = 0 (Timeout)", "ppoll", 0, DATA, 1, 0, 0, 8);
-    put(DATA + 64, (uint64_t[]){5, 0}, 16);
+    put(DATA + 64, (uint64_t[]){ 5, 0 }, 16);
     enter("ppoll", DATA, 1, DATA + 64, 0, 8, 0);
     fd.revents = POLLIN;
     put(DATA, &fd, sizeof fd);
-    put(DATA + 64, (uint64_t[]){4, 9}, 16);
+    put(DATA + 64, (uint64_t[]){ 4, 9 }, 16);
     leave("ppoll", 1);
     ck_assert_str_eq(written(), "ppoll([{fd=3, events=POLLIN}], 1, {tv_sec=5, tv_nsec=0}, NULL, 8) = 1 "
                                 "([{fd=3, revents=POLLIN}], left {tv_sec=4, tv_nsec=9})\n");
-    put(DATA, (uint64_t[]){0x28}, 8);
+    put(DATA, (uint64_t[]){ 0x28 }, 8);
     enter("pselect6", 6, DATA, 0, 0, 0, 0);
-    put(DATA, (uint64_t[]){0x8}, 8);
+    put(DATA, (uint64_t[]){ 0x8 }, 8);
     leave("pselect6", 1);
     ck_assert_str_eq(written(), "pselect6(6, [3 5], NULL, NULL, NULL, NULL) = 1 (in [3])\n");
 }
@@ -346,13 +351,13 @@ END_TEST
 
 START_TEST(signals_and_ends)
 {
-    siginfo_t info = {.si_signo = SIGINT, .si_code = SI_USER};
+    siginfo_t info = { .si_signo = SIGINT, .si_code = SI_USER };
 
     info.si_pid = 12;
     info.si_uid = 34;
     trace_signal(&task, &info);
     ck_assert_str_eq(written(), "--- SIGINT {si_signo=SIGINT, si_code=SI_USER, si_pid=12, si_uid=34} ---\n");
-    info = (siginfo_t){.si_signo = SIGSEGV, .si_code = SEGV_MAPERR};
+    info = (siginfo_t){ .si_signo = SIGSEGV, .si_code = SEGV_MAPERR };
     info.si_addr = (void *)0x1000;
     trace_signal(&task, &info);
     ck_assert_str_eq(written(), "--- SIGSEGV {si_signo=SIGSEGV, si_code=SEGV_MAPERR, si_addr=0x1000} ---\n");
@@ -452,8 +457,19 @@ static void survive(uint64_t nr, uint64_t a, uint64_t b, uint64_t c, int64_t res
 
 static void survive_all(uint64_t nr, unsigned round)
 {
-    static const uint64_t values[] = { 0, 1, DATA, END - 1, END - 8, END - 16, NOWHERE, 0x3fffffffff,
-                                       INT32_MAX, UINT32_MAX, INT64_MAX, UINT64_MAX, 0x8000000000000000,
+    static const uint64_t values[] = { 0,
+                                       1,
+                                       DATA,
+                                       END - 1,
+                                       END - 8,
+                                       END - 16,
+                                       NOWHERE,
+                                       0x3fffffffff,
+                                       INT32_MAX,
+                                       UINT32_MAX,
+                                       INT64_MAX,
+                                       UINT64_MAX,
+                                       0x8000000000000000,
                                        DATA + 3 };
     static const int64_t results[] = { 0, 1, 33, INT32_MAX, INT64_MAX, -EINVAL, -EINTR, INT64_MIN };
     size_t n = ARRAY_SIZE(values);
@@ -472,8 +488,10 @@ START_TEST(hostile_arguments) /* _i is a share of the calls */
 
     for (unsigned round = 0; round < 4; round++) {
         for (unsigned i = 0; i < sizeof noise; i++) /* zeros, ones, pointers to itself, noise */
-            noise[i] = round == 0 ? 0 : round == 1 ? 0xff : round == 2 ? (uint8_t)(DATA >> i % 8 * 8)
-                                                                       : (uint8_t)(i * 167 + i / 7);
+            noise[i] = round == 0   ? 0
+                       : round == 1 ? 0xff
+                       : round == 2 ? (uint8_t)(DATA >> i % 8 * 8)
+                                    : (uint8_t)(i * 167 + i / 7);
         for (uint64_t at = DATA; at < END; at += sizeof noise)
             put(at, noise, sizeof noise);
         for (uint64_t nr = (uint64_t)_i; nr < NR_SYS; nr += SHARES)

@@ -30,7 +30,10 @@
 #define SYS4(nr, name, ...) LIST(nr, name)
 #define SYS5(nr, name, ...) LIST(nr, name)
 #define SYS6(nr, name, ...) LIST(nr, name)
-static const struct { unsigned nr; const char *kernel, *name; } rows[] = {
+static const struct {
+    unsigned nr;
+    const char *kernel, *name;
+} rows[] = {
 #include "syscalls/table.def"
 };
 
@@ -115,7 +118,7 @@ START_TEST(passed_rows_hold_nothing_of_ours) /* _i is the row */
         paths += m == M_PATH;
         strings += m == M_STR;
     }
-    ck_assert_int_le(paths, 2);   /* struct pass has room for as many */
+    ck_assert_int_le(paths, 2); /* struct pass has room for as many */
     ck_assert_int_le(strings, 3);
 }
 END_TEST
@@ -140,7 +143,7 @@ END_TEST
 
 START_TEST(unknown_numbers_have_no_row)
 {
-    static const uint64_t none[] = { 38, 244, 257, 295, 423, NR_SYS, 1000, 1 + (uint64_t)UINT32_MAX,
+    static const uint64_t none[] = { 38,        244, 257, 295, 423, NR_SYS, 1000, 1 + (uint64_t)UINT32_MAX,
                                      UINT64_MAX };
 
     for (unsigned i = 0; i < ARRAY_SIZE(none); i++)
