@@ -88,21 +88,17 @@ int64_t sys_rt_sigsuspend(struct task *t, gva_t mask, uint64_t size)
 
 int64_t sys_rt_sigtimedwait(struct task *t, gva_t set, gva_t info, gva_t timeout, uint64_t size)
 {
-    uint64_t wanted, ready;
-    siginfo_t si = { .si_code = SI_USER };
+    uint64_t wanted;
+    siginfo_t si;
+    int sig;
 
     if (size != sizeof wanted)
         return -EINVAL;
     if (get_user(t->mem, &wanted, set))
         return -EFAULT;
-    ready = wanted & t->held;
-    if (ready) { /* the host does not know of these */
-        si.si_signo = __builtin_ctzll(ready) + 1;
-        if (info && put_user(t->mem, info, &si))
-            return -EFAULT;
-        t->held &= ~SIG_BIT(si.si_signo);
-        return si.si_signo;
-    }
+    sig = signal_take_held(t, wanted, &si); /* the host does not know of these */
+    if (sig)
+        return info && put_user(t->mem, info, &si) ? -EFAULT : sig;
     return HOST(t, SYS_rt_sigtimedwait, &wanted, span(t, info, sizeof si), span(t, timeout, 16), size);
 }
 

@@ -24,6 +24,27 @@
 /* The task that this thread runs; read by the handler. */
 static _Thread_local struct task *current_task __attribute__((tls_model("initial-exec")));
 
+/* Holds a SIGSEGV or SIGBUS back; the second of a kind is dropped, as in the kernel. */
+static void hold(struct task *t, int sig, const siginfo_t *info)
+{
+    if (t->held & SIG_BIT(sig))
+        return;
+    t->held_info[sig == SIGBUS] = *info;
+    __atomic_fetch_or(&t->held, SIG_BIT(sig), __ATOMIC_RELEASE);
+}
+
+int signal_take_held(struct task *t, uint64_t set, siginfo_t *info)
+{
+    uint64_t ready = __atomic_load_n(&t->held, __ATOMIC_ACQUIRE) & set;
+    int sig = ready ? __builtin_ctzll(ready) + 1 : 0;
+
+    if (sig) {
+        *info = t->held_info[sig == SIGBUS];
+        __atomic_fetch_and(&t->held, ~SIG_BIT(sig), __ATOMIC_RELAXED);
+    }
+    return sig;
+}
+
 /*
  * Runs on the alternate stack with everything masked. The interrupted context gets all signals blocked: the
  * next one stays in the host's queue until this one has been delivered.
@@ -36,8 +57,8 @@ static void on_host_signal(int sig, siginfo_t *info, void *ucontext)
 
     if (!t)
         return;
-    if (t->caught) { /* only a SIGSEGV or SIGBUS from kill() gets here */
-        t->held |= SIG_BIT(sig);
+    if (t->caught) { /* only a SIGSEGV or SIGBUS that was sent gets here */
+        hold(t, sig, info);
         return;
     }
     t->caught_info = *info;
@@ -163,35 +184,24 @@ void signal_force(struct task *t, int sig, int code, uint64_t addr)
         process_die(t, sig);
     else
         enter_handler(t, sig, &info);
-    host_sigmask(t->sigmask & ~FAULT_SIGNALS);
-}
-
-/* The lowest held signal that the mask lets through, or 0. */
-static int held_next(struct task *t)
-{
-    uint64_t ready = t->held & ~t->sigmask;
-
-    return ready ? __builtin_ctzll(ready) + 1 : 0;
+    signal_thaw(t);
 }
 
 void signal_deliver(struct task *t)
 {
+    siginfo_t info;
     int sig;
 
-    while ((t->caught || t->restore_mask || held_next(t)) && !t->proc->exiting) {
+    while ((t->caught || t->restore_mask || (t->held & ~t->sigmask)) && !t->proc->exiting) {
         if (t->caught) {
-            siginfo_t info = t->caught_info;
-
+            info = t->caught_info;
             sig = t->caught;
             if (t->sigmask & SIG_BIT(sig) & FAULT_SIGNALS)
-                t->held |= SIG_BIT(sig);
+                hold(t, sig, &info);
             else
                 deliver_one(t, sig, &info);
             t->caught = 0; /* the host blocks everything up to here */
-        } else if ((sig = held_next(t)) != 0) {
-            siginfo_t info = { .si_signo = sig, .si_code = SI_USER };
-
-            t->held &= ~SIG_BIT(sig);
+        } else if ((sig = signal_take_held(t, ~t->sigmask, &info)) != 0) {
             deliver_one(t, sig, &info);
         } else {
             t->restore_mask = false;
@@ -210,7 +220,10 @@ bool signal_freeze(struct task *t)
 
 void signal_thaw(struct task *t)
 {
-    host_sigmask(t->sigmask & ~FAULT_SIGNALS);
+    uint64_t host = t->sigmask & ~FAULT_SIGNALS;
+
+    /* Not made when a signal has been caught meanwhile: the safe point ahead delivers it first. */
+    HOST(t, SYS_rt_sigprocmask, SIG_SETMASK, &host, NULL, 8);
 }
 
 int64_t signal_set_mask(struct task *t, uint64_t mask)

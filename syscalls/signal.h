@@ -19,6 +19,9 @@ int signal_init(struct task *t);
 int signal_thread_attach(struct task *t);
 void signal_thread_detach(void);
 
+/* Takes the lowest signal of `set` that is held for the guest: its number, or 0. */
+int signal_take_held(struct task *t, uint64_t set, siginfo_t *info);
+
 /* Puts the host disposition behind the guest's action for `sig`. */
 void signal_apply(struct process *p, int sig);
 

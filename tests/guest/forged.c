@@ -60,6 +60,7 @@ static void by_descriptor(int sig)
 int main(void)
 {
     struct sigaction sa = { .sa_sigaction = with_info, .sa_flags = SA_SIGINFO };
+    siginfo_t info;
     sigset_t set;
 
     setvbuf(stdout, NULL, _IONBF, 0);
@@ -73,8 +74,15 @@ int main(void)
     sigemptyset(&set);
     sigaddset(&set, SIGSEGV);
     CALL(sigprocmask(SIG_BLOCK, &set, NULL));
-    queue(SIGSEGV, SI_USER, NULL);
+    queue(SIGSEGV, SEGV_ACCERR, NULL);
+    queue(SIGSEGV, SEGV_MAPERR, NULL);
     puts("blocked");
+    CALL(sigprocmask(SIG_UNBLOCK, &set, NULL));
+
+    CALL(sigprocmask(SIG_BLOCK, &set, NULL));
+    queue(SIGSEGV, SEGV_MAPERR, NULL);
+    CALL(sigwaitinfo(&set, &info));
+    SHOW(info.si_code);
     CALL(sigprocmask(SIG_UNBLOCK, &set, NULL));
 
     signal(SIGSEGV, SIG_IGN);
