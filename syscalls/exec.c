@@ -121,7 +121,8 @@ int exec_open(int dirfd, const char *name, int flags, int *out)
     int err;
 
     if (empty) {
-        snprintf(self, sizeof self, "/proc/self/fd/%d", dirfd);
+        snprintf(self, sizeof self, "self/fd/%d", dirfd);
+        dirfd = procfs_dir();
         name = self;
     }
     fd = HOST_RAW(SYS_openat, dirfd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | nofollow);
@@ -130,10 +131,11 @@ int exec_open(int dirfd, const char *name, int flags, int *out)
     fd = fd_lift((int)fd);
     err = fstat((int)fd, &st) < 0 ? -errno : !S_ISREG(st.st_mode) ? -EACCES : 0;
     if (err == 0) { /* the kernel asks execute permission of the file that was opened */
-        snprintf(self, sizeof self, "/proc/self/fd/%d", (int)fd);
-        err = (int)HOST_RAW(SYS_faccessat2, AT_FDCWD, self, X_OK, AT_EACCESS);
-        if (err == -ENOSYS)
-            err = (int)HOST_RAW(SYS_faccessat, AT_FDCWD, self, X_OK);
+        err = (int)HOST_RAW(SYS_faccessat2, fd, "", X_OK, AT_EACCESS | AT_EMPTY_PATH);
+        if (err == -ENOSYS) {
+            snprintf(self, sizeof self, "self/fd/%d", (int)fd);
+            err = (int)HOST_RAW(SYS_faccessat, procfs_dir(), self, X_OK);
+        }
     }
     if (err < 0) {
         close((int)fd);
@@ -244,8 +246,8 @@ static void set_names(struct process *p, struct exec *x)
 
     snprintf(p->comm, sizeof p->comm, "%.15s", slash ? slash + 1 : x->execfn);
     HOST_RAW(SYS_prctl, PR_SET_NAME, p->comm);
-    snprintf(self, sizeof self, "/proc/self/fd/%d", x->fd);
-    n = readlink(self, target, sizeof target - 1);
+    snprintf(self, sizeof self, "self/fd/%d", x->fd);
+    n = readlinkat(procfs_dir(), self, target, sizeof target - 1);
     if (n > 0) {
         target[n] = '\0';
         free(p->exe);
@@ -313,7 +315,7 @@ int exec_commit(struct task *t, struct exec *x)
 static void close_on_exec(void)
 {
     char buf[4096];
-    int64_t dir = HOST_RAW(SYS_openat, AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int64_t dir = HOST_RAW(SYS_openat, procfs_dir(), "self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int64_t n;
 
     if (dir < 0)

@@ -34,8 +34,8 @@ static int64_t check_opened(struct task *t, int64_t fd, int flags)
     if (node == PROC_NONE)
         return fd;
     fd = fd_lift((int)fd); /* the number is for the file that takes its place */
-    snprintf(link, sizeof link, "/proc/self/fd/%d", (int)fd);
-    r = procfs_open(t, node, AT_FDCWD, link, flags & ~(O_CREAT | O_EXCL));
+    snprintf(link, sizeof link, "self/fd/%d", (int)fd);
+    r = procfs_open(t, node, procfs_dir(), link, flags & ~(O_CREAT | O_EXCL));
     HOST_RAW(SYS_close, fd);
     return r;
 }

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "syscalls/exec.h"
 #include "syscalls/fd.h"
+#include "syscalls/procfs.h"
 #include "syscalls/signal.h"
 #include "syscalls/trace.h"
 
@@ -133,6 +134,7 @@ static void process_init(struct process *p, struct noahv_vm *vm, const struct no
     p->exe_fd = p->gate_r = p->gate_w = p->vfork_fd = p->log_fd = -1;
     p->mm.aslr = !cfg->no_aslr;
     p->watch_deaths = cfg->trace_fd >= 0 || vm->cfg.stats;
+    procfs_start();
     keep_stderr(p);
     take_limits(p);
 }

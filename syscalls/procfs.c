@@ -33,7 +33,7 @@ enum place {
     IN_OWN,  /* /proc/PID or /proc/PID/task/TID of this process */
     IN_ANY,  /* the same of any process */
     IN_FD,   /* fd or fdinfo of this process */
-    IN_FILES /* map_files of this process */
+    IN_FILES /* map_files */
 };
 
 struct special {
@@ -50,7 +50,7 @@ static const struct special specials[] = {
     { "cpuinfo", PROC_CPUINFO, IN_ROOT },
     { "environ", PROC_ENVIRON, IN_OWN },
     { "exe", PROC_EXE, IN_OWN },
-    { "map_files", PROC_ABSENT, IN_OWN },
+    { "map_files", PROC_ABSENT, IN_ANY },
     { "maps", PROC_MAPS, IN_OWN },
     { "mem", PROC_DENIED, IN_ANY },
     { "numa_maps", PROC_ABSENT, IN_OWN },
@@ -107,7 +107,33 @@ enum proc_node procfs_name(const char *base)
     return s ? s->node : PROC_NONE;
 }
 
-/* The process whose status file that is, or -1. The file says so wherever procfs is mounted. */
+/*
+ * The host's /proc as noahv found it, an own descriptor; -1: there was none. Everything noahv itself wants of
+ * /proc is looked up from here, since the guest may change its root, or mount over the name. It belongs to
+ * the host process, as the table of own descriptors does.
+ */
+static int proc_dir = -1;
+
+void procfs_start(void)
+{
+    int64_t fd;
+
+    if (proc_dir >= 0)
+        return;
+    fd = HOST_RAW(SYS_openat, AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0 && fd_own((int)fd, &proc_dir) < 0)
+        HOST_RAW(SYS_close, fd);
+}
+
+int procfs_dir(void)
+{
+    return __atomic_load_n(&proc_dir, __ATOMIC_RELAXED);
+}
+
+/* Answers of read_tgid that are no process. */
+enum { TGID_NONE = -1, TGID_UNKNOWN = 0 };
+
+/* The process whose status file that is. The file says so wherever procfs is mounted. */
 static pid_t read_tgid(int dirfd, const char *status)
 {
     int64_t fd = HOST_RAW(SYS_openat, dirfd, status, O_RDONLY | O_CLOEXEC);
@@ -115,15 +141,36 @@ static pid_t read_tgid(int dirfd, const char *status)
     const char *at;
     int64_t n;
 
-    if (fd < 0)
-        return -1;
+    if (fd < 0) /* the guest may have used up descriptors or memory: no reason to trust it */
+        return fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM ? TGID_UNKNOWN : TGID_NONE;
     n = HOST_RAW(SYS_read, fd, text, sizeof text - 1);
     HOST_RAW(SYS_close, fd);
     if (n < 0)
-        return -1;
+        return TGID_NONE;
     text[n] = '\0'; /* the name on the first line cannot forge another: the kernel escapes its newlines */
     at = strstr(text, "\nTgid:\t");
-    return at ? atoi(at + 7) : -1;
+    return at ? atoi(at + 7) : TGID_NONE;
+}
+
+static bool same_device(int fd1, int fd2)
+{
+    struct stat a, b;
+
+    return HOST_RAW(SYS_fstat, fd1, &a) == 0 && HOST_RAW(SYS_fstat, fd2, &b) == 0 && a.st_dev == b.st_dev;
+}
+
+/*
+ * Is that the status file of this process? procfs numbers processes as the PID namespace it was mounted in, which
+ * is not always ours; another procfs than the one we know we take to be of our own namespace.
+ */
+static bool is_own(int dirfd, const char *status)
+{
+    pid_t tgid = read_tgid(dirfd, status), own;
+
+    if (tgid == TGID_NONE)
+        return false;
+    own = same_device(dirfd, proc_dir) ? read_tgid(proc_dir, "self/status") : (pid_t)HOST_RAW(SYS_getpid);
+    return tgid == own || tgid == TGID_UNKNOWN || own == TGID_UNKNOWN;
 }
 
 static bool on_procfs(int fd)
@@ -147,14 +194,14 @@ static int64_t path_of(int fd, char *out, size_t cap)
     char link[32];
     int64_t n;
 
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    n = HOST_RAW(SYS_readlinkat, AT_FDCWD, link, out, cap - 1);
+    snprintf(link, sizeof link, "self/fd/%d", fd);
+    n = HOST_RAW(SYS_readlinkat, proc_dir, link, out, cap - 1);
     out[MAX(n, 0)] = '\0';
     return n;
 }
 
-/* True for a directory of one of these names right below one of this process's. */
-static bool is_below_own(int dirfd, const char *name1, const char *name2)
+/* True for fd or fdinfo right below a directory of this process. */
+static bool is_fd_dir(int dirfd)
 {
     char path[PATH_MAX];
     const char *base;
@@ -162,14 +209,14 @@ static bool is_below_own(int dirfd, const char *name1, const char *name2)
     if (path_of(dirfd, path, sizeof path) < 0)
         return false;
     base = strrchr(path, '/');
-    if (!base || (strcmp(base + 1, name1) != 0 && strcmp(base + 1, name2) != 0))
+    if (!base || (strcmp(base + 1, "fd") != 0 && strcmp(base + 1, "fdinfo") != 0))
         return false;
-    return read_tgid(dirfd, "../status") == HOST_RAW(SYS_getpid);
+    return is_own(dirfd, "../status");
 }
 
 bool procfs_is_fd_dir(int fd)
 {
-    return on_procfs(fd) && is_below_own(fd, "fd", "fdinfo");
+    return on_procfs(fd) && is_fd_dir(fd);
 }
 
 static bool is_at(int dirfd, enum place place)
@@ -178,13 +225,13 @@ static bool is_at(int dirfd, enum place place)
     case IN_ROOT:
         return is_root(dirfd);
     case IN_OWN:
-        return read_tgid(dirfd, "status") == HOST_RAW(SYS_getpid);
+        return is_own(dirfd, "status");
     case IN_ANY:
-        return read_tgid(dirfd, "status") >= 0;
+        return read_tgid(dirfd, "status") != TGID_NONE;
     case IN_FD:
-        return is_below_own(dirfd, "fd", "fdinfo");
-    case IN_FILES:
-        return is_below_own(dirfd, "map_files", "map_files");
+        return is_fd_dir(dirfd);
+    case IN_FILES: /* no other directory of /proc has such names */
+        return true;
     }
     return false;
 }
@@ -196,6 +243,29 @@ enum proc_node procfs_node(int dirfd, const char *base)
     return s && on_procfs(dirfd) && is_at(dirfd, s->place) ? s->node : PROC_NONE;
 }
 
+#ifndef STATX_ATTR_MOUNT_ROOT
+#define STATX_ATTR_MOUNT_ROOT 0x2000 /* Linux 5.8 */
+#endif
+
+/* True when `fd` is a file that is mounted somewhere by itself: the name there may be any. */
+static bool is_mounted_file(int fd)
+{
+    struct statx sx = { 0 };
+
+    return HOST_RAW(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_TYPE, &sx) == 0 && !S_ISDIR(sx.stx_mode) &&
+           sx.stx_attributes & STATX_ATTR_MOUNT_ROOT;
+}
+
+/* True when `fd` is the entry `base` of the directory: another may have taken the place of its path. */
+static bool is_entry(int fd, int dirfd, const char *base)
+{
+    struct stat a, b;
+
+    return HOST_RAW(SYS_fstat, fd, &a) == 0 &&
+           HOST_RAW(SYS_newfstatat, dirfd, base, &b, AT_SYMLINK_NOFOLLOW) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}
+
 enum proc_node procfs_opened(int fd)
 {
     static const char deleted[] = " (deleted)"; /* of a thread that has ended since */
@@ -205,6 +275,8 @@ enum proc_node procfs_opened(int fd)
 
     if (!on_procfs(fd))
         return PROC_NONE;
+    if (is_mounted_file(fd))
+        return PROC_DENIED;
     n = path_of(fd, path, sizeof path);
     base = n < 0 ? NULL : strrchr(path, '/');
     if (!base)
@@ -217,7 +289,7 @@ enum proc_node procfs_opened(int fd)
     dir = HOST_RAW(SYS_openat, AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (dir < 0)
         return PROC_DENIED; /* mounted out of sight: better none than noahv's */
-    node = procfs_node((int)dir, base);
+    node = is_entry(fd, (int)dir, base) ? procfs_node((int)dir, base) : PROC_DENIED;
     HOST_RAW(SYS_close, dir);
     return node;
 }
@@ -364,7 +436,7 @@ static void gen_maps(struct task *t, struct gen *g, struct lines *l)
     struct region r;
     bool any = false;
 
-    lines_open(l, AT_FDCWD, "/proc/self/maps");
+    lines_open(l, proc_dir, "self/maps");
     for (gva_t at = 0; gmem_region_from(t->mem, at, &r); at = r.start + r.len) {
         uint64_t where = (uint64_t)(uintptr_t)t->mem->gs.window + r.start;
         char *line;
@@ -601,8 +673,8 @@ int64_t procfs_open(struct task *t, enum proc_node node, int dirfd, const char *
     if (file < 0)
         return file;
     /* Opened anew: read-only, at offset 0 and at the lowest free number, as open does. */
-    snprintf(link, sizeof link, "/proc/self/fd/%d", (int)file);
-    fd = HOST_RAW(SYS_openat, AT_FDCWD, link, O_RDONLY | (flags & (O_CLOEXEC | O_NONBLOCK)));
+    snprintf(link, sizeof link, "self/fd/%d", (int)file);
+    fd = HOST_RAW(SYS_openat, proc_dir, link, O_RDONLY | (flags & (O_CLOEXEC | O_NONBLOCK)));
     HOST_RAW(SYS_close, file);
     return fd;
 }

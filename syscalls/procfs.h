@@ -25,6 +25,12 @@ enum proc_node {
     PROC_ABSENT  /* -ENOENT */
 };
 
+/* Remembers the host's /proc; once, before guest code runs. */
+void procfs_start(void);
+
+/* It, for lookups that the guest must not lead astray: "self/fd/3". -1: none. */
+int procfs_dir(void);
+
 /* What a last path component may be, by its name alone; PROC_NONE for nearly all. */
 enum proc_node procfs_name(const char *base);
 

@@ -30,6 +30,7 @@ static void setup(void)
     ck_assert_int_eq(gmem_init(&mem, (uint64_t)1 << 30), 0);
     ck_assert_int_eq(gmem_map(&mem, GUEST_PATH, 2 * PAGE_BYTES, GMEM_R | GMEM_W, 0, GMEM_PLAIN, -1, 0), 0);
     ck_assert_ptr_nonnull(mkdtemp(scratch));
+    procfs_start();
     proc = (struct process){ .mem = &mem, .exe_fd = -1 };
     task = (struct task){ .proc = &proc, .mem = &mem, .tid = getpid() };
     exe = open("/bin/true", O_PATH | O_CLOEXEC);
