@@ -57,24 +57,48 @@ static void message_free(struct message *m)
     iovecs_free(&m->io);
 }
 
-/* -EBADF when a descriptor of noahv's is about to be sent. */
-static int check_rights(struct msghdr *h)
-{
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
-        const char *data = (const char *)CMSG_DATA(c),
-                   *limit = (const char *)h->msg_control + h->msg_controllen;
-        int fd;
+#ifndef SOL_RDS
+#define SOL_RDS 276
+#endif
 
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len < CMSG_LEN(0))
-            continue;
-        limit = MIN(limit, (const char *)c + MIN(c->cmsg_len, h->msg_controllen));
-        for (; data + sizeof fd <= limit; data += sizeof fd) {
-            memcpy(&fd, data, sizeof fd);
-            if (fd_is_own(fd))
-                return -EBADF;
-        }
+/* One header and its data, all of which the caller has seen to lie in the buffer. */
+static int check_control(const struct cmsghdr *c, const unsigned char *data, size_t len)
+{
+    int fd;
+
+    if (c->cmsg_level == SOL_RDS) /* RDMA: addresses of memory */
+        return -EINVAL;
+    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+        return 0;
+    for (; len >= sizeof fd; data += sizeof fd, len -= sizeof fd) {
+        memcpy(&fd, data, sizeof fd);
+        if (fd_is_own(fd))
+            return -EBADF;
     }
     return 0;
+}
+
+/*
+ * -EBADF when a descriptor of noahv's is about to be sent. Walks as the kernel does (for_each_cmsghdr, CMSG_OK in
+ * include/linux/socket.h): the C library's macros stop at a last header whose padding is cut off.
+ */
+static int check_rights(const struct msghdr *h)
+{
+    const unsigned char *at = h->msg_control;
+    size_t left = h->msg_controllen;
+    int r = 0;
+
+    while (r == 0 && left >= sizeof(struct cmsghdr)) {
+        struct cmsghdr c;
+
+        memcpy(&c, at, sizeof c);
+        if (c.cmsg_len < sizeof c || c.cmsg_len > left)
+            return 0; /* the kernel refuses it all */
+        r = check_control(&c, at + sizeof c, c.cmsg_len - sizeof c);
+        at += MIN(CMSG_ALIGN(c.cmsg_len), left);
+        left -= MIN(CMSG_ALIGN(c.cmsg_len), left);
+    }
+    return r;
 }
 
 /* Copies the control data of a message to be sent, so that what is checked is what is sent. */
@@ -276,7 +300,10 @@ static const struct option refused_set[] = {
     { L_IP, 64 },   /* IPT_SO_SET_REPLACE */
     { L_IP, 96 },   /* ARPT_SO_SET_REPLACE */
     { L_IP, 128 },  /* EBT_SO_SET_ENTRIES */
+    { L_IP, 129 },  /* EBT_SO_SET_COUNTERS */
     { L_IPV6, 64 }, /* IP6T_SO_SET_REPLACE */
+    { SOL_RDS, 2 }, /* RDS_GET_MR */
+    { SOL_RDS, 7 }, /* RDS_GET_MR_FOR_DEST */
     { L_XDP, 4 },   /* XDP_UMEM_REG */
 };
 

@@ -156,11 +156,43 @@ static void named(void)
     CALL(connect(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&at, sizeof(at)));
 }
 
+/* Descriptors that are not open cannot be sent, not even in a header whose padding is cut off. */
+static void rights(void)
+{
+    union {
+        struct cmsghdr first;
+        char bytes[64];
+    } control = { .first = { CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
+    struct cmsghdr *second = (struct cmsghdr *)(control.bytes + CMSG_SPACE(sizeof(int)));
+    struct iovec v = { "x", 1 };
+    struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &control };
+    int fds[2], sent = 0;
+
+    CALL(socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
+    m.msg_controllen = CMSG_SPACE(sizeof(int)) + CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(&control.first), &fds[0], sizeof(int));
+    *second = control.first;
+    for (int fd = 0; fd < 1100; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0)
+            continue;
+        memcpy(CMSG_DATA(second), &fd, sizeof fd);
+        sent += sendmsg(fds[0], &m, 0) != -1 || errno != EBADF;
+    }
+    SHOW(sent);
+    memcpy(CMSG_DATA(second), &fds[1], sizeof(int));
+    CALL(sendmsg(fds[0], &m, 0));
+    m.msg_controllen--;
+    CALL(sendmsg(fds[0], &m, 0));
+    close(fds[0]);
+    close(fds[1]);
+}
+
 int main(void)
 {
     pairs();
     tcp();
     udp();
     named();
+    rights();
     return 0;
 }
