@@ -14,21 +14,23 @@
 #define PAGE ((size_t)4096)
 #define CODE_FIRST ((size_t)128 << 10)
 
-static int map_both(struct code *c, int fd)
+/*
+ * Anonymous shared memory, and the same once more: an mremap of length 0 duplicates. A memfd would need a free
+ * descriptor and a file size limit (RLIMIT_FSIZE) that permits it; both are the guest's.
+ */
+static int map_both(struct code *c)
 {
     uint8_t *at;
 
-    if (ftruncate(fd, (off_t)c->size) < 0)
-        return -errno;
-    c->rw = mmap(NULL, c->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+    c->rw = mmap(NULL, c->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (c->rw == MAP_FAILED)
         return -errno;
     at = mmap(NULL, PAGE + c->size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (at == MAP_FAILED)
         return -errno;
     c->poll = at;
-    c->rx = mmap(at + PAGE, c->size, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd, 0);
-    if (c->rx == MAP_FAILED)
+    c->rx = mremap(c->rw, 0, c->size, MREMAP_MAYMOVE | MREMAP_FIXED, at + PAGE);
+    if (c->rx == MAP_FAILED || mprotect(c->rx, c->size, PROT_READ | PROT_EXEC) < 0)
         return -errno;
     /* What every program needs, at once: cheaper than a fault a page. Old kernels take the faults. */
     madvise(c->rw, MIN(c->size, CODE_FIRST), 23 /* MADV_POPULATE_WRITE */);
@@ -37,13 +39,10 @@ static int map_both(struct code *c, int fd)
 
 int code_init(struct code *c, size_t size)
 {
-    int fd = memfd_create("noahv-code", MFD_CLOEXEC), r;
+    int r;
 
     *c = (struct code){ .size = size };
-    if (fd < 0)
-        return -errno;
-    r = map_both(c, fd);
-    close(fd);
+    r = map_both(c);
     if (r < 0)
         code_free(c);
     return r;

@@ -1,5 +1,5 @@
 /*
- * Code memory: one memfd mapped twice, writable at one address and executable at another, never both at one.
+ * Code memory: shared memory mapped twice, writable at one address and executable at another, never both at one.
  * Filled upwards; emptied all at once.
  */
 #ifndef NOAHV_JIT_CODE_H
@@ -15,7 +15,7 @@ struct code {
     size_t size, used;
 };
 
-/* -ENOMEM, -EMFILE, -EACCES (no executable mappings allowed here). */
+/* -ENOMEM, -EACCES (no executable mappings allowed here). */
 int code_init(struct code *c, size_t size);
 void code_free(struct code *c);
 
