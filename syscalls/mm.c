@@ -132,6 +132,8 @@ int64_t sys_mmap(struct task *t, gva_t addr, uint64_t len, uint64_t prot, uint64
         return -EBADF;
     if (!len || (type != MAP_SHARED && type != MAP_PRIVATE && type != MAP_SHARED_VALIDATE))
         return -EINVAL;
+    if (flags & MAP_GROWSDOWN && (type != MAP_PRIVATE || !(flags & MAP_ANONYMOUS)))
+        return -EINVAL;
     if (len > t->mem->limit)
         return -ENOMEM;
     len = page_up(len);

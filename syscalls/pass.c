@@ -55,6 +55,12 @@ static int marshal_path(struct task *t, const struct sysent *e, struct pass *p, 
     return 0;
 }
 
+/* As the kernel sees a length: an int's upper half is no part of it. */
+static uint64_t length(uint8_t kind, uint64_t v)
+{
+    return kind_desc[kind].bytes == 4 ? (uint32_t)v : v;
+}
+
 static int marshal(struct task *t, const struct sysent *e, struct pass *p, const uint64_t *a, uint64_t *host)
 {
     int r = 0;
@@ -77,7 +83,7 @@ static int marshal(struct task *t, const struct sysent *e, struct pass *p, const
             r = marshal_str(t, p, a[i], &host[i]);
             break;
         case M_BUF:
-            host[i] = span(t, a[i], i + 1 < e->nargs ? a[i + 1] : 0);
+            host[i] = span(t, a[i], i + 1 < e->nargs ? length(e->kind[i + 1], a[i + 1]) : 0);
             break;
         case M_PTR:
             host[i] = span(t, a[i], k->size);

@@ -35,7 +35,8 @@ static void become_child(struct task *t, uint64_t flags, gva_t newsp, uint64_t t
 
 int64_t sys_clone(struct task *t, uint64_t flags, gva_t newsp, gva_t ptid, uint64_t tls, gva_t ctid)
 {
-    uint64_t host_flags = flags & ~(uint64_t)(CLONE_SETTLS | CLONE_VM | CLONE_VFORK);
+    /* Descriptors too are copied: each process keeps own ones, and knows only of its own. */
+    uint64_t host_flags = flags & ~(uint64_t)(CLONE_SETTLS | CLONE_VM | CLONE_VFORK | CLONE_FILES);
     bool vfork = (flags & CLONE_VFORK) && !(flags & (CLONE_THREAD | CLONE_SIGHAND));
     int64_t pid;
 
@@ -44,6 +45,8 @@ int64_t sys_clone(struct task *t, uint64_t flags, gva_t newsp, gva_t ptid, uint6
                   (unsigned long long)flags);
         return -ENOSYS;
     }
+    if (flags & CLONE_FILES)
+        note_once(t, SYS_clone, "clone(CLONE_FILES): the child gets a copy of the descriptors");
     if (!signal_freeze(t))
         return -ERESTARTNOINTR;
     if (vfork && vfork_open(t->proc) < 0)

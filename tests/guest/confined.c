@@ -92,6 +92,24 @@ static void rooted(int allowed)
     FACT(!allowed || chroot("root") == -1 || refused(dir, name("fd/%d", mem)));
 }
 
+/* A child with the caller's descriptor table claims every number: noahv's own, which it has to move, too. */
+static void shared_table(void)
+{
+    int status, found = 0;
+    long pid = syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+
+    if (pid == 0) {
+        for (int fd = 900; fd < 1100; fd++)
+            dup2(0, fd);
+        _exit(0);
+    }
+    waitpid((pid_t)pid, &status, 0);
+    for (int fd = 900; fd < 1100; fd++)
+        found += fcntl(fd, F_GETFD) != -1;
+    SHOW(found);
+    FACT(refused(AT_FDCWD, "link"));
+}
+
 static void in_child(void (*body)(int), int allowed)
 {
     int status;
@@ -115,6 +133,7 @@ int main(void)
     allowed = unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0;
     in_child(mounted, allowed);
     in_child(rooted, allowed);
+    shared_table();
     when_full();
     return 0;
 }

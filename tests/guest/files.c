@@ -4,6 +4,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <sys/xattr.h>
@@ -41,6 +42,19 @@ static void show_stat(const char *path, int flags)
                                        sx.stx_size == (uint64_t)st.st_size &&
                                        makedev(sx.stx_dev_major, sx.stx_dev_minor) == st.st_dev);
     printf("\n");
+}
+
+/* An int in a register has no upper half. */
+static void narrow(void)
+{
+    char text[16] = "";
+
+    CALL(symlink("target", "narrow"));
+    CALL(syscall(SYS_readlinkat, AT_FDCWD, "narrow", text, ((long)1 << 32) + sizeof text));
+    CALL(syscall(SYS_readlinkat, AT_FDCWD, "narrow", text, ((long)1 << 32)));
+    CALL(syscall(SYS_readlinkat, AT_FDCWD, "narrow", text, -1L));
+    CALL(syscall(SYS_fchdir, ((long)1 << 32) + 99));
+    puts(text);
 }
 
 int main(void)
@@ -160,5 +174,6 @@ int main(void)
     while (readdir(many))
         lines++;
     SHOW(lines);
+    narrow();
     return 0;
 }
