@@ -352,8 +352,6 @@ static const uint8_t *next_code(struct jit *j, struct hart *h, int why)
     unsigned epoch = j->epoch;
     const uint8_t *code;
 
-    if (why == JIT_LINK)
-        h->pc = j->edge[edge].target;
     code = code_for(j, h, h->pc);
     if (!code || j->epoch != epoch) /* all was forgotten on the way, the edge too */
         return code;
@@ -369,6 +367,8 @@ static int settle(struct jit *j, struct hart *h, int why)
 {
     if (why == JIT_REPLAY)
         why = replay(h);
+    if (why == JIT_LINK) /* at once: a kick may end the run before the edge is linked */
+        h->pc = j->edge[h->jit.info].target;
     if (why == JIT_ECALL) {
         trap_plain(h, CAUSE_ECALL_VU, 0);
         return JIT_TRAP;
