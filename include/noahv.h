@@ -30,7 +30,8 @@ struct noahv_hart;
 
 enum noahv_engine {
     NOAHV_ENGINE_JIT, /* the interpreter where the host allows no executable memory */
-    NOAHV_ENGINE_INTERP
+    NOAHV_ENGINE_INTERP,
+    NOAHV_ENGINE_LOCKSTEP /* the JIT checked block by block; for finding its faults */
 };
 
 /* Configuration of a vm. Fill with noahv_config_init(), then change what you need. */

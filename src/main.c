@@ -49,7 +49,8 @@ static const char usage_text[] =
     "      --clearenv      start from an empty environment\n"
     "      --argv0 NAME    the program's argv[0]\n"
     "      --no-aslr       fixed stack, heap and mapping addresses\n"
-    "      --engine NAME   jit or interp (default: jit where the host allows it)\n"
+    "      --engine NAME   jit (default where the host allows it), interp, or lockstep:\n"
+    "                      the JIT checked block by block\n"
     "      --stats         count ecalls, G-stage faults, instructions and time\n"
     "  -h, --help          this text\n"
     "  -V, --version       version and implemented ISA\n"
@@ -140,7 +141,9 @@ static int engine_number(const char *name)
         return NOAHV_ENGINE_JIT;
     if (strcmp(name, "interp") == 0)
         return NOAHV_ENGINE_INTERP;
-    say("unknown engine %s: there are jit and interp", name);
+    if (strcmp(name, "lockstep") == 0)
+        return NOAHV_ENGINE_LOCKSTEP;
+    say("unknown engine %s: there are jit, interp and lockstep", name);
     usage_error();
 }
 

@@ -36,12 +36,16 @@ static void nothing(struct hart *h)
 static const struct engine engine_interp = { interp_run, interp_flush, interp_free, nothing, nothing };
 static const struct engine engine_jit = { jit_run, jit_flush, jit_free, jit_kick, jit_forked };
 
+static const struct engine engine_lockstep = { lockstep_run, jit_flush, jit_free, jit_kick, jit_forked };
+
 /* The engine that cfg asks for; NULL when this host cannot run it. */
 static const struct engine *choose_engine(const struct noahv_config *cfg)
 {
     switch (cfg->engine) {
     case NOAHV_ENGINE_JIT:
         return &engine_jit;
+    case NOAHV_ENGINE_LOCKSTEP:
+        return &engine_lockstep;
     case NOAHV_ENGINE_INTERP:
         return &engine_interp;
     default:

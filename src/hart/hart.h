@@ -60,6 +60,7 @@ struct hart {
         uint64_t info;     /* an argument of an exit; scratch within an instruction */
         uint32_t mxcsr, host_mxcsr;
         uint32_t fp_used;  /* the guest has floating-point code: its registers live in host registers */
+        uint32_t apart;      /* blocks are not linked: lockstep */
         atomic_uint stopped; /* the poll page is closed */
     } jit;
     bool counting; /* keep instret exact under the JIT too, which costs it most of its speed */

@@ -150,6 +150,13 @@ int jit_callop(struct hart *h, uint32_t index);
 void jit_mxcsr_from_fcsr(struct hart *h);
 void jit_fcsr_from_mxcsr(struct hart *h);
 
+/* jit.c: one block, not linked to any other; JIT_TRAP, JIT_KICK, or JIT_RESUME with h->pc where it goes on. For
+ * lockstep.c. */
+enum jit_exit jit_step(struct hart *h);
+
+/* lockstep.c: an instruction whose result is the time of day. */
+bool jit_reads_clock(const struct insn *i);
+
 /* jit.c: the fault handler's question. */
 bool jit_fault(void *ucontext, uint64_t addr);
 

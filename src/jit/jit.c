@@ -142,7 +142,7 @@ static void table_grow(struct jit *j)
     struct jit_entry *old = reserve(bytes);
 
     if (!old)
-        return; /* fuller and slower, no more */
+        return; /* fuller and slower, until has_room says stop */
     memcpy(old, j->table, bytes);
     memset(j->table, 0, bytes);
     j->table_bits++;
@@ -158,7 +158,8 @@ static bool has_room(const struct jit *j)
 {
     return j->code.size - j->code.used >= BLOCK_ROOM && JIT_MAX_CALLS - j->nr_calls >= 512 &&
            JIT_MAX_EDGES - j->nr_edges >= 512 && JIT_MAX_SITES - j->nr_sites >= 512 &&
-           j->nr_blocks < (size_t)1 << (JIT_TABLE_BITS_MAX - 1);
+           j->nr_blocks < (size_t)1 << (JIT_TABLE_BITS_MAX - 1) &&
+           j->nr_blocks + 1 < (size_t)1 << j->table_bits; /* the search for a free slot must end */
 }
 
 /* Decodes at `pc`, from what was fetched when the block began; false when it is not all there. */
@@ -211,7 +212,7 @@ static void emit_cold(struct gen *g, const struct cold *c)
         }
         break;
     case COLD_EDGE:
-        if (slot(j, c->pc)->host) {
+        if (slot(j, c->pc)->host && !g->h->jit.apart) {
             x64_link(c->field, code_rw(&j->code, slot(j, c->pc)->host));
             break;
         }
@@ -244,7 +245,14 @@ static unsigned step(struct gen *g, struct insn i[3])
     }
     for (unsigned k = 0; k < taken; k++)
         g->pc += i[k].len;
-    return weight(&i[0]);
+    return g->h->jit.apart && jit_reads_clock(&i[0]) ? BLOCK_BUDGET : weight(&i[0]);
+}
+
+static bool next_reads_clock(const struct gen *g)
+{
+    struct insn i;
+
+    return fetch(g, g->pc, &i) && jit_reads_clock(&i);
 }
 
 /* Translates from `pc` on; the entry, or NULL when not even the first instruction can be fetched. */
@@ -264,7 +272,8 @@ static const uint8_t *translate(struct jit *j, struct hart *h, uint64_t pc)
     g.checked = g.boxed = 0;
     g.ended = false;
     g.nr_cold = 0;
-    while (!g.ended && n < BLOCK_BUDGET && g.nr_cold < ARRAY_SIZE(g.cold) - 8 && fetch(&g, g.pc, &i[0])) {
+    while (!g.ended && n < BLOCK_BUDGET && !(h->jit.apart && n && next_reads_clock(&g)) &&
+           g.nr_cold < ARRAY_SIZE(g.cold) - 8 && fetch(&g, g.pc, &i[0])) {
         n += step(&g, i);
         if (slot(j, g.pc)->host) /* the rest has been translated already */
             break;
@@ -382,13 +391,9 @@ static int settle(struct jit *j, struct hart *h, int why)
     return why;
 }
 
-enum engine_exit jit_run(struct hart *h)
+/* Before generated code is entered: nothing stale, and polls that pass. */
+static void prepare(struct jit *j, struct hart *h)
 {
-    struct jit *j = attach(h);
-    int why = JIT_RESUME;
-
-    if (!j)
-        return interp_run(h);
     h->pc &= ~(uint64_t)1;
     if (j->code_gen != atomic_load(&h->mem->code_gen)) {
         forget(j);
@@ -396,6 +401,29 @@ enum engine_exit jit_run(struct hart *h)
     }
     if (atomic_exchange_explicit(&h->jit.stopped, 0, memory_order_relaxed))
         code_poll(&j->code, false);
+}
+
+enum jit_exit jit_step(struct hart *h)
+{
+    struct jit *j = attach(h);
+    const uint8_t *code;
+    int why;
+
+    BUG_ON(!j);
+    prepare(j, h);
+    code = (h->fcsr >> 5 & 7) > 3 ? NULL : code_for(j, h, h->pc);
+    why = settle(j, h, code ? enter(j, h, code) : JIT_REPLAY);
+    return why == JIT_TRAP || why == JIT_KICK ? (enum jit_exit)why : JIT_RESUME;
+}
+
+enum engine_exit jit_run(struct hart *h)
+{
+    struct jit *j = attach(h);
+    int why = JIT_RESUME;
+
+    if (!j)
+        return interp_run(h);
+    prepare(j, h);
     for (;;) {
         const uint8_t *code;
 
@@ -404,11 +432,8 @@ enum engine_exit jit_run(struct hart *h)
         if ((h->fcsr >> 5 & 7) > 3)
             return interp_run(h);
         code = next_code(j, h, why);
-        if (!code) {
-            replay(h);
-            return ENGINE_TRAP;
-        }
-        why = settle(j, h, enter(j, h, code));
+        /* Not to be fetched: a trap, unless another thread has mapped it by the time of the replay. */
+        why = settle(j, h, code ? enter(j, h, code) : JIT_REPLAY);
         if (why == JIT_TRAP)
             return ENGINE_TRAP;
     }

@@ -11,6 +11,9 @@
  * mode that the host does not have. */
 enum engine_exit jit_run(struct hart *h);
 
+/* As jit_run, but block by block, each compared with the instructions' bodies; aborts at the first difference. */
+enum engine_exit lockstep_run(struct hart *h);
+
 /* Forgets all translations of this hart. */
 void jit_flush(struct hart *h);
 void jit_free(struct hart *h);
