@@ -50,7 +50,7 @@ ifeq ($(MAKELEVEL)$(findstring -j,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
 .DELETE_ON_ERROR:
-.PHONY: all run check check-unit check-guest lint bench fuzz docs install clean help deps noahv
+.PHONY: all run check check-unit check-guest check-install lint bench fuzz docs install clean help deps noahv
 
 all: noahv $(B)/libnoahv.so
 
@@ -101,7 +101,7 @@ build/deps.%: scripts/deps.sh
 
 # The last line printed is "N passed, N failed" over all of them; a stage that breaks counts as failed.
 check: $(NEED)
-	@scripts/total.sh "$(MAKE) -k --no-print-directory check-unit check-guest lint"
+	@scripts/total.sh "$(MAKE) -k --no-print-directory check-unit check-guest check-install lint"
 
 check-unit: $(UNITS)
 	@tests/run-units.sh $^
@@ -113,6 +113,9 @@ $(B)/tests/check_%: tests/check_%.c $(B)/libnoahv.a
 # NOAHV=qemu-riscv64 tests the tests.
 check-guest: $(NATIVE) $(RISCV) $(if $(NOAHV),,$(B)/noahv)
 	@ENGINES="$(ENGINES)" tests/run-guests.sh $(or $(NOAHV),$(B)/noahv) $(GUEST)
+
+check-install: all $(G)/riscv64/hello
+	@CC=$(CC) tests/run-install.sh "$(MAKE)" $(G)/riscv64/hello
 
 # Guests are compiled twice from one source, here and for riscv64. $(call guest,output,source,compiler,flags)
 # They pass bad pointers on purpose.
