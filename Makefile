@@ -65,9 +65,9 @@ $(B)/libnoahv.a: $(OBJ)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
-$(B)/libnoahv.so: $(OBJ)
+$(B)/libnoahv.so: $(OBJ) src/noahv.map
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -shared $(DEFS_$(MODE)) -Wl,-z,start-stop-visibility=hidden,-soname,libnoahv.so.0 -o $@ $^ -lelf
+	$(Q)$(CC) $(ALL_LDFLAGS) -shared $(DEFS_$(MODE)) -Wl,--version-script=src/noahv.map,-soname,libnoahv.so.0 -o $@ $(filter-out %.map,$^) -lelf
 
 $(B)/%.o: %.c Makefile | $(NEED)
 	$(call say,CC,$<)
@@ -117,6 +117,9 @@ check-guest: $(NATIVE) $(RISCV) $(if $(NOAHV),,$(B)/noahv)
 check-install: all $(G)/riscv64/hello
 	@CC=$(CC) tests/run-install.sh "$(MAKE)" $(G)/riscv64/hello
 
+check-cli: $(B)/noahv $(G)/cli/ends
+	@ENGINES="$(ENGINES)" tests/run-cli.sh $<
+
 # Guests are compiled twice from one source, here and for riscv64. $(call guest,output,source,compiler,flags)
 # They pass bad pointers on purpose.
 GUEST_FLAGS = -g -Wall -Wextra -Werror -Wno-stringop-overflow -Wno-stringop-overread -pthread -D_GNU_SOURCE $(DEPFLAGS)
@@ -130,6 +133,7 @@ $(eval $(call guest,$(G)/native,tests/guest/%.c,gcc,-O1 -std=gnu11))
 $(eval $(call guest,$(G)/riscv64,tests/guest/%.c,$(RVCC),-O1 -std=gnu11 -static))
 $(eval $(call guest,$(G)/native,tests/guest/%.cc,$(CXX),-O1 -std=gnu++17 -fnon-call-exceptions))
 $(eval $(call guest,$(G)/riscv64,tests/guest/%.cc,$(RVCXX),-O1 -std=gnu++17 -fnon-call-exceptions -static))
+$(eval $(call guest,$(G)/cli,tests/cli/%.c,$(RVCC),-O1 -std=gnu11 -static))
 $(eval $(call guest,$(G)/riscv64,tests/guest/%.S,$(RVCC),-nostdlib -static))
 $(eval $(call guest,build/bench/native,bench/guest/%.c,gcc,-O2 -ffp-contract=off -std=gnu11 -static))
 $(eval $(call guest,build/bench/riscv64,bench/guest/%.c,$(RVCC),-O2 -ffp-contract=off -std=gnu11 -static))
