@@ -50,7 +50,7 @@ ifeq ($(MAKELEVEL)$(findstring -j,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
 .DELETE_ON_ERROR:
-.PHONY: all run check check-unit check-guest check-install lint bench fuzz docs install clean help deps noahv
+.PHONY: all run check check-unit check-guest check-cli check-install lint bench fuzz docs install clean help deps noahv
 
 all: noahv $(B)/libnoahv.so
 
@@ -101,7 +101,7 @@ build/deps.%: scripts/deps.sh
 
 # The last line printed is "N passed, N failed" over all of them; a stage that breaks counts as failed.
 check: $(NEED)
-	@scripts/total.sh "$(MAKE) -k --no-print-directory check-unit check-guest check-install lint"
+	@scripts/total.sh "$(MAKE) -k --no-print-directory check-unit check-guest check-cli check-install lint"
 
 check-unit: $(UNITS)
 	@tests/run-units.sh $^
@@ -120,6 +120,9 @@ check-install: all $(G)/riscv64/hello
 check-cli: $(B)/noahv $(G)/cli/ends
 	@ENGINES="$(ENGINES)" tests/run-cli.sh $<
 
+check-cli: $(B)/noahv $(G)/cli/ends
+	@ENGINES="$(ENGINES)" tests/run-cli.sh $<
+
 # Guests are compiled twice from one source, here and for riscv64. $(call guest,output,source,compiler,flags)
 # They pass bad pointers on purpose.
 GUEST_FLAGS = -g -Wall -Wextra -Werror -Wno-stringop-overflow -Wno-stringop-overread -pthread -D_GNU_SOURCE $(DEPFLAGS)
@@ -133,6 +136,7 @@ $(eval $(call guest,$(G)/native,tests/guest/%.c,gcc,-O1 -std=gnu11))
 $(eval $(call guest,$(G)/riscv64,tests/guest/%.c,$(RVCC),-O1 -std=gnu11 -static))
 $(eval $(call guest,$(G)/native,tests/guest/%.cc,$(CXX),-O1 -std=gnu++17 -fnon-call-exceptions))
 $(eval $(call guest,$(G)/riscv64,tests/guest/%.cc,$(RVCXX),-O1 -std=gnu++17 -fnon-call-exceptions -static))
+$(eval $(call guest,$(G)/cli,tests/cli/%.c,$(RVCC),-O1 -std=gnu11 -static))
 $(eval $(call guest,$(G)/cli,tests/cli/%.c,$(RVCC),-O1 -std=gnu11 -static))
 $(eval $(call guest,$(G)/riscv64,tests/guest/%.S,$(RVCC),-nostdlib -static))
 $(eval $(call guest,build/bench/native,bench/guest/%.c,gcc,-O2 -ffp-contract=off -std=gnu11 -static))

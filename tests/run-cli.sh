@@ -1,0 +1,633 @@
+#!/bin/sh
+# The command line and real programs: run-cli.sh NOAHV [NAME,[ENGINE]...] runs the tests below, all or some.
+#
+# A test is a function, run in an empty folder of its own; it passes if no command in it fails. Those called
+# cli_ are about noahv itself. Those called job_ run Debian's riscv64 busybox, once with each option that ENGINES
+# holds; those called once_ and, under a terminal, tty_, run it with the default engine; most run one script by the host's shell and tools and by the guest's,
+# and compare. They are skipped where the package cannot be fetched.
+set -u
+
+here=$PWD
+work=$here/build/cli
+guest=$here/build/guest
+BB=$here/build/debian/root/usr/bin/busybox
+export BB
+
+# --- What the tests are made of -------------------------------------------------------------------------
+
+noahv() {
+    # shellcheck disable=SC2086  # no option is no word
+    "$NOAHV" $engine "$@"
+}
+
+run() {
+    status=0
+    # The redirections inside: what this shell says of a command that dies is no message of noahv's.
+    (
+        exec > out 2> err < /dev/null
+        [ "$1" = noahv ] || exec "$@"
+        shift
+        # shellcheck disable=SC2086
+        exec "$NOAHV" $engine "$@"
+    ) || status=$?
+}
+
+fail() {
+    echo "$*"
+    echo "status ${status:-}; standard output and error:"
+    cat out err
+    exit 1
+}
+
+# want STATUS OUTPUT COMMAND...
+want() {
+    want_status=$1
+    want_out=$2
+    shift 2
+    run "$@"
+    [ "$status" = "$want_status" ] || fail "expected status $want_status: $*"
+    [ "$(cat out)" = "$want_out" ] || fail "expected output '$want_out': $*"
+}
+
+# refused STATUS TEXT COMMAND...: one line of noahv's, with TEXT in it, and nothing else; and a next step after
+# a usage error.
+refused() {
+    want_status=$1
+    text=$2
+    shift 2
+    want "$want_status" '' "$@"
+    sed '/^Try .noahv --help.\.$/d' err > lines
+    [ "$(wc -l < lines)" = 1 ] && grep -q '^noahv: ' lines || fail "expected one line from noahv: $*"
+    grep -qF -- "$text" lines || fail "expected '$text'"
+}
+
+# same SCRIPT: the host's sh and the guest's print the same and end the same.
+same() {
+    for where in host guest; do
+        mkdir "$where"
+        runner="sh"
+        [ "$where" = host ] || runner="noahv $BB sh"
+        (
+            cd "$where"
+            status=0
+            # shellcheck disable=SC2086
+            $runner -c "$1" sh "$here" > ../$where.out 2> ../$where.err < /dev/null || status=$?
+            echo "[exit $status]" >> ../$where.out
+        )
+    done
+    [ "$(wc -l < host.out)" -gt 1 ] || { cat host.err; exit 1; }
+    diff -a host.out guest.out || { cat guest.err; exit 1; }
+    rm -rf host guest
+}
+
+# until COMMAND...: again until it succeeds, for 20 s.
+until_true() {
+    tries=200
+    until "$@"; do
+        tries=$((tries - 1))
+        [ $tries != 0 ] || return 1
+        sleep 0.1
+    done
+}
+
+# A port that is probably free.
+some_port() {
+    echo $((20000 + $(od -An -N2 -tu2 /dev/urandom) % 12000))
+}
+
+# --- noahv itself -----------------------------------------------------------------------------------------
+
+# A riscv64 program with the byte at OFFSET changed: patched OFFSET OCTAL.
+patched() {
+    cp "$guest/cli/ends" prog
+    # shellcheck disable=SC2059
+    printf "\\$2" | dd of=prog bs=1 seek="$1" conv=notrunc 2> log
+}
+
+text_file() {
+    printf "$1" > prog
+    chmod +x prog
+}
+
+cli_not_found() {
+    refused 127 './prog: no such file' noahv ./prog
+    refused 127 'nosuchprogram: not found in $PATH' noahv nosuchprogram
+    refused 127 'no such file' noahv ./none/prog
+    refused 127 './a?b: no such file' noahv './a
+b'
+}
+
+cli_cannot_run() {
+    text_file 'hello\n'
+    refused 126 'is not an ELF file' noahv ./prog
+    text_file ''
+    refused 126 'is empty' noahv ./prog
+    mkdir dir
+    refused 126 'is not a regular file' noahv ./dir
+    refused 126 'Not a directory' noahv ./prog/prog
+    cp "$guest/cli/ends" prog
+    chmod 666 prog
+    refused 126 'permission denied' noahv ./prog
+}
+
+cli_foreign_elf() {
+    refused 126 'x86-64' noahv /bin/sh
+    riscv64-linux-gnu-gcc -o prog -x c - << 'C'
+int main(void) { return 0; }
+C
+    refused 126 'dynamic loader /lib/ld-linux-riscv64-lp64d.so.1' noahv ./prog
+    patched 4 001 # EI_CLASS
+    refused 126 '32-bit' noahv ./prog
+    patched 5 002 # EI_DATA
+    refused 126 'noahv: ' noahv ./prog
+    patched 16 001 # e_type
+    refused 126 'ET_REL' noahv ./prog
+    for size in 4 40 100 20000; do
+        head -c $size "$guest/cli/ends" > prog
+        refused 126 'truncated' noahv ./prog
+    done
+}
+
+cli_script_without_interpreter() {
+    text_file '#!/no/such/interpreter\n'
+    refused 126 /no/such/interpreter noahv ./prog
+    text_file '#!\n'
+    refused 126 'names no interpreter' noahv ./prog
+    text_file '#!./prog\n'
+    refused 126 './prog' noahv ./prog
+}
+
+cli_usage() {
+    refused 125 'no program' noahv
+    refused 125 'no program' noahv run --
+    refused 125 'no program' noahv trace -f
+    refused 125 "'--nonsense'" noahv --nonsense ./prog
+    refused 125 "'Z'" noahv -Z
+    refused 125 "'E'" noahv -E
+    refused 125 "'f'" noahv -f ./prog
+    refused 125 'engine warp' noahv --engine warp ./prog
+    refused 125 'directory /no/such' noahv -w /no/such ./prog
+    refused 125 '/no/such/file' noahv trace -o /no/such/file ./prog
+    refused 125 'nosuchcall' noahv trace -e nosuchcall "$guest/cli/ends"
+    want 126 '' noahv -q /bin/sh
+    [ ! -s err ] || fail 'not quiet'
+}
+
+cli_help() {
+    run noahv --help
+    [ "$status" = 0 ] && [ ! -s err ] && grep -q '^Usage: noahv' out || fail '--help'
+    awk 'length > 110 { exit 1 }' out || fail 'long lines'
+    run noahv -V
+    [ "$status" = 0 ] && grep -q '^noahv [0-9.]* (rv64imafdc' out || fail '-V'
+}
+
+cli_exit_status() {
+    for n in 0 1 7 122 125 126 127 255; do
+        want $n '' noahv run "$guest/cli/ends" exit $n
+        [ ! -s err ] || fail "a message for status $n"
+    done
+}
+
+# "Segmentation fault" and the like from a shell: the guest's signal is noahv's. No core, no message.
+cli_killed() {
+    # shellcheck disable=SC3045  # where there is no such limit, none is needed
+    ulimit -c unlimited 2> log || :
+    for pair in segv:11:Segmentation abort:6:Aborted ill:4:Illegal; do
+        word=${pair%%:*}
+        number=${pair#*:}
+        want $((128 + ${number%:*})) '' noahv "$guest/cli/ends" "$word"
+        want $((128 + ${number%:*})) '' noahv "$guest/cli/ends" -012 "$word"
+        sh -c '"$@"; :' sh "$NOAHV" "$guest/cli/ends" "$word" 2> err
+        grep -q "^${pair##*:}" err || fail "not killed by it: $word"
+        ! grep -q core err || fail "dumped core: $word"
+    done
+    for n in 1 2 9 13 14 15 24 34 64; do
+        want $((128 + n)) '' noahv "$guest/cli/ends" raise $n
+    done
+    for n in 17 18 23 28; do # ignored ones
+        want $n '' noahv "$guest/cli/ends" raise $n
+    done
+    [ -z "$(find . -name 'core*')" ] || fail 'a core file'
+}
+
+cli_descriptors() {
+    want 7 '' noahv "$guest/cli/ends" open
+    want 6 '' noahv "$guest/cli/ends" -0 open
+    run sh -c '"$@" <&-' sh "$NOAHV" "$guest/cli/ends" open
+    [ "$status" = 6 ] || fail 'standard input is open'
+    run sh -c '"$@" >&-' sh "$NOAHV" "$guest/cli/ends" open
+    [ "$status" = 5 ] || fail 'standard output is open'
+    run sh -c '"$@" <&- >&- 2>&-' sh "$NOAHV" "$guest/cli/ends" open
+    [ "$status" = 0 ] || fail 'a standard descriptor is open'
+    run sh -c '"$@" <&- >&- 2>&-' sh "$NOAHV" trace -o trace "$guest/cli/ends" open
+    [ "$status" = 0 ] && grep -q '^exit_group(0)' trace || fail 'the trace took the place of one'
+}
+
+# The guest may close descriptor 2; what noahv has to say comes out all the same.
+cli_stats() {
+    for closed in '' -012; do
+        want 139 '' noahv --stats "$guest/cli/ends" $closed segv
+        [ "$(grep -c '^noahv: stats: ' err)" = 3 ] && [ "$(wc -l < err)" = 3 ] || fail 'not three lines'
+        grep -q ' [1-9][0-9]* instructions, [1-9][0-9]* ecalls$' err || fail 'instructions'
+        grep -q ' 1 store; 0 of them resolved' err || fail 'the fault is not counted'
+        grep -q ' [0-9]*\.[0-9]* ms in the guest, [0-9]*\.[0-9]* ms in the host$' err || fail 'times'
+    done
+}
+
+cli_verbose() {
+    want 1 '' noahv "$guest/cli/ends" call 425
+    [ ! -s err ] || fail 'a note without -v'
+    refused 1 io_uring_setup noahv -v "$guest/cli/ends" -2 call 425
+    refused 1 9999 noahv -v "$guest/cli/ends" call 9999
+}
+
+cli_compat() {
+    run noahv compat
+    [ "$status" = 0 ] && [ "$(grep -c '^| [0-9]' out)" = 329 ] || fail 'not 329 rows'
+    ! grep '^| [0-9]' out | grep -v '| [a-z_0-9]* | [a-z%]* | \(full\|partial\|none\) |$' || fail 'odd rows'
+    cmp out "$here/docs/syscalls.md" || grep -q "$(sed -n '/^| 172 /p' out)" "$here/docs/syscalls.md"
+}
+
+cli_trace() {
+    want 3 '' noahv trace -o trace -e exit_group "$guest/cli/ends" exit 3
+    [ ! -s err ] || fail 'standard error'
+    printf 'exit_group(3)                           = ?\n+++ exited with 3 +++\n' | cmp - trace
+    want 134 '' noahv trace -o trace -e %signal "$guest/cli/ends" abort
+    grep -q '^--- SIGABRT {' trace && grep -q '^+++ killed by SIGABRT +++$' trace || fail 'signals'
+    want 0 '' noahv trace -e '!exit_group' "$guest/cli/ends"
+    grep -q '^brk(' err && ! grep -q '^exit_group' err || fail 'trace on standard error, negated'
+}
+
+# --- Debian's busybox ---------------------------------------------------------------------------------------
+
+job_issue() {
+    want 7 HI noahv "$BB" sh -c 'echo hi | tr a-z A-Z; exit 7'
+    cp "$BB" busybox
+    want 7 HI noahv ./busybox sh -c 'echo hi | tr a-z A-Z; exit 7'
+    PATH=$PWD:$PATH
+    want 7 HI noahv -- busybox sh -c 'echo hi | tr a-z A-Z; exit 7'
+}
+
+once_trace_follow() {
+    want 3 '' noahv trace -f -o trace -e execve,exit_group "$BB" sh -c '"$BB" true; exit 3'
+    [ "$(grep -c 'execve("' trace)" = 1 ] || fail 'execve'
+    [ "$(grep -c 'exit_group(' trace)" = 2 ] || fail 'the child is not traced'
+    [ "$(grep -c '^[0-9]* *+++ exited with [03] +++$' trace)" = 2 ] || fail 'ends'
+    want 3 '' noahv trace -o trace -e execve,exit_group "$BB" sh -c '"$BB" true; exit 3'
+    [ "$(grep -c 'exit_group(' trace)" = 1 ] || fail 'the child is traced without -f'
+}
+
+job_environment() {
+    want 0 'A=1' noahv -E A=1 --clearenv "$BB" env
+    want 0 'A=2' noahv --clearenv -E B=1 --env A=1 -E A=2 --env=B "$BB" env
+    A=1
+    export A
+    want 0 1 noahv "$BB" sh -c 'echo $A'
+    want 0 'none' noahv -E A "$BB" sh -c 'echo ${A-none}'
+    mkdir dir
+    want 0 "$PWD/dir" noahv -w dir "$BB" sh -c 'pwd'
+    want 0 'a b' noahv --argv0 echo "$BB" a b
+    want 0 "$BB" noahv "$BB" readlink /proc/self/exe
+}
+
+job_scripts() {
+    cp "$BB" busybox
+    printf '#!./busybox sh\necho "$0" "$#" "$2"; exit 5\n' > prog
+    printf '#! \t./busybox sh -x \necho "$0" "$#" "$2"; exit 5\n' > traced
+    printf '#!./prog\n' > chained
+    chmod +x prog traced chained
+    want 5 './prog 2 b c' noahv ./prog a 'b c'
+    want 0 './prog 2 b c' noahv "$BB" sh -c './prog a "b c" || :'
+    want 5 './prog 3 a' noahv ./chained a 'b c'
+    # All after the interpreter is one argument, so that busybox looks for an applet "sh -x".
+    want 127 '' noahv ./traced a b
+}
+
+job_streams() {
+    head -c 300000 /dev/urandom > data
+    noahv "$BB" cat < data | cmp - data
+    # shellcheck disable=SC2002  # a pipe is the point
+    cat data | noahv "$BB" cat | cmp - data
+    noahv "$BB" sh -c 'cat <&5 >&6' 5< data 6> copy
+    cmp data copy
+    noahv "$BB" cat data >> copy
+    [ "$(wc -c < copy)" = 600000 ]
+    want 0 '' noahv "$BB" true
+    [ "$(noahv "$BB" sh -c 'while :; do echo y; done' 2> err | head -n 3 | tr -d '\n')" = yyy ]
+    run sh -c '"$@" > /dev/full' sh "$NOAHV" "$BB" echo x
+    [ "$status" = 1 ] || fail '/dev/full'
+}
+
+# Signals from outside reach the guest's handlers, or kill it.
+job_outside_signals() {
+    mkfifo ready
+    for script in 'trap "echo caught; exit 5" TERM; echo go > ready; while :; do :; done' \
+        'trap "" TERM; echo go > ready; read -r x < ready; exit 6' \
+        'echo go > ready; while :; do :; done'; do
+        # shellcheck disable=SC2086
+        "$NOAHV" $engine "$BB" sh -c "$script" >> out 2> err &
+        read -r _ < ready
+        kill -TERM $!
+        case $script in
+        *'exit 6') echo stop > ready ;;
+        esac
+        status=0
+        wait $! || status=$?
+        echo "$status" >> out
+    done
+    printf 'caught\n5\n6\n143\n' | cmp - out
+}
+
+job_shell_language() {
+    same 'i=0; s=
+        while [ $i -lt 300 ]; do
+            i=$((i + 1))
+            case $i in *7) continue ;; 290) break ;; esac
+            s="$s $i"
+        done
+        echo ${#s} "${s##* }" "${s%% 9*}"
+        f() { if [ "$1" -le 1 ]; then echo 1; else echo $(($1 * $(f $(($1 - 1))))); fi; }
+        f 12
+        echo $((7 % 3 * -2 + (1 << 40))) $((0x1f ^ 010)) $((5 > 3 ? 1 : 2)) $((-7 / 2))
+        set -- a "b c" d; for v in "$@"; do echo "<$v>"; done; shift 2; echo $# $1
+        echo "${u:-def} ${u:=set} $u ${u#s} ${u%t}"
+        printf "%s %05d %x %o %c|%-5s|%5.2f\n" str 42 255 8 z ab 3.14159
+        x=$(echo a; (echo b; exit 4)); echo "$x $?"'
+    same 'while read -r a b; do echo "<$a|$b>"; done << EOF
+one two three
+$1 `echo sub` $((1 + 1))
+EOF
+        cat << "EOF"
+literal $HOME
+EOF
+        (set -e; false; echo no); echo "$?"
+        (set -u; echo $undefined) 2> /dev/null; [ $? != 0 ] && echo refused
+        set -e; if false; then :; fi; false || echo or; ! true; echo here; false; echo never'
+}
+
+job_shell_processes() {
+    same 'for j in 1 2 3 4 5; do (exit $j) & p="$p $!"; done
+        for q in $p; do wait $q; echo "waited $?"; done
+        (kill -9 $(exec sh -c "echo \$PPID")); echo "killed $?"
+        trap "echo usr1" USR1; trap "echo bye" EXIT
+        kill -USR1 $$; echo after
+        (echo a | { read -r x; echo "got $x"; exit 5; }); echo "pipe $?"
+        i=0; while [ $i -lt 200 ]; do echo $i; i=$((i + 1)); done | tail -n 1
+        { echo 1; echo 2 >&2; } 2>&1 | sort -r
+        exec 5> f; echo five >&5; exec 5>&-; read -r z < f; echo $z
+        y=$( (echo x & wait) ); echo $y
+        (trap "exit 33" TERM; kill -TERM $(exec sh -c "echo \$PPID"); echo no); echo "trap $?"
+        umask 027; : > g; ls -l g | cut -c1-10
+        (ulimit -n 50; ulimit -n)
+        seq 100 | while read -r n; do echo $((n * n)); done | tail -n 1
+        exit 12'
+}
+
+job_text_tools() {
+    same 'LC_ALL=C; export LC_ALL
+        cat "$1"/syscalls/*.c "$1"/docs/*.md > t; tr -cs a-zA-Z "\n" < t | head -n 4000 > w
+        sort w | uniq -c | sort -k1,1nr -k2 | head -n 20 | sed "s/^ *//"
+        sort -u -r w | sha256sum; sort -t: -k3,3nr /etc/passwd; wc -l < t; wc -w < t; wc -c < t
+        grep -n "struct [a-z]* \*" t | md5sum; grep -c -i -E "^(a|b).*x{1,2}" w; grep -v e w | sha1sum
+        sed -n "s/^\([a-z]*\) \(.*\)\$/\2 \1/p; /case/{n;d}" t | md5sum; sed -e "1,10!d" -e "y/abc/xyz/" w
+        cut -d: -f1,3 /etc/passwd; tac w | md5sum; rev w | md5sum; fold -w 7 w | md5sum; paste w w | md5sum
+        tr -d aeiou < w | md5sum; nl t | md5sum; expand t | md5sum; od -An -tx1 t | md5sum; od -c t | md5sum
+        base64 t | md5sum; base64 t | base64 -d | cmp - t; diff t w > /dev/null; echo $?
+        seq -w 1 3 20; expr 7 \* 6; factor 1234567890123456 18446744073709551557
+        date -u -d @1234567890 +%F_%T; basename /a/b.c .c; dirname /a/b.c; printf "%d\n" 0x7fffffffffffffff'
+}
+
+job_awk() {
+    same 'awk "BEGIN { for (i = 1; i <= 5000; i++) { s += i; a[i % 7] += i / 3 }
+            printf \"%d\n\", s; for (i = 0; i < 7; i++) printf \"%.10g %.3e %s\n\", a[i], a[i], a[i]
+            print substr(\"noahv\", 2, 3), index(\"abc\", \"c\"), toupper(\"x\"), length(\"four\"), int(-3.7)
+            n = split(\"a:b:c\", p, \":\"); print n, p[3]; x = \"aaa\"; gsub(/a/, \"b\", x); print x }"
+        awk -F: "{ n[\$NF]++ } END { for (k in n) print k, n[k] }" /etc/passwd | sort
+        awk "{ w += NF } END { print NR, w }" "$1"/syscalls/*.c; echo 3 4 | awk "{ print \$1 * \$2; exit 9 }"'
+}
+
+job_files() {
+    same 'LC_ALL=C; export LC_ALL
+        cp -r "$1/syscalls" "$1/loader" .; find . -name "*.c" -size +3k | sort
+        find . -type f -print0 | sort -z | xargs -0 -n 7 cat | md5sum
+        find . -name "*.h" -exec grep -l include {} + | sort; find . -type d | sort | xargs -n 1 echo dir
+        dd if=syscalls/sock.c bs=100 skip=3 count=20 2> /dev/null | md5sum
+        dd if=/dev/zero of=z bs=1024 count=3 seek=5 2> /dev/null; stat -c "%s %a %F %h" z; truncate -s 10 z; wc -c < z
+        mkfifo p; (cat p & echo fifo > p; wait); ln -s z l; readlink l; ln z h; stat -c %h z; chmod 640 z
+        touch -d "2020-01-01 00:00:00" z; stat -c %Y z; mv z y; ls -l y | cut -c1-10; test y -ef h; echo $?
+        mkdir -p a/b/c; rmdir a/b/c; ls a; rm -rf a loader; ls; cmp -s h syscalls/sock.c; echo $?
+        sed "100s/^/x/;200d" syscalls/exec.c > e.c; diff -u syscalls/exec.c e.c | tail -n +3
+        rm -r syscalls; ls -a'
+}
+
+job_archives() {
+    cp -r "$here/syscalls" tree
+    ln -s exec.c tree/link
+    mkdir x y z
+    noahv "$BB" tar cf guest.tar tree
+    tar xf guest.tar -C x
+    diff -r tree x/tree
+    tar czf host.tgz tree
+    noahv "$BB" tar xzf host.tgz -C y
+    diff -r tree y/tree
+    noahv "$BB" sh -c 'tar c tree | tar x -C z'
+    diff -r tree z/tree
+    rm -rf x y z
+    mkdir x
+    noahv "$BB" sh -c 'find tree | cpio -o -H newc > tree.cpio; cd x && cpio -id < ../tree.cpio' 2> err
+    diff -r tree x/tree
+    cat tree/*.c > t
+    noahv "$BB" gzip -c t | gunzip | cmp - t
+    gzip -9 -c t | noahv "$BB" gunzip -c | cmp - t
+    noahv "$BB" sh -c 'gzip -c t | gunzip -c | cmp - t && bzip2 -c t | bunzip2 -c | cmp - t'
+}
+
+job_numbers() {
+    # pi, e and sqrt(2) to 50 places; 2^200.
+    printf 'scale=50; 4*a(1); e(1); sqrt(2); 2^200\n' > in
+    noahv "$BB" bc -l < in > out
+    cat > expected << 'EOF'
+3.14159265358979323846264338327950288419716939937508
+2.71828182845904523536028747135266249775724709369995
+1.41421356237309504880168872420969807856967187537694
+1606938044258990275541962092341162602522202993782792835301376
+EOF
+    cmp out expected
+    echo '2 100 ^ p 7 9 * p' | noahv "$BB" dc > out
+    printf '1267650600228229401496703205376\n63\n' | cmp - out
+}
+
+# The server answers once it is there: until then wget is refused.
+job_network() {
+    head -c 200000 /dev/urandom > data
+    port=$(some_port)
+    # shellcheck disable=SC2086
+    "$NOAHV" $engine "$BB" httpd -f -p "127.0.0.1:$port" -h . 2> log &
+    server=$!
+    trap 'kill $server || :' EXIT
+    until_true noahv "$BB" wget -q -O got "http://127.0.0.1:$port/data"
+    cmp got data
+    noahv "$BB" wget -q -O got "http://127.0.0.1:$port/data"
+    cmp got data
+    want 1 '' noahv "$BB" wget -q -O got "http://127.0.0.1:$port/none"
+
+    # nc: the listener's standard input goes to whoever connects, and the other way round.
+    port=$(some_port)
+    # shellcheck disable=SC2086
+    "$NOAHV" $engine "$BB" nc -l -p "$port" < data > got.listener &
+    until_true sh -c '"$@" < data > got.client 2> err' sh "$NOAHV" $engine "$BB" nc 127.0.0.1 "$port"
+    wait $!
+    cmp got.client data
+    cmp got.listener data
+}
+
+once_sums() {
+    head -c 50000000 /dev/urandom > data
+    for sum in sha256sum md5sum; do
+        noahv "$BB" $sum data > out
+        $sum data | cmp - out
+    done
+}
+
+# --- Under a terminal -----------------------------------------------------------------------------------------
+
+# Types into a terminal that tmux keeps, and waits for what must appear; see EXTENDED-REGEX.
+key() {
+    tmux -L "noahv$$" send-keys -t 0 "$@"
+}
+
+on_screen() {
+    tmux -L "noahv$$" capture-pane -p -t 0 > screen && grep -qE -- "$1" screen
+}
+
+see() {
+    until_true on_screen "$1" || { echo "not on the screen: $1"; cat screen; exit 1; }
+}
+
+terminal() {
+    trap 'tmux -L noahv$$ kill-server > log 2>&1 || :' EXIT
+    # shellcheck disable=SC2086
+    tmux -L "noahv$$" -f /dev/null new-session -d -x 80 -y 24 env -i TERM=screen PS1='@ ' BB="$BB" "$@"
+}
+
+# The text that is waited for never stands in what is typed.
+tty_job_control() {
+    # shellcheck disable=SC2086
+    terminal "$NOAHV" $engine "$BB" sh -i
+    key 'echo a$((6 * 7))z' Enter
+    see '^a42z'
+    key '"$BB" sh -c "echo up\$((1 + 1)); exec sleep 1000"' Enter
+    see '^up2'
+    key C-c
+    key 'echo status$?' Enter
+    see '^status130'
+    key 'cat' Enter
+    key 'one' Enter
+    see '^one'
+    key C-z
+    see 'Stopped'
+    key 'fg; echo end$?' Enter
+    key 'two' Enter
+    see '^two'
+    key C-d
+    see '^end0'
+    key 'cat & jobs; kill -9 %1; wait %1; echo gone$?' Enter
+    see '^gone137'
+    key '"$BB" sh -c "echo in\$((1 + 1)); exec sleep 1000" | cat' Enter
+    see '^in2'
+    key C-z
+    see 'Stopped.*in'
+    key 'kill -KILL %1; wait; clear; echo $((2 + 2))left; jobs' Enter
+    see '^4left'
+    key 'exit 3' Enter
+    until_true sh -c '! tmux -L "$1" list-sessions' sh "noahv$$" > log 2>&1
+}
+
+tty_window_size() {
+    # shellcheck disable=SC2086
+    terminal "$NOAHV" $engine "$BB" sh -c 'trap "$BB stty size" WINCH; "$BB" stty size
+        i=0; while [ $i -lt 1000 ]; do "$BB" sleep 0.1; i=$((i + 1)); done'
+    see '^24 80'
+    tmux -L "noahv$$" resize-window -t 0 -x 100 -y 30
+    see '^30 100'
+}
+
+tty_editor() {
+    printf 'first\nsecond\nthird\n' > file
+    # shellcheck disable=SC2086
+    terminal "$NOAHV" $engine "$BB" sh -c 'cd "$1"; "$BB" vi file; "$BB" cat -n file; "$BB" sleep 1000' sh "$PWD"
+    see '^- file 1/3'
+    key j 'A' ' edited'
+    see '^second edited'
+    key Escape
+    see '^- file \[Modified\]'
+    key 'ddp:wq' Enter
+    see '2 +third'
+    printf 'first\nthird\nsecond edited\n' | cmp - file
+}
+
+# --- The runner -------------------------------------------------------------------------------------------------
+
+one() {
+    name=$1
+    engine=$2
+    dir=$work/$name$engine
+    mkdir -p "$dir"
+    (
+        cd "$dir" || exit 1
+        : > out
+        : > err
+        set -e
+        "$name"
+    ) > "$dir.log" 2>&1
+    if [ $? = 0 ]; then
+        echo passed
+    else
+        echo failed
+        echo "FAIL $name${engine:+ ($engine)}"
+        head -n 40 "$dir.log"
+    fi
+}
+
+if [ "$1" = --one ]; then
+    exec 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&- # make's
+    one "${2%,*}" "${2#*,}"
+    exit 0
+fi
+
+NOAHV=$1
+shift
+case $NOAHV in
+/*) ;;
+*/*) NOAHV=$here/$NOAHV ;;
+esac
+export NOAHV
+rm -rf "$work"
+mkdir -p "$work"
+kinds='cli job once tty'
+if ! scripts/fetch-debian.sh busybox-static; then
+    echo "cli: skipping what needs Debian's riscv64 busybox: it cannot be fetched (see build/debian/apt/log)"
+    kinds=cli
+elif ! command -v tmux > "$work/tmux"; then
+    echo 'cli: skipping what needs a terminal: there is no tmux'
+    kinds='cli job once'
+fi
+
+# NAME,ENGINE for each test that there is.
+list() {
+    for kind in $kinds; do
+        for name in $(sed -n "s/^\(${kind}_[a-z_]*\)() {\$/\1/p" "$0"); do
+            case $kind in
+            job) for engine in ${ENGINES:-""}; do echo "$name,$engine"; done ;;
+            *) echo "$name," ;;
+            esac
+        done
+    done
+}
+
+if [ $# = 0 ]; then list; else printf '%s\n' "$@"; fi |
+    xargs -P "$(nproc)" -I TEST "$0" --one TEST | tee "$work/all" | grep -v '^passed$\|^failed$'
+passed=$(grep -c '^passed$' "$work/all")
+failed=$(grep -c '^failed$' "$work/all")
+echo "cli: $passed passed, $failed failed"
+[ "$failed" = 0 ] && [ "$passed" != 0 ]
