@@ -120,9 +120,6 @@ check-install: all $(G)/riscv64/hello
 check-cli: $(B)/noahv $(G)/cli/ends
 	@ENGINES="$(ENGINES)" tests/run-cli.sh $<
 
-check-cli: $(B)/noahv $(G)/cli/ends
-	@ENGINES="$(ENGINES)" tests/run-cli.sh $<
-
 # Guests are compiled twice from one source, here and for riscv64. $(call guest,output,source,compiler,flags)
 # They pass bad pointers on purpose.
 GUEST_FLAGS = -g -Wall -Wextra -Werror -Wno-stringop-overflow -Wno-stringop-overread -pthread -D_GNU_SOURCE $(DEPFLAGS)
@@ -136,7 +133,6 @@ $(eval $(call guest,$(G)/native,tests/guest/%.c,gcc,-O1 -std=gnu11))
 $(eval $(call guest,$(G)/riscv64,tests/guest/%.c,$(RVCC),-O1 -std=gnu11 -static))
 $(eval $(call guest,$(G)/native,tests/guest/%.cc,$(CXX),-O1 -std=gnu++17 -fnon-call-exceptions))
 $(eval $(call guest,$(G)/riscv64,tests/guest/%.cc,$(RVCXX),-O1 -std=gnu++17 -fnon-call-exceptions -static))
-$(eval $(call guest,$(G)/cli,tests/cli/%.c,$(RVCC),-O1 -std=gnu11 -static))
 $(eval $(call guest,$(G)/cli,tests/cli/%.c,$(RVCC),-O1 -std=gnu11 -static))
 $(eval $(call guest,$(G)/riscv64,tests/guest/%.S,$(RVCC),-nostdlib -static))
 $(eval $(call guest,build/bench/native,bench/guest/%.c,gcc,-O2 -ffp-contract=off -std=gnu11 -static))
