@@ -318,14 +318,36 @@ static int exec_status(const char *path, int err)
     return err == -ENOENT && access(path, F_OK) < 0 ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
 }
 
+/* Loads the program: 0 with its hart, or an exit status. */
+static int load_program(const struct options *o, struct noahv_vm *vm, const char *path, int trace_fd,
+                        struct noahv_hart **h)
+{
+    struct noahv_linux_config cfg;
+    char **env = env_build(o);
+    int r;
+
+    noahv_linux_config_init(&cfg);
+    cfg.path = path;
+    cfg.argv = o->prog;
+    cfg.envp = env;
+    cfg.no_aslr = o->no_aslr;
+    cfg.trace_fd = trace_fd;
+    cfg.trace_follow = o->follow;
+    cfg.trace_filter = o->trace_filter;
+    r = noahv_linux_exec(vm, &cfg, h);
+    free(env);
+    if (r == 0)
+        return 0;
+    say("%s", noahv_last_error(vm));
+    return exec_status(path, r);
+}
+
 static int run_program(const struct options *o)
 {
     struct noahv_config cfg;
-    struct noahv_linux_config lcfg;
     struct noahv_vm *vm;
     struct noahv_hart *h;
-    int trace_fd = open_trace(o), r; /* FILE as the shell would find it: before -w */
-    char **env = env_build(o);
+    int trace_fd = open_trace(o), status; /* FILE as the shell would find it: before -w */
     const char *path;
 
     if (o->workdir && chdir(o->workdir) < 0) {
@@ -342,25 +364,12 @@ static int run_program(const struct options *o)
     noahv_config_init(&cfg);
     cfg.stats = o->stats;
     cfg.engine = o->engine;
-    r = noahv_vm_create(&cfg, &vm);
-    if (r < 0) {
+    if (noahv_vm_create(&cfg, &vm) < 0) {
         say("%s", noahv_last_error(NULL));
         return EXIT_NOAHV;
     }
-    noahv_linux_config_init(&lcfg);
-    lcfg.path = path;
-    lcfg.argv = o->prog;
-    lcfg.envp = env;
-    lcfg.no_aslr = o->no_aslr;
-    lcfg.trace_fd = trace_fd;
-    lcfg.trace_follow = o->follow;
-    lcfg.trace_filter = o->trace_filter;
-    r = noahv_linux_exec(vm, &lcfg, &h);
-    if (r < 0) {
-        say("%s", noahv_last_error(vm));
-        return exec_status(path, r);
-    }
-    return run_loop(vm, h, o);
+    status = load_program(o, vm, path, trace_fd, &h);
+    return status ? status : run_loop(vm, h, o);
 }
 
 /* --- compat ----------------------------------------------------------------------------------------------- */
