@@ -397,6 +397,11 @@ static bool gen_pair(struct gen *g, const struct insn *a, const struct insn *b)
     return true;
 }
 
+bool gen_may_fuse(const struct insn *i)
+{
+    return i->op == OP_lui || i->op == OP_auipc || i->op == OP_slli || i->op == OP_csrrs;
+}
+
 /* What the host does better as one: the number of instructions taken, or 0. i[] ends with OP_ILLEGAL ones. */
 unsigned gen_fused_insns(struct gen *g, const struct insn i[3])
 {

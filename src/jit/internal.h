@@ -99,6 +99,7 @@ void gen_insn(struct gen *g, const struct insn *i);
 
 /* Several at once where that is better; how many were taken, or 0. i[] is padded with OP_ILLEGAL. */
 unsigned gen_fused_insns(struct gen *g, const struct insn i[3]);
+bool gen_may_fuse(const struct insn *first); /* worth looking at what follows */
 
 /* The rows of gen_alu.c, gen_bits.c, gen_atomic.c, gen_flags.c: false when it has no generator for this one. */
 bool gen_alu(struct gen *g, const struct insn *i);

@@ -4,10 +4,10 @@
  */
 #include "jit/jit.h"
 
-#include <cpuid.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/platform/x86.h>
 #include <ucontext.h>
 
 #include "interp/interp.h"
@@ -29,22 +29,13 @@ static _Thread_local struct hart *running __attribute__((tls_model("initial-exec
 
 /* --- Creation ------------------------------------------------------------------------------------------- */
 
-/* The host instructions beyond the baseline that generators ask for; VEX-coded ones need the system's consent. */
+/* The host instructions beyond the baseline that generators ask for. The C library has asked the CPU already, which
+ * is slow in a virtual machine. */
 static void probe_cpu(struct jit *j)
 {
-    unsigned a, b, c, d, one, ext = 0, seven = 0;
-
-    if (!__get_cpuid(1, &a, &b, &one, &d) || !(one & bit_OSXSAVE))
-        return;
-    __asm__("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
-    if ((a & 6) != 6)
-        return;
-    if (__get_cpuid_count(7, 0, &a, &b, &c, &d))
-        seven = b;
-    if (__get_cpuid(0x80000001, &a, &b, &c, &d))
-        ext = c;
-    j->bmi2 = (seven & bit_BMI) && (seven & bit_BMI2) && (ext & bit_LZCNT) && (one & bit_POPCNT);
-    j->fma = (one & bit_FMA) != 0;
+    j->bmi2 = CPU_FEATURE_ACTIVE(BMI1) && CPU_FEATURE_ACTIVE(BMI2) && CPU_FEATURE_ACTIVE(LZCNT) &&
+              CPU_FEATURE_ACTIVE(POPCNT);
+    j->fma = CPU_FEATURE_ACTIVE(FMA);
 }
 
 static void *reserve(size_t bytes)
@@ -232,7 +223,7 @@ static unsigned step(struct gen *g, struct insn i[3])
 {
     unsigned taken = 0;
 
-    if (!g->h->counting) {
+    if (!g->h->counting && gen_may_fuse(&i[0])) {
         fetch(g, g->pc + i[0].len, &i[1]);
         fetch(g, g->pc + i[0].len + i[1].len, &i[2]);
         taken = gen_fused_insns(g, i);
