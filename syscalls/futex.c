@@ -121,6 +121,6 @@ static void robust_walk(struct task *t, gva_t head_at)
 void futex_exit(struct task *t)
 {
     robust_walk(t, t->robust_list);
-    t->robust_list = 0;
+    t->robust_list = t->clear_tid = 0;
     HOST_RAW(SYS_set_tid_address, 0);
 }

@@ -72,7 +72,7 @@ struct task {
      * so the host kernel keeps queues and order. Written by the handler on this thread. */
     volatile sig_atomic_t caught;
     siginfo_t caught_info;
-    uint64_t held; /* SIGSEGV, SIGBUS that were sent while blocked or while another was caught ... */
+    uint64_t held;          /* SIGSEGV, SIGBUS that were sent while blocked or while another was caught ... */
     siginfo_t held_info[2]; /* ... and their siginfo; the handler sets bits, so they change atomically */
 
     gva_t clear_tid, robust_list;

@@ -53,6 +53,7 @@ int64_t sys_clone(struct task *t, uint64_t flags, gva_t newsp, gva_t ptid, uint6
         vfork = false; /* no descriptor left: the parent does not wait */
     pid = HOST_RAW(SYS_clone, host_flags, 0, span(t, ptid, 4), span(t, ctid, 4), 0);
     if (pid == 0) {
+        t->clear_tid = flags & CLONE_CHILD_CLEARTID ? ctid : 0;
         become_child(t, flags, newsp, tls);
         vfork_child(t->proc, vfork);
     }
@@ -64,6 +65,7 @@ int64_t sys_clone(struct task *t, uint64_t flags, gva_t newsp, gva_t ptid, uint6
 
 int64_t sys_set_tid_address(struct task *t, gva_t addr)
 {
+    t->clear_tid = addr;
     return HOST(t, SYS_set_tid_address, span(t, addr, 4));
 }
 

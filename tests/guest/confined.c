@@ -70,11 +70,13 @@ static void mounted(int allowed)
     int tree, file = open("bound", O_CREAT | O_RDWR, 0600);
 
     close(file);
-    FACT(!allowed || mount("/proc/self/mem", "bound", NULL, MS_BIND, NULL) == -1 || refused(AT_FDCWD, "bound"));
+    FACT(!allowed || mount("/proc/self/mem", "bound", NULL, MS_BIND, NULL) == -1 ||
+         refused(AT_FDCWD, "bound"));
     tree = (int)syscall(SYS_open_tree, AT_FDCWD, "/proc/self/mem", OPEN_TREE_CLONE_);
     FACT(tree == -1 || refused(AT_FDCWD, name("/proc/self/fd/%d", tree)));
     mkdir("tasks", 0700);
-    FACT(!allowed || mount("/proc/self", "tasks", NULL, MS_BIND, NULL) == -1 || refused(AT_FDCWD, "tasks/mem"));
+    FACT(!allowed || mount("/proc/self", "tasks", NULL, MS_BIND, NULL) == -1 ||
+         refused(AT_FDCWD, "tasks/mem"));
 }
 
 /* A root of the guest's making, whose /proc tells lies about descriptors and processes. */

@@ -1,6 +1,9 @@
 /* fork, exit codes, wait in its variants, pipes between processes, stop and continue, orphans' pids. */
+#include <sched.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 #include "guest.h"
 
@@ -140,6 +143,22 @@ static void wait_variants(void)
     FACT(wait(NULL) == -1 && errno == ECHILD);
 }
 
+/* Where the kernel clears the thread's id at its end; a child has no such place. */
+static void tid_address(void)
+{
+    int *at = NULL, here, status;
+    pid_t pid;
+
+    FACT(syscall(SYS_set_tid_address, &here) == getpid());
+    FACT(prctl(PR_GET_TID_ADDRESS, &at) == -1 || at == &here);
+    fflush(stdout);
+    pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    if (pid == 0)
+        _exit(prctl(PR_GET_TID_ADDRESS, &at) == 0 && at ? 1 : 0);
+    waitpid(pid, &status, 0);
+    SHOW(WEXITSTATUS(status));
+}
+
 int main(void)
 {
     static int (*const body[])(void) = { returns_7,    returns_big, aborts,     crashes,
@@ -160,5 +179,6 @@ int main(void)
     CALL(kill(pid, 0));
     guest_wait("zombie", pid);
     CALL(kill(pid, 0));
+    tid_address();
     return 0;
 }
