@@ -51,20 +51,20 @@ struct hart {
 
     struct trap trap;
     struct gmem *mem;
-    void *interp;      /* the interpreter's state of this hart: decoded blocks */
-    struct hart_jit {  /* the JIT's */
+    void *interp;     /* the interpreter's state of this hart: decoded blocks */
+    struct hart_jit { /* the JIT's */
         void *state;
         uint64_t host_rsp; /* the stack that C runs on, while generated code has its own */
         uint64_t pair_top, pair_rsp;
         uint64_t indirect; /* address of the table of indirect targets */
         uint64_t info;     /* an argument of an exit; scratch within an instruction */
         uint32_t mxcsr, host_mxcsr;
-        uint32_t fp_used;  /* the guest has floating-point code: its registers live in host registers */
-        uint32_t apart;      /* blocks are not linked: lockstep */
-        atomic_uint stopped; /* the poll page is closed */
+        uint32_t fp_used; /* the guest has floating-point code: its registers live in host registers */
+        uint32_t dirty_d, dirty_s; /* f registers that a fault left with NaNs to be made canonical */
+        uint32_t apart;            /* blocks are not linked: lockstep */
     } jit;
     bool counting; /* keep instret exact under the JIT too, which costs it most of its speed */
-    void *task;   /* the guest OS's; opaque here */
+    void *task;    /* the guest OS's; opaque here */
 };
 
 #define RESV_NONE UINT64_MAX

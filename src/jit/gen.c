@@ -38,7 +38,7 @@ struct cold *gen_cold(struct gen *g, uint8_t *field)
 {
     struct cold *c = &g->cold[g->nr_cold++ % ARRAY_SIZE(g->cold)];
 
-    *c = (struct cold){ .field = field, .pc = g->pc };
+    *c = (struct cold){ .field = field, .pc = g->pc, .dirty_d = g->dirty_d, .dirty_s = g->dirty_s };
     return c;
 }
 
@@ -46,7 +46,11 @@ void gen_site(struct gen *g, enum jit_exit kind)
 {
     struct jit *j = g->j;
 
-    j->site[j->nr_sites++] = (struct jit_site){ (uint32_t)(g->e.at - j->code.rw), kind, g->pc };
+    j->site[j->nr_sites++] = (struct jit_site){ .host = (uint32_t)(g->e.at - j->code.rw),
+                                                .dirty_d = g->dirty_d,
+                                                .dirty_s = g->dirty_s,
+                                                .kind = kind,
+                                                .pc = g->pc };
 }
 
 /* --- Calls of bodies ------------------------------------------------------------------------------------- */
@@ -66,6 +70,7 @@ void gen_body(struct gen *g, const struct insn *i, uint64_t pc)
 
 void gen_callop(struct gen *g, const struct insn *i)
 {
+    gen_clean(g, ~(uint32_t)0);
     gen_body(g, i, g->pc);
     g->checked &= ~((uint32_t)1 << i->rd);
     g->boxed &= ~((uint32_t)1 << i->rd);
@@ -425,6 +430,8 @@ void gen_insn(struct gen *g, const struct insn *i)
     }
     if (i->rd == 0 && writes_only_rd(i))
         return;
+    if (insn_desc[i->op].flags & INSN_ENDS)
+        gen_clean(g, ~(uint32_t)0);
     if (gen_control(g, i) || gen_memory(g, i) || gen_alu(g, i) || gen_bits(g, i) || gen_fp(g, i) ||
         gen_atomic(g, i) || gen_flags(g, i))
         return;

@@ -34,6 +34,60 @@ static void fput(struct gen *g, int reg, int xmm, bool boxed)
         g->boxed |= (uint32_t)1 << reg;
     else
         g->boxed &= ~((uint32_t)1 << reg);
+    g->dirty_d &= ~((uint32_t)1 << reg);
+    g->dirty_s &= ~((uint32_t)1 << reg);
+}
+
+/* If it is a NaN, the home of f `reg` becomes the canonical one. */
+static uint8_t *unless_nan(struct gen *g, int reg, bool dbl)
+{
+    x64_0f_rr(&g->e, dbl ? X64_UCOMISD : X64_UCOMISS, false, jit_fhome[reg], jit_fhome[reg]);
+    return x64_jcc(&g->e, X64_NP);
+}
+
+static void canonise(struct gen *g, int reg, bool dbl)
+{
+    uint8_t *fine = unless_nan(g, reg, dbl);
+
+    x64_0f_rm(&g->e, X64_MOVSD_LOAD, false, jit_fhome[reg], konst(g, dbl ? g->j->k_nan_d : g->j->k_nan_s));
+    x64_link(fine, g->e.at);
+}
+
+void gen_clean(struct gen *g, uint32_t regs)
+{
+    for (int r = 0; r < 32; r++) {
+        if ((regs & g->dirty_d) >> r & 1)
+            canonise(g, r, true);
+        if ((regs & g->dirty_s) >> r & 1)
+            canonise(g, r, false);
+    }
+    g->dirty_d &= ~regs;
+    g->dirty_s &= ~regs;
+}
+
+void gen_clean_cold(struct gen *g, const struct cold *c)
+{
+    g->dirty_d = c->dirty_d;
+    g->dirty_s = c->dirty_s;
+    gen_clean(g, ~(uint32_t)0);
+}
+
+/* After fput of an arithmetic result to a home: its NaN can wait. */
+static void mark_dirty(struct gen *g, int reg, bool dbl)
+{
+    if (dbl)
+        g->dirty_d |= (uint32_t)1 << reg;
+    else
+        g->dirty_s |= (uint32_t)1 << reg;
+}
+
+/* A plain copy is as dirty as what was copied. */
+static void copy_dirt(struct gen *g, int rd, uint32_t d, uint32_t s)
+{
+    if (jit_fhome[rd] < 0)
+        return;
+    g->dirty_d |= d << rd;
+    g->dirty_s |= s << rd;
 }
 
 /* The condition sends the instruction to its body, which computes it anew; fresume says where it comes back. */
@@ -69,6 +123,8 @@ static void check_box(struct gen *g, int reg)
 {
     if (g->boxed >> reg & 1)
         return;
+    gen_clean(g, g->dirty_d & (uint32_t)1 << reg); /* a NaN of the host's could look boxed */
+    gen_clean(g, (uint32_t)1 << reg); /* a double's NaN can look like a boxed single */
     if (jit_fhome[reg] >= 0) {
         x64_0f_rr(&g->e, X64_MOVQ_FROM_XMM, true, jit_fhome[reg], RAX);
         x64_shift_ri(&g->e, X64_SHR, true, RAX, 32);
@@ -87,34 +143,51 @@ static void check_nan(struct gen *g, struct escapes *x, const struct insn *i, bo
     escape(g, x, i, X64_P);
 }
 
-/* --- Arithmetic ------------------------------------------------------------------------------------------- */
-
-static void gen_arith(struct gen *g, const struct insn *i, enum x64_0f op, bool dbl)
+/* `xmm` is the result, and xmm15 unless that is the destination's home. A home can keep a NaN of the host's until
+ * somebody looks; memory cannot. */
+static void put_result(struct gen *g, const struct insn *i, int xmm, bool dbl)
 {
     struct escapes x = { .n = 0 };
 
-    if (!dbl) {
-        check_box(g, i->rs1);
-        check_box(g, i->rs2);
-    }
-    x64_0f_rr(&g->e, X64_MOVAPS, false, XMM15, fsrc(g, i->rs1, XMM15));
-    x64_0f_rr(&g->e, op, false, XMM15, fsrc(g, i->rs2, XMM14));
-    check_nan(g, &x, i, dbl);
-    fput(g, i->rd, XMM15, !dbl);
+    if (jit_fhome[i->rd] < 0)
+        check_nan(g, &x, i, dbl);
+    fput(g, i->rd, xmm, !dbl);
+    if (jit_fhome[i->rd] >= 0)
+        mark_dirty(g, i->rd, dbl);
     resume(g, &x);
+}
+
+/* --- Arithmetic ------------------------------------------------------------------------------------------- */
+
+/* In the destination's home where that does not hold the second operand; the order of a sum or product is free. */
+static void gen_arith(struct gen *g, const struct insn *i, enum x64_0f op, bool dbl)
+{
+    bool commutes = op == X64_ADDSD || op == X64_ADDSS || op == X64_MULSD || op == X64_MULSS;
+    int a = i->rs1, b = i->rs2, d = jit_fhome[i->rd];
+
+    if (!dbl) {
+        check_box(g, a);
+        check_box(g, b);
+    }
+    if (commutes && i->rd == b) {
+        b = a;
+        a = i->rd;
+    }
+    if (d < 0 || i->rd == b)
+        d = XMM15;
+    if (jit_fhome[a] != d)
+        x64_0f_rr(&g->e, X64_MOVAPS, false, d, fsrc(g, a, d));
+    x64_0f_rr(&g->e, op, false, d, fsrc(g, b, XMM14));
+    put_result(g, i, d, dbl);
 }
 
 static void gen_sqrt(struct gen *g, const struct insn *i, bool dbl)
 {
-    struct escapes x = { .n = 0 };
-
     if (!dbl)
         check_box(g, i->rs1);
     x64_0f_rr(&g->e, X64_MOVAPS, false, XMM15, fsrc(g, i->rs1, XMM15));
     x64_0f_rr(&g->e, dbl ? X64_SQRTSD : X64_SQRTSS, false, XMM15, XMM15);
-    check_nan(g, &x, i, dbl);
-    fput(g, i->rd, XMM15, !dbl);
-    resume(g, &x);
+    put_result(g, i, XMM15, dbl);
 }
 
 /* VFMADD213 and its kin: xmm15 := xmm15 * b + c. */
@@ -219,9 +292,12 @@ static void gen_fld(struct gen *g, const struct insn *i, bool dbl)
 
 static void gen_fst(struct gen *g, const struct insn *i, bool dbl)
 {
-    struct x64_mem m = gen_addr(g, i);
-    int v = fsrc(g, i->rs2, XMM15);
+    struct x64_mem m;
+    int v;
 
+    gen_clean(g, (uint32_t)1 << i->rs2);
+    m = gen_addr(g, i);
+    v = fsrc(g, i->rs2, XMM15);
     gen_site(g, JIT_REPLAY);
     x64_0f_rm(&g->e, dbl ? X64_MOVSD_STORE : X64_MOVSS_STORE, false, v, m);
 }
@@ -231,10 +307,16 @@ static bool gen_fsgnj_d(struct gen *g, const struct insn *i)
 {
     if (i->rs1 != i->rs2)
         return false;
+    if (jit_fhome[i->rd] < 0)
+        gen_clean(g, (uint32_t)1 << i->rs1);
     if (i->op == OP_fsgnj_d) {
+        uint32_t d = g->dirty_d >> i->rs1 & 1, s = g->dirty_s >> i->rs1 & 1;
+
         fput(g, i->rd, fsrc(g, i->rs1, XMM15), g->boxed >> i->rs1 & 1);
+        copy_dirt(g, i->rd, d, s);
         return true;
     }
+    gen_clean(g, (uint32_t)1 << i->rs1);
     x64_0f_rr(&g->e, X64_MOVAPS, false, XMM15, fsrc(g, i->rs1, XMM15));
     if (i->op == OP_fsgnjn_d)
         x64_0f_rm(&g->e, X64_XORPS, false, XMM15, konst(g, g->j->k_sign));
@@ -249,6 +331,7 @@ static bool gen_fmv_s(struct gen *g, const struct insn *i)
     if (i->rs1 != i->rs2)
         return false;
     check_box(g, i->rs1);
+    gen_clean(g, (uint32_t)1 << i->rs1);
     fput(g, i->rd, fsrc(g, i->rs1, XMM15), true);
     return true;
 }
@@ -257,6 +340,7 @@ static void gen_fmv_to_x(struct gen *g, const struct insn *i, bool dbl)
 {
     int d = gen_dst(i->rd);
 
+    gen_clean(g, (uint32_t)1 << i->rs1);
     x64_0f_rr(&g->e, X64_MOVQ_FROM_XMM, dbl, fsrc(g, i->rs1, XMM15), d);
     if (!dbl)
         x64_movsxd_rr(&g->e, d, d);

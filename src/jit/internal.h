@@ -38,7 +38,8 @@ struct jit_edge {
 
 /* A host instruction that may fault. In ascending order of `host`. */
 struct jit_site {
-    uint32_t host; /* offset in the code */
+    uint32_t host;             /* offset in the code */
+    uint32_t dirty_d, dirty_s; /* f registers to be made canonical */
     uint32_t kind; /* enum jit_exit to leave with; JIT_INDIRECT: a poll whose guest pc is in rcx */
     uint64_t pc;
 };
@@ -61,6 +62,7 @@ struct jit {
     size_t stubs_end; /* what a flush keeps */
     const uint8_t *enter, *exit, *exit_saved, *link, *replay, *callop, *retmiss, *sentinel, *indirect;
     const uint8_t *k_sign, *k_abs, *k_box; /* 16-byte constants for andps, orps, xorps */
+    const uint8_t *k_nan_d, *k_nan_s;      /* the canonical NaNs, the single one boxed */
     const uint8_t *k_flags;                /* fflags by the low six bits of MXCSR */
     struct jit_call *call;                 /* the arrays are reservations, touched as they fill */
     struct jit_edge *edge;
@@ -72,6 +74,7 @@ struct jit {
     size_t nr_calls, nr_edges, nr_sites, nr_blocks;
     unsigned code_gen, epoch; /* of guest code; of our own, raised when all is forgotten */
     bool bmi2, fma;
+    atomic_uint stopped; /* the poll page is closed */
 };
 
 /* One translation under way. */
@@ -84,12 +87,16 @@ struct gen {
     size_t text_len;
     uint32_t checked; /* guest registers whose value has been compared with the limit */
     uint32_t boxed;   /* f registers known to hold a NaN-boxed single */
+    /* f registers whose home holds an arithmetic result that, if it is a NaN, has yet to become the canonical one:
+     * as doubles, as singles. Nobody may see them so: gen_clean. */
+    uint32_t dirty_d, dirty_s;
     bool ended;
     struct cold {
         enum { COLD_REPLAY, COLD_EDGE, COLD_CALL } kind;
         uint8_t *field, *resume;
-        uint64_t pc;      /* replayed, or the edge's target */
-        struct insn insn; /* COLD_CALL */
+        uint64_t pc;               /* replayed, or the edge's target */
+        struct insn insn;          /* COLD_CALL */
+        uint32_t dirty_d, dirty_s; /* to be made canonical first */
     } cold[256];
     unsigned nr_cold;
 };
@@ -124,6 +131,9 @@ void gen_callop(struct gen *g, const struct insn *i);
 struct cold *gen_cold(struct gen *g, uint8_t *field);
 struct x64_mem gen_hart(size_t offset); /* a field of struct hart */
 
+void gen_clean(struct gen *g, uint32_t regs); /* gen_fp.c: makes these f registers what the guest may see */
+void gen_clean_cold(struct gen *g, const struct cold *c); /* the same in cold code, for all that c says */
+
 void gen_body(struct gen *g, const struct insn *i, uint64_t pc);
 void gen_set_pc(struct gen *g, uint64_t pc);
 void gen_count(struct gen *g); /* instret += 1 */
@@ -150,6 +160,9 @@ int jit_callop(struct hart *h, uint32_t index);
 /* calls.c: MXCSR as the guest's fcsr wants it, and its sticky bits back into fcsr. */
 void jit_mxcsr_from_fcsr(struct hart *h);
 void jit_fcsr_from_mxcsr(struct hart *h);
+
+/* calls.c: after a fault: what generated code had left dirty. */
+void jit_canonical_nans(struct hart *h);
 
 /* jit.c: one block, not linked to any other; JIT_TRAP, JIT_KICK, or JIT_RESUME with h->pc where it goes on. For
  * lockstep.c. */

@@ -192,6 +192,8 @@ static void emit_cold(struct gen *g, const struct cold *c)
     struct jit *j = g->j;
 
     x64_link(c->field, g->e.at);
+    if (c->kind != COLD_EDGE)
+        gen_clean_cold(g, c);
     switch (c->kind) {
     case COLD_REPLAY:
         if ((int64_t)c->pc == (int32_t)c->pc) {
@@ -260,7 +262,7 @@ static const uint8_t *translate(struct jit *j, struct hart *h, uint64_t pc)
     g.e = (struct x64){ start, start + BLOCK_ROOM, 0 };
     g.pc = g.start = pc;
     g.text_len = gmem_fetch(h->mem, pc, g.text, sizeof g.text);
-    g.checked = g.boxed = 0;
+    g.checked = g.boxed = g.dirty_d = g.dirty_s = 0;
     g.ended = false;
     g.nr_cold = 0;
     while (!g.ended && n < BLOCK_BUDGET && !(h->jit.apart && n && next_reads_clock(&g)) &&
@@ -274,6 +276,7 @@ static const uint8_t *translate(struct jit *j, struct hart *h, uint64_t pc)
     *entry =
         (struct jit_entry){ pc, code_rx(&j->code, start) }; /* a loop to its own start is linked at once */
     j->nr_blocks++;
+    gen_clean(&g, ~(uint32_t)0);
     if (!g.ended)
         gen_goto(&g, x64_jmp(&g.e), g.pc);
     for (unsigned k = 0; k < g.nr_cold; k++)
@@ -334,6 +337,8 @@ static int enter(struct jit *j, struct hart *h, const uint8_t *code)
     why = fn(h, code);
     running = NULL;
     jit_fcsr_from_mxcsr(h);
+    if (h->jit.dirty_d | h->jit.dirty_s)
+        jit_canonical_nans(h);
     return why;
 }
 
@@ -390,7 +395,7 @@ static void prepare(struct jit *j, struct hart *h)
         forget(j);
         j->code_gen = atomic_load(&h->mem->code_gen);
     }
-    if (atomic_exchange_explicit(&h->jit.stopped, 0, memory_order_relaxed))
+    if (atomic_exchange_explicit(&j->stopped, 0, memory_order_relaxed))
         code_poll(&j->code, false);
 }
 
@@ -448,12 +453,16 @@ void jit_forked(struct hart *h)
     jit_free(h); /* the code memory is the parent's: start afresh when guest code runs */
 }
 
+/* Perhaps on another thread. The page is closed first: were it the other way round, a run that begins between the two
+ * would open it, and then find it closed for ever. */
 void jit_kick(struct hart *h)
 {
-    if (state(h)) {
-        atomic_store_explicit(&h->jit.stopped, 1, memory_order_relaxed);
-        code_poll(&state(h)->code, true);
-    }
+    struct jit *j = state(h);
+
+    if (!j)
+        return;
+    code_poll(&j->code, true);
+    atomic_store(&j->stopped, 1);
 }
 
 /* --- Faults ---------------------------------------------------------------------------------------------------- */
@@ -494,5 +503,7 @@ bool jit_fault(void *ucontext, uint64_t addr)
     h->pc = site->kind == JIT_INDIRECT ? (uint64_t)reg[REG_RCX] : site->pc;
     reg[REG_RAX] = site->kind == JIT_INDIRECT ? JIT_KICK : (greg_t)site->kind;
     reg[REG_RIP] = (greg_t)(uintptr_t)j->exit;
+    h->jit.dirty_d = site->dirty_d;
+    h->jit.dirty_s = site->dirty_s;
     return true;
 }

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "hart/fpu.h"
 #include "jit/internal.h"
 
 const int8_t jit_home[32] = {
@@ -13,11 +14,12 @@ const int8_t jit_home[32] = {
     [24] = -1, [25] = -1,  [26] = -1,  [27] = -1,  [28] = -1, [29] = -1,  [30] = -1,  [31] = -1,
 };
 
-/* fa5 fa4 fa0 fa1 fa2 fa3 ft0 ft1 fa6 fa7 ft2 ft3 ft4 ft5 in xmm0..xmm13 */
+/* fa5 fa4 fa0 fa1 fa2 fa3 fa6 fa7 ft0 ft1 ft2 fs0 fs1 fs2 in xmm0..xmm13: arguments and temporaries first, then what
+ * loops with calls in them keep. */
 const int8_t jit_fhome[32] = {
-    [0] = 6,   [1] = 7,   [2] = 10,  [3] = 11,  [4] = 12,  [5] = 13,  [6] = -1,  [7] = -1,
-    [8] = -1,  [9] = -1,  [10] = 2,  [11] = 3,  [12] = 4,  [13] = 5,  [14] = 1,  [15] = 0,
-    [16] = 8,  [17] = 9,  [18] = -1, [19] = -1, [20] = -1, [21] = -1, [22] = -1, [23] = -1,
+    [0] = 8,   [1] = 9,   [2] = 10,  [3] = -1,  [4] = -1,  [5] = -1,  [6] = -1,  [7] = -1,
+    [8] = 11,  [9] = 12,  [10] = 2,  [11] = 3,  [12] = 4,  [13] = 5,  [14] = 1,  [15] = 0,
+    [16] = 6,  [17] = 7,  [18] = 13, [19] = -1, [20] = -1, [21] = -1, [22] = -1, [23] = -1,
     [24] = -1, [25] = -1, [26] = -1, [27] = -1, [28] = -1, [29] = -1, [30] = -1, [31] = -1,
 };
 
@@ -145,7 +147,8 @@ static void emit_indirect(struct jit *j, struct x64 *e)
     x64_mov_rm(e, true, RCX, JIT_X(1));
     j->indirect = here(j, e);
     x64_alu_ri(e, X64_AND, true, RCX, -2);
-    j->site[j->nr_sites++] = (struct jit_site){ (uint32_t)(e->at - j->code.rw), JIT_INDIRECT, 0 };
+    j->site[j->nr_sites++] =
+        (struct jit_site){ .host = (uint32_t)(e->at - j->code.rw), .kind = JIT_INDIRECT };
     x64_alu_rm(e, X64_CMP, false, RAX, x64_rip(code_rw(&j->code, j->code.poll)));
     x64_mov_rr(e, false, RAX, RCX);
     x64_alu_ri(e, X64_AND, false, RAX, ((1 << JIT_INDIRECT_BITS) - 1) << 1);
@@ -188,6 +191,8 @@ int stubs_emit(struct jit *j)
     j->k_sign = constant(j, &e, (uint64_t)1 << 63);
     j->k_abs = constant(j, &e, ~((uint64_t)1 << 63));
     j->k_box = constant(j, &e, (uint64_t)UINT32_MAX << 32);
+    j->k_nan_d = constant(j, &e, F64_NAN);
+    j->k_nan_s = constant(j, &e, (uint64_t)UINT32_MAX << 32 | F32_NAN);
     j->k_flags = flag_table(j, &e);
     emit_enter(j, &e);
     emit_exit(j, &e);
