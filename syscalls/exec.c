@@ -215,7 +215,7 @@ int exec_prepare(struct exec *x)
         return r;
     if (!x->envp.at && (r = strv_reserve(&x->envp)) < 0)
         return r;
-    if (!x->envp.n)
+    if (x->envp.at && !x->envp.n)
         x->envp.at[0] = NULL;
     snprintf(script, sizeof script, "%s", x->execfn);
     for (int depth = 0;; depth++) {

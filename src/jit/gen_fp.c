@@ -123,7 +123,6 @@ static void check_box(struct gen *g, int reg)
 {
     if (g->boxed >> reg & 1)
         return;
-    gen_clean(g, g->dirty_d & (uint32_t)1 << reg); /* a NaN of the host's could look boxed */
     gen_clean(g, (uint32_t)1 << reg); /* a double's NaN can look like a boxed single */
     if (jit_fhome[reg] >= 0) {
         x64_0f_rr(&g->e, X64_MOVQ_FROM_XMM, true, jit_fhome[reg], RAX);
