@@ -107,6 +107,50 @@ START_TEST(both_engines_end_alike)
 }
 END_TEST
 
+/* What a paired call's callee did to a register that was checked before the call. */
+START_TEST(a_call_forgets_bounds)
+{
+    static uint64_t secret = 0x5ec3e7;
+    struct hart *h = &rig_hart;
+
+    RIG_CODE(RIG_TEXT, RIG_INSN(ld, .rd = A1, .rs1 = A0), RIG_INSN(jal, .rd = 1, .imm = 12),
+             RIG_INSN(ld, .rd = A1, .rs1 = A0), RIG_INSN(jal, .imm = 12), /* ... and on behind the function */
+             RIG_INSN(add, .rd = A0, .rs1 = A0, .rs2 = A2), RIG_INSN(jalr, .rs1 = 1),
+             RIG_INSN(add, .rd = A2, .rs1 = A3), RIG_INSN(jal, .imm = -28)); /* the second time harms */
+    h->x[A0] = RIG_DATA;
+    h->x[A3] = (uint64_t)(uintptr_t)&secret - (uint64_t)(uintptr_t)rig_at(RIG_DATA);
+    ck_assert_int_eq(jit_run(h), ENGINE_TRAP);
+    ck_assert_uint_eq(h->trap.scause, CAUSE_GPF_LOAD);
+    ck_assert_uint_eq(h->trap.stval, RIG_DATA + h->x[A3]);
+    ck_assert_uint_eq(h->pc, RIG_TEXT + 8);
+    ck_assert_uint_eq(h->x[A1], 0);
+}
+END_TEST
+
+/* Deeper than the stack of host return addresses, and all the way back. */
+START_TEST(calls_nest_deeply)
+{
+    enum { DEPTH = 100000, SP = 2 };
+    const uint64_t stack = 0x100000, top = stack + 200 * PAGE_BYTES;
+    struct hart *h = &rig_hart;
+
+    rig_map(stack, top - stack, GMEM_R | GMEM_W);
+    RIG_CODE(RIG_TEXT, RIG_INSN(jal, .rd = 1, .imm = 8), RIG_ECALL,
+             RIG_INSN(addi, .rd = SP, .rs1 = SP, .imm = -8), RIG_INSN(sd, .rs1 = SP, .rs2 = 1),
+             RIG_INSN(addi, .rd = A0, .rs1 = A0, .imm = -1), RIG_INSN(beq, .rs1 = A0, .imm = 8),
+             RIG_INSN(jal, .rd = 1, .imm = -16), RIG_INSN(addi, .rd = A1, .rs1 = A1, .imm = 1),
+             RIG_INSN(ld, .rd = 1, .rs1 = SP), RIG_INSN(addi, .rd = SP, .rs1 = SP, .imm = 8),
+             RIG_INSN(jalr, .rs1 = 1));
+    h->x[SP] = top;
+    h->x[A0] = DEPTH;
+    ck_assert_int_eq(jit_run(h), ENGINE_TRAP);
+    ck_assert_uint_eq(h->trap.scause, CAUSE_ECALL_VU);
+    ck_assert_uint_eq(h->pc, RIG_TEXT + 4);
+    ck_assert_uint_eq(h->x[A1], DEPTH);
+    ck_assert_uint_eq(h->x[SP], top);
+}
+END_TEST
+
 static void teardown(void)
 {
     jit_free(&rig_hart);
@@ -119,5 +163,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, rig_setup, teardown);
     tcase_add_loop_test(tc, both_engines_end_alike, 0, (int)ARRAY_SIZE(program));
+    tcase_add_test(tc, a_call_forgets_bounds);
+    tcase_add_test(tc, calls_nest_deeply);
     return rig_main(tc, "jit");
 }
