@@ -278,7 +278,7 @@ int exec_commit(struct task *t, struct exec *x)
 {
     struct process *p = t->proc;
     struct layout l;
-    struct image img;
+    struct image img = { 0 };
     struct stack_args a;
     int r;
 

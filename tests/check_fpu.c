@@ -3,7 +3,8 @@
  * the four rounding modes it has; exact sums in wider arithmetic for RMM and for integer conversions, where
  * x86 saturates differently; and tables written down from the specification.
  */
-/* clang-format off: the tables are laid out by hand */
+/* The tables are laid out by hand. */
+/* clang-format off */
 #include "hart/fpu.h"
 
 #include <check.h>
