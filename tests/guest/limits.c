@@ -49,7 +49,7 @@ int main(int argc, char **argv)
         all("after execve");
         return 0;
     }
-    limit(RLIMIT_STACK, 16384);
+    limit(RLIMIT_STACK, 1 << 17);
     all("stack");
     limit(RLIMIT_FSIZE, 1 << 20);
     all("file size");
