@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -203,6 +205,19 @@ static bool fuzzers_signal(uint64_t sig)
     return sig == SIGALRM || sig == SIGABRT || sig == SIGINT || sig == SIGTERM;
 }
 
+/* What makes descriptors that do not block. */
+static const struct {
+    const char *name;
+    int arg, flag;
+} nonblocking[] = {
+    { "pipe2", 1, O_NONBLOCK },      { "socket", 1, SOCK_NONBLOCK },     { "socketpair", 1, SOCK_NONBLOCK },
+    { "openat", 2, O_NONBLOCK },     { "eventfd2", 1, O_NONBLOCK },      { "timerfd_create", 1, O_NONBLOCK },
+    { "signalfd4", 3, O_NONBLOCK },  { "inotify_init1", 0, O_NONBLOCK }, { "accept4", 3, O_NONBLOCK },
+    { "flock", 1, LOCK_NB },         { "recvfrom", 3, MSG_DONTWAIT },    { "recvmsg", 2, MSG_DONTWAIT },
+    { "recvmmsg", 3, MSG_DONTWAIT }, { "splice", 5, SPLICE_F_NONBLOCK }, { "tee", 3, SPLICE_F_NONBLOCK },
+    { "pidfd_open", 1, O_NONBLOCK },
+};
+
 /* The few calls that are held back for their arguments; arguments that would block are changed instead. */
 static bool allowed(struct task *t, const struct sysent *e, uint64_t *a)
 {
@@ -212,12 +227,14 @@ static bool allowed(struct task *t, const struct sysent *e, uint64_t *a)
         if ((m == M_PATH || m == M_STR) && !name_allowed(t, a[i]))
             return false;
     }
+    if (is(e, "fcntl") && (uint32_t)a[1] == F_SETFL)
+        a[2] |= O_NONBLOCK;
     if (is(e, "fcntl")) /* who gets signals, and waiting for a lock */
         return (uint32_t)a[1] != F_SETSIG && (uint32_t)a[1] != F_SETOWN && (uint32_t)a[1] != F_SETOWN_EX &&
                (uint32_t)a[1] != F_NOTIFY && (uint32_t)a[1] != F_SETLEASE && (uint32_t)a[1] != F_SETLKW &&
                (uint32_t)a[1] != F_OFD_SETLKW;
     if (is(e, "ioctl"))
-        return (uint32_t)a[1] != 0x8901 && (uint32_t)a[1] != 0x8902; /* FIOSETOWN, SIOCSPGRP */
+        return (uint32_t)a[1] != 0x8901 && (uint32_t)a[1] != 0x8902 && (uint32_t)a[1] != FIONBIO;
     if (is(e, "prctl"))
         return (int)a[0] != 1 && (int)a[0] != 4; /* PR_SET_PDEATHSIG, PR_SET_DUMPABLE */
     if (is(e, "rt_sigaction"))
@@ -238,12 +255,9 @@ static bool allowed(struct task *t, const struct sysent *e, uint64_t *a)
         a[is(e, "futex") ? 3 : 2] = RDONLY;
     if (is(e, "mmap") && a[1] > 64 * PAGE_BYTES)
         a[3] &= ~(uint64_t)(MAP_POPULATE | MAP_LOCKED);
-    if (is(e, "pipe2"))
-        a[1] |= O_NONBLOCK;
-    if (is(e, "socket") || is(e, "socketpair"))
-        a[1] |= SOCK_NONBLOCK;
-    if (is(e, "openat"))
-        a[2] |= O_NONBLOCK;
+    for (size_t i = 0; i < ARRAY_SIZE(nonblocking); i++)
+        if (is(e, nonblocking[i].name))
+            a[nonblocking[i].arg] |= nonblocking[i].flag;
     return true;
 }
 
@@ -540,7 +554,6 @@ static void begin(void)
         dup2(null, fd);
     if (null > 2)
         close(null);
-    umask(022);
     unlink(program_path); /* the guest may have cut it, by way of /proc/self/exe */
     write_program(program_path);
     fresh_folder();
@@ -577,6 +590,7 @@ static void drop_pending(void)
 
 static void end(void)
 {
+    umask(022); /* libFuzzer writes files too */
     drop_pending();
     dispositions(false, true);
     if (fchdir(saved[3]) < 0)
