@@ -391,6 +391,7 @@ int main(int argc, char **argv)
 {
     struct options o = { 0 };
     const char *word = argc > 1 ? argv[1] : "";
+    int status;
 
     if (strcmp(word, "compat") == 0)
         return compat();
@@ -402,5 +403,7 @@ int main(int argc, char **argv)
     }
     parse(&o, argc, argv);
     noahv_set_log(o.quiet ? drop_line : NULL, NULL, o.verbose ? NOAHV_LOG_NOTE : NOAHV_LOG_ERROR);
-    return run_program(&o);
+    status = run_program(&o);
+    free(o.set);
+    return status;
 }
