@@ -19,9 +19,11 @@ struct pass {
  * everywhere on Linux. */
 static int marshal_str(struct task *t, struct pass *p, uint64_t a, uint64_t *out)
 {
-    char *to = p->str[p->strs % ARRAY_SIZE(p->str)];
     ssize_t n;
+    char *to;
 
+    BUG_ON(!p); /* names_strings() chose the road */
+    to = p->str[p->strs % ARRAY_SIZE(p->str)];
     *out = 0;
     if (!a)
         return 0;
@@ -38,9 +40,11 @@ static int marshal_path(struct task *t, const struct sysent *e, struct pass *p, 
                         uint64_t *host)
 {
     bool at = i > 0 && kind_desc[e->kind[i - 1]].marshal == M_DIRFD;
-    struct path *to = &p->path[p->paths % ARRAY_SIZE(p->path)];
+    struct path *to;
     int r;
 
+    BUG_ON(!p);
+    to = &p->path[p->paths % ARRAY_SIZE(p->path)];
     if (!a) {
         host[i] = 0;
         return at ? fd_check_at((int)host[i - 1]) : 0;
