@@ -201,7 +201,7 @@ cli_killed() {
         grep -q "^${pair##*:}" err || fail "not killed by it: $word"
         ! grep -q core err || fail "dumped core: $word"
     done
-    for n in 1 2 9 13 14 15 24 34 64; do
+    for n in 2 9 13 14 15 24 34 64; do
         want $((128 + n)) '' noahv "$guest/cli/ends" raise $n
     done
     for n in 17 18 23 28; do # ignored ones
@@ -481,6 +481,39 @@ job_network() {
     cmp got.listener data
 }
 
+# The guests that say what they do with the C library's help, with another C library: against native glibc.
+# LLVM's objcopy, for binutils before 2.41 stumbles over the debugging information.
+once_musl() {
+    (cd "$here" && scripts/fetch-debian.sh musl-dev) && command -v llvm-objcopy > log || {
+        echo 'SKIPPED: needs the Debian packages musl-dev:riscv64 and llvm'
+        return 0
+    }
+    musl=$here/build/debian/root/usr
+    cc=riscv64-linux-gnu-gcc
+    for file in crt1.o libc.a; do
+        llvm-objcopy -g "$musl/lib/riscv64-linux-musl/$file" $file
+    done
+    flags="-O1 -std=gnu11 -pthread -D_GNU_SOURCE -w"
+    mkdir native guest
+    for name in args clock descriptors events exec process restart signals stack strings; do
+        # shellcheck disable=SC2086
+        gcc $flags -o native/program "$here/tests/guest/$name.c"
+        # shellcheck disable=SC2086
+        $cc $flags -nostdinc -isystem "$musl/include/riscv64-linux-musl" -nostdlib -static -o guest/program \
+            -isystem "$($cc -print-file-name=include)" -include "$here/tests/cli/musl.h" crt1.o \
+            "$here/tests/guest/$name.c" libc.a "$($cc -print-libgcc-file-name)" libc.a
+        args=$(sed -n '1,9s;^/\* args: \(.*\) \*/$;\1;p' "$here/tests/guest/$name.c")
+        for where in native guest; do
+            mkdir dir
+            # shellcheck disable=SC2086
+            (cd dir && if [ $where = native ]; then ../native/program $args; else noahv ../guest/program $args; fi) \
+                > $where.out 2> err < /dev/null || echo "[exit $?]" >> $where.out
+            rm -rf dir
+        done
+        diff -a native.out guest.out || fail "$name"
+    done
+}
+
 once_sums() {
     head -c 50000000 /dev/urandom > data
     for sum in sha256sum md5sum; do
@@ -493,11 +526,11 @@ once_sums() {
 
 # Types into a terminal that tmux keeps, and waits for what must appear; see EXTENDED-REGEX.
 key() {
-    tmux -L "noahv$$" send-keys -t 0 "$@"
+    tmux send-keys -t 0 "$@"
 }
 
 on_screen() {
-    tmux -L "noahv$$" capture-pane -p -t 0 > screen && grep -qE -- "$1" screen
+    tmux capture-pane -p -t 0 > screen && grep -qE -- "$1" screen
 }
 
 see() {
@@ -505,42 +538,70 @@ see() {
 }
 
 terminal() {
-    trap 'tmux -L noahv$$ kill-server > log 2>&1 || :' EXIT
+    unset TMUX
+    TMUX_TMPDIR=$(mktemp -d)
+    export TMUX_TMPDIR
+    trap 'tmux kill-server > log 2>&1 || :; rm -rf "$TMUX_TMPDIR"' EXIT
     # shellcheck disable=SC2086
-    tmux -L "noahv$$" -f /dev/null new-session -d -x 80 -y 24 env -i TERM=screen PS1='@ ' BB="$BB" "$@"
+    tmux -f /dev/null new-session -d -x 80 -y 24 env -i TERM=screen PS1='@ ' BB="$BB" "$@"
 }
 
-# The text that is waited for never stands in what is typed.
+prompted() {
+    on_screen . && [ "$(grep . screen | tail -n 1)" = @ ]
+}
+
+# A line for the shell, once it waits for one. Not on the screen's first line: there the terminal's answer to
+# busybox, which asks for the cursor's place, looks like a key, and what is typed then would be lost.
+line() {
+    until_true prompted || { echo 'no prompt'; cat screen; exit 1; }
+    key "$1" Enter
+}
+
+# The shell under the terminal has a job in the state that a pattern says.
+reports() {
+    line jobs
+    on_screen "$1"
+}
+
+# The text that is waited for never stands in what is typed. No cat in a pipeline: its sendfile from a terminal
+# to a pipe stays behind, natively too.
 tty_job_control() {
     # shellcheck disable=SC2086
     terminal "$NOAHV" $engine "$BB" sh -i
-    key 'echo a$((6 * 7))z' Enter
+    line 'echo a$((6 * 7))z'
     see '^a42z'
-    key '"$BB" sh -c "echo up\$((1 + 1)); exec sleep 1000"' Enter
+    line '"$BB" sh -c "echo up\$((1 + 1)); exec sleep 1000"'
     see '^up2'
     key C-c
-    key 'echo status$?' Enter
+    line 'echo status$?'
     see '^status130'
-    key 'cat' Enter
+    line rev
     key 'one' Enter
-    see '^one'
+    see '^eno'
     key C-z
     see 'Stopped'
-    key 'fg; echo end$?' Enter
+    line 'fg; echo end$?'
     key 'two' Enter
-    see '^two'
+    see '^owt'
     key C-d
     see '^end0'
-    key 'cat & jobs; kill -9 %1; wait %1; echo gone$?' Enter
+    line 'sleep 1000 & kill -9 %1; wait %1; echo gone$?'
     see '^gone137'
-    key '"$BB" sh -c "echo in\$((1 + 1)); exec sleep 1000" | cat' Enter
-    see '^in2'
+    line 'cat &'
+    until_true reports '[(]tty input[)] *cat'
+    line 'kill -9 %1; wait %1'
+    line '"$BB" sh -c "echo in\$((1 + 1)); while read -r x; do echo \$x; done" | rev'
+    see '^2ni'
     key C-z
-    see 'Stopped.*in'
-    key 'kill -KILL %1; wait; clear; echo $((2 + 2))left; jobs' Enter
-    see '^4left'
-    key 'exit 3' Enter
-    until_true sh -c '! tmux -L "$1" list-sessions' sh "noahv$$" > log 2>&1
+    see 'Stopped.*echo in'
+    line fg
+    key 'three' Enter
+    see '^eerht'
+    key C-c
+    line 'echo over$?'
+    see '^over130'
+    line 'exit 3'
+    until_true sh -c '! tmux list-sessions' > log 2>&1
 }
 
 tty_window_size() {
@@ -548,7 +609,7 @@ tty_window_size() {
     terminal "$NOAHV" $engine "$BB" sh -c 'trap "$BB stty size" WINCH; "$BB" stty size
         i=0; while [ $i -lt 1000 ]; do "$BB" sleep 0.1; i=$((i + 1)); done'
     see '^24 80'
-    tmux -L "noahv$$" resize-window -t 0 -x 100 -y 30
+    tmux resize-window -t 0 -x 100 -y 30
     see '^30 100'
 }
 
@@ -582,6 +643,7 @@ one() {
     ) > "$dir.log" 2>&1
     if [ $? = 0 ]; then
         echo passed
+        sed -n 's/^SKIPPED: /cli: skipped: /p' "$dir.log"
     else
         echo failed
         echo "FAIL $name${engine:+ ($engine)}"
