@@ -8,7 +8,7 @@
 set -u
 
 here=$PWD
-work=$here/build/cli
+work=${CLI_WORK:-$here/build/cli.$$} # two runs at once are none of each other's business
 guest=$here/build/guest
 BB=$here/build/debian/root/usr/bin/busybox
 export BB
@@ -663,9 +663,10 @@ case $NOAHV in
 /*) ;;
 */*) NOAHV=$here/$NOAHV ;;
 esac
-export NOAHV
-rm -rf "$work"
+CLI_WORK=$work
+export NOAHV CLI_WORK
 mkdir -p "$work"
+trap 'rm -rf "$work"' EXIT
 kinds='cli job once tty'
 if ! scripts/fetch-debian.sh busybox-static; then
     echo "cli: skipping what needs Debian's riscv64 busybox: it cannot be fetched (see build/debian/apt/log)"
