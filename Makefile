@@ -191,7 +191,7 @@ help:
 	    'make                build ./noahv and libnoahv (MODE=release|debug|asan|ubsan|tsan, V=1: show commands)' \
 	    'make run            install what is missing, build, fetch Debian riscv64 busybox, run it' \
 	    "make run PROG=./p ARGS='a b'   the same with a program of yours" \
-	    'make check          unit tests, guest programs, lint; also check-unit, check-guest, lint alone' \
+	    'make check          unit tests, guest programs, lint; also check-unit, check-guest, check-cli, ... alone' \
 	    'make fuzz           libFuzzer on the parsers (FUZZ_SECONDS=30 each)' \
 	    'make bench          native, qemu-riscv64 and noahv side by side (ROUNDS=5 SCALE=10)' \
 	    'make docs           regenerate docs/syscalls.md' \
