@@ -273,6 +273,7 @@ END_TEST
 
 START_TEST(structs_of_processes)
 {
+    uint64_t clone[8] = { 0x300000000 | 0x100, 0, 0, 0, 17 };
     struct rv_sigaction act = { .handler = 0x10000, .flags = SA_RESTART, .mask = 0x3 };
 
     put(DATA, &act, sizeof act);
@@ -284,6 +285,10 @@ START_TEST(structs_of_processes)
     put(DATA, (uint64_t[]){ 8 << 20, UINT64_MAX }, 16);
     EXPECT("prlimit64(0, RLIMIT_STACK, NULL, {rlim_cur=8192*1024, rlim_max=RLIM64_INFINITY}) = 0",
            "prlimit64", 0, 0, 3, 0, DATA);
+    put(DATA, clone, sizeof clone);
+    EXPECT("clone3({flags=CLONE_VM|CLONE_CLEAR_SIGHAND|CLONE_INTO_CGROUP, exit_signal=SIGCHLD, stack=NULL, "
+           "stack_size=0}, 64) = -1 EINVAL (Invalid argument)",
+           "clone3", -EINVAL, DATA, 64);
     put(DATA, (uint64_t[]){ 1, 500 }, 16);
     EXPECT("nanosleep({tv_sec=1, tv_nsec=500}, 0x20010) = 0", "nanosleep", 0, DATA, DATA + 16);
     EXPECT("nanosleep({tv_sec=1, tv_nsec=500}, {tv_sec=1, tv_nsec=500}) = -1 EINTR (Interrupted system call)",
