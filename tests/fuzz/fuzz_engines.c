@@ -447,12 +447,12 @@ static void on_patience(int sig)
     jit_kick(&hart);
 }
 
-/* Kicks the hart every so often from now on; 0: no more. */
-static void set_patience(unsigned us)
+/* Kicks the hart after a while, and again as often as `every` says; 0: not, or once. */
+static void set_patience(unsigned us, unsigned every)
 {
-    struct timespec t = { .tv_nsec = (long)us * 1000 };
+    struct itimerspec t = { .it_value.tv_nsec = (long)us * 1000, .it_interval.tv_nsec = (long)every * 1000 };
 
-    require(timer_settime(patience, 0, &(struct itimerspec){ t, t }, NULL) == 0);
+    require(timer_settime(patience, 0, &t, NULL) == 0);
 }
 
 /* Once: memory as the macros say, its text out of the guest's reach. */
@@ -495,22 +495,22 @@ static void note(struct outcome *o, enum engine_exit how)
     s->gva = hart.trap.gva;
 }
 
-/* The engine, from trap to trap; one that is known to end goes on when it has been kicked. */
-static enum engine_exit run_once(enum engine_exit (*engine)(struct hart *), bool ends, unsigned *kicks)
+/* The engine, from trap to trap; one that is known to end goes on when it has been kicked, to the next kick. */
+static enum engine_exit run_once(enum engine_exit (*engine)(struct hart *), unsigned kick_us, unsigned *kicks)
 {
     enum engine_exit how;
 
-    while ((how = engine(&hart)) == ENGINE_KICKED && ends) {
-        if (++*kicks == MAX_KICKS)
-            set_patience(0);
+    while ((how = engine(&hart)) == ENGINE_KICKED && kick_us) {
         atomic_store(&hart.kick, 0);
+        if (++*kicks < MAX_KICKS)
+            set_patience(kick_us, 0);
     }
     return how;
 }
 
 /* Each trap is stepped over. */
 static void run(enum engine_exit (*engine)(struct hart *), const struct hart *from, const uint8_t *fill,
-                bool ends, struct outcome *o)
+                unsigned kick_us, struct outcome *o)
 {
     unsigned kicks = 0;
 
@@ -521,7 +521,7 @@ static void run(enum engine_exit (*engine)(struct hart *), const struct hart *fr
     memcpy(mem.gs.window + DATA, fill, sizeof o->data);
     memcpy(mem.gs.window + LAST, fill, sizeof o->last);
     for (o->n = 0; o->n < MAX_TRAPS;) {
-        enum engine_exit how = run_once(engine, ends, &kicks);
+        enum engine_exit how = run_once(engine, kick_us, &kicks);
         uint16_t half = 0;
 
         require(hart.x[0] == 0);
@@ -562,12 +562,13 @@ static void compare(const struct hart *from, const uint8_t *fill, unsigned kick_
     static struct outcome interp, jit;
     bool ends;
 
-    set_patience(PATIENCE_US);
-    run(interp_run, from, fill, false, &interp);
+    set_patience(PATIENCE_US, PATIENCE_US);
+    run(interp_run, from, fill, 0, &interp);
     ends = interp.at[interp.n - 1].how == ENGINE_TRAP;
-    set_patience(ends ? kick_us : PATIENCE_US);
-    run(jit_run, from, fill, ends, &jit);
-    set_patience(0);
+    if (ends)
+        set_patience(kick_us, 0);
+    run(jit_run, from, fill, ends ? kick_us : 0, &jit);
+    set_patience(0, 0);
     require(secret[32] == 0);
     if (!ends) /* nor did the other one, until it was kicked */
         return;
