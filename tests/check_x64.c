@@ -57,7 +57,7 @@ static const struct named unaries[] = {
     { X64_NOT, "not" }, { X64_NEG, "neg" }, { X64_MUL, "mul" },
     { X64_IMUL, "imul" }, { X64_DIV, "div" }, { X64_IDIV, "idiv" }, { 0, 0 } };
 static const struct named fmas[] = {
-    { 0xa9, "vfmadd213" }, { 0xab, "vfmsub213" }, { 0xad, "vfnmadd213" }, { 0xaf, "vfnmsub213" }, { 0, 0 } };
+    { X64_VFMADD, "vfmadd213" }, { X64_VFMSUB, "vfmsub213" }, { X64_VFNMADD, "vfnmadd213" }, { X64_VFNMSUB, "vfnmsub213" }, { 0, 0 } };
 
 /* The r/m operand is `rm` as a register, `mem` as memory; a store has it first. W0, W1: what `w` may be. */
 #define R(op, name, ...) { X64_##op, #name, __VA_ARGS__ }

@@ -1,11 +1,11 @@
 /*
- * From one decoded instruction to host code: integers, memory, control flow. A row without a case here is done by
- * its body, through a call. Each case computes into the guest register's home, or into rax when that is memory.
+ * From one decoded instruction to host code: the generators' common ground, memory, control flow. Each generator
+ * computes into the guest register's home, or into rax when that is memory.
  *
  * Between the first write to a home and the end of an instruction nothing may fault: loads write their
  * destination last.
  */
-#include "jit/internal.h"
+#include "jit/gen.h"
 
 #include "hart/csr.h"
 
@@ -147,7 +147,7 @@ static void gen_depart(struct gen *g, uint64_t target)
         gen_count(g);
 }
 
-static void gen_branch(struct gen *g, const struct insn *i, enum x64_cc cc)
+void gen_branch(struct gen *g, const struct insn *i, enum x64_cc cc)
 {
     uint64_t target = g->pc + (uint64_t)(int64_t)i->imm;
     int a;
@@ -177,7 +177,7 @@ static void gen_landing(struct gen *g, uint64_t next)
     g->boxed = 0;
 }
 
-static void gen_jal(struct gen *g, const struct insn *i)
+void gen_jal(struct gen *g, const struct insn *i)
 {
     uint64_t target = g->pc + (uint64_t)(int64_t)i->imm, next = g->pc + i->len;
 
@@ -193,7 +193,7 @@ static void gen_jal(struct gen *g, const struct insn *i)
     g->ended = true;
 }
 
-static void gen_jalr(struct gen *g, const struct insn *i)
+void gen_jalr(struct gen *g, const struct insn *i)
 {
     uint64_t next = g->pc + i->len;
     int a;
@@ -233,7 +233,7 @@ struct x64_mem gen_addr(struct gen *g, const struct insn *i)
     return x64_at2(R15, a, 0, i->imm);
 }
 
-static void gen_load(struct gen *g, const struct insn *i)
+void gen_load(struct gen *g, const struct insn *i)
 {
     struct x64_mem m = gen_addr(g, i);
     int d = gen_dst(i->rd);
@@ -265,7 +265,7 @@ static void gen_load(struct gen *g, const struct insn *i)
     gen_put(g, i->rd, d);
 }
 
-static void gen_store(struct gen *g, const struct insn *i, unsigned bits)
+void gen_store(struct gen *g, const struct insn *i, unsigned bits)
 {
     struct x64_mem m = gen_addr(g, i);
     int v;
@@ -281,7 +281,7 @@ static void gen_store(struct gen *g, const struct insn *i, unsigned bits)
 }
 
 /* Only writes to main memory that a later read must not pass need an instruction on a TSO host. */
-static void gen_fence(struct gen *g, const struct insn *i)
+void gen_fence(struct gen *g, const struct insn *i)
 {
     if ((i->imm >> 4 & 1) && (i->imm & 2)) {
         x64_lock(&g->e);
@@ -289,7 +289,7 @@ static void gen_fence(struct gen *g, const struct insn *i)
     }
 }
 
-static void gen_ecall(struct gen *g)
+void gen_ecall(struct gen *g, __attribute__((unused)) const struct insn *i)
 {
     gen_set_pc(g, g->pc);
     gen_leave(g, JIT_ECALL);
@@ -297,60 +297,6 @@ static void gen_ecall(struct gen *g)
 }
 
 /* --- The instruction ------------------------------------------------------------------------------------------ */
-
-static bool gen_control(struct gen *g, const struct insn *i)
-{
-    switch (i->op) {
-    case OP_beq:
-        return gen_branch(g, i, X64_E), true;
-    case OP_bne:
-        return gen_branch(g, i, X64_NE), true;
-    case OP_blt:
-        return gen_branch(g, i, X64_L), true;
-    case OP_bge:
-        return gen_branch(g, i, X64_GE), true;
-    case OP_bltu:
-        return gen_branch(g, i, X64_B), true;
-    case OP_bgeu:
-        return gen_branch(g, i, X64_AE), true;
-    case OP_jal:
-        return gen_jal(g, i), true;
-    case OP_jalr:
-        return gen_jalr(g, i), true;
-    case OP_ecall:
-        return gen_ecall(g), true;
-    case OP_fence:
-        return gen_fence(g, i), true;
-    default:
-        return false;
-    }
-}
-
-static bool gen_memory(struct gen *g, const struct insn *i)
-{
-    if (i->rs1 == 0)
-        return false;
-    switch (i->op) {
-    case OP_lb:
-    case OP_lh:
-    case OP_lw:
-    case OP_ld:
-    case OP_lbu:
-    case OP_lhu:
-    case OP_lwu:
-        return gen_load(g, i), true;
-    case OP_sb:
-        return gen_store(g, i, 8), true;
-    case OP_sh:
-        return gen_store(g, i, 16), true;
-    case OP_sw:
-        return gen_store(g, i, 32), true;
-    case OP_sd:
-        return gen_store(g, i, 64), true;
-    default:
-        return false;
-    }
-}
 
 /* True for rows whose only effect is on x[rd]: with rd = x0 there is nothing to do. */
 static bool writes_only_rd(const struct insn *i)
@@ -432,8 +378,7 @@ void gen_insn(struct gen *g, const struct insn *i)
         return;
     if (insn_desc[i->op].flags & INSN_ENDS)
         gen_clean(g, ~(uint32_t)0);
-    if (gen_control(g, i) || gen_memory(g, i) || gen_alu(g, i) || gen_bits(g, i) || gen_fp(g, i) ||
-        gen_atomic(g, i) || gen_flags(g, i))
-        return;
-    gen_callop(g, i);
+    if (insn_desc[i->op].ext == EXT_F || insn_desc[i->op].ext == EXT_D)
+        g->h->jit.fp_used = 1; /* registers are in the hart now; from the next entry on they are loaded */
+    gen_row[i->op](g, i);
 }

@@ -1,11 +1,20 @@
 /*
- * Integer computation: I and M. Each generator covers a shape of instruction; the switches at the end say which rows
- * have it.
+ * Integer computation: I and M. Each generator covers a shape of instruction; gen.def says which rows have it.
  */
-#include "jit/internal.h"
+#include "jit/gen.h"
+
+void gen_lui(struct gen *g, const struct insn *i)
+{
+    gen_const(g, i->rd, (uint64_t)(int64_t)i->imm);
+}
+
+void gen_auipc(struct gen *g, const struct insn *i)
+{
+    gen_const(g, i->rd, g->pc + (uint64_t)(int64_t)i->imm);
+}
 
 /* d := a op b for commutative and other two-operand instructions of the host. */
-static void gen_two(struct gen *g, const struct insn *i, enum x64_alu op)
+void gen_two(struct gen *g, const struct insn *i, enum x64_alu op)
 {
     bool commutes = op != X64_SUB;
     int d = gen_dst(i->rd), b;
@@ -34,7 +43,7 @@ static void gen_two(struct gen *g, const struct insn *i, enum x64_alu op)
     gen_put(g, i->rd, d);
 }
 
-static void gen_alu_imm(struct gen *g, const struct insn *i, enum x64_alu op)
+void gen_alu_imm(struct gen *g, const struct insn *i, enum x64_alu op)
 {
     int d = gen_dst(i->rd), a = gen_src(g, i->rs1, d);
 
@@ -44,7 +53,7 @@ static void gen_alu_imm(struct gen *g, const struct insn *i, enum x64_alu op)
     gen_put(g, i->rd, d);
 }
 
-static void gen_addi(struct gen *g, const struct insn *i)
+void gen_addi(struct gen *g, const struct insn *i)
 {
     bool checked = i->rs1 != 0 && g->checked >> i->rs1 & 1;
     int d = gen_dst(i->rd), a;
@@ -77,7 +86,7 @@ void gen_sext(struct gen *g, int rd, int from)
     gen_put(g, rd, d);
 }
 
-static void gen_addiw(struct gen *g, const struct insn *i)
+void gen_addiw(struct gen *g, const struct insn *i)
 {
     int a = gen_src(g, i->rs1, RAX);
 
@@ -88,7 +97,7 @@ static void gen_addiw(struct gen *g, const struct insn *i)
     gen_sext(g, i->rd, a);
 }
 
-static void gen_aluw(struct gen *g, const struct insn *i, enum x64_alu op)
+void gen_aluw(struct gen *g, const struct insn *i, enum x64_alu op)
 {
     int a = gen_src(g, i->rs1, RAX), b = gen_src(g, i->rs2, RCX);
 
@@ -102,7 +111,7 @@ static void gen_aluw(struct gen *g, const struct insn *i, enum x64_alu op)
     gen_sext(g, i->rd, RAX);
 }
 
-static void gen_shift_imm(struct gen *g, const struct insn *i, enum x64_shift op, bool w)
+void gen_shift_imm(struct gen *g, const struct insn *i, enum x64_shift op, bool w)
 {
     int d = w ? gen_dst(i->rd) : RAX, a = gen_src(g, i->rs1, d);
     unsigned n = (unsigned)i->imm & (w ? 63 : 31);
@@ -126,7 +135,7 @@ static void gen_flag(struct gen *g, int rd, enum x64_cc cc)
     gen_put(g, rd, d);
 }
 
-static void gen_slt(struct gen *g, const struct insn *i, enum x64_cc cc)
+void gen_slt(struct gen *g, const struct insn *i, enum x64_cc cc)
 {
     int a = gen_src(g, i->rs1, RAX), b = gen_src(g, i->rs2, RCX);
 
@@ -134,13 +143,13 @@ static void gen_slt(struct gen *g, const struct insn *i, enum x64_cc cc)
     gen_flag(g, i->rd, cc);
 }
 
-static void gen_slti(struct gen *g, const struct insn *i, enum x64_cc cc)
+void gen_slti(struct gen *g, const struct insn *i, enum x64_cc cc)
 {
     x64_alu_ri(&g->e, X64_CMP, true, gen_src(g, i->rs1, RAX), i->imm);
     gen_flag(g, i->rd, cc);
 }
 
-static void gen_mul(struct gen *g, const struct insn *i, bool w)
+void gen_mul(struct gen *g, const struct insn *i, bool w)
 {
     int a = gen_src(g, i->rs1, RAX), b = gen_src(g, i->rs2, RCX);
 
@@ -159,7 +168,7 @@ static void gen_mul(struct gen *g, const struct insn *i, bool w)
 }
 
 /* mulh, mulhu through rdx, which is the home of a3: kept in rcx, which the operand leaves free by then. */
-static void gen_mulh(struct gen *g, const struct insn *i, enum x64_unary op)
+void gen_mulh(struct gen *g, const struct insn *i, enum x64_unary op)
 {
     int a = gen_src(g, i->rs1, RAX), b = gen_src(g, i->rs2, RCX);
 
@@ -180,7 +189,7 @@ static void gen_mulh(struct gen *g, const struct insn *i, enum x64_unary op)
  * Division: a zero divisor, and -1 for signed ones, go to the body (RISC-V defines what x86 traps on); the rest is
  * the host's, through rdx.
  */
-static void gen_div(struct gen *g, const struct insn *i, bool is_signed, bool w, bool rem)
+void gen_div(struct gen *g, const struct insn *i, enum x64_unary op, bool w, enum x64_reg result)
 {
     int a = gen_src(g, i->rs1, RAX), b = gen_src(g, i->rs2, RCX);
     struct cold *c;
@@ -190,7 +199,7 @@ static void gen_div(struct gen *g, const struct insn *i, bool is_signed, bool w,
     if (a != RAX)
         x64_mov_rr(&g->e, true, RAX, a);
     x64_mov_mr(&g->e, 64, HART(jit.info), RDX);
-    if (is_signed) { /* 0 and -1 are the two values that are at most 1 after adding 1 */
+    if (op == X64_IDIV) { /* 0 and -1 are the two values that are at most 1 after adding 1 */
         x64_lea(&g->e, w, RDX, x64_at(RCX, 1));
         x64_alu_ri(&g->e, X64_CMP, w, RDX, 1);
         x64_mov_rm(&g->e, true, RDX, HART(jit.info));
@@ -203,9 +212,9 @@ static void gen_div(struct gen *g, const struct insn *i, bool is_signed, bool w,
     }
     c->kind = COLD_CALL;
     c->insn = *i;
-    x64_unary(&g->e, is_signed ? X64_IDIV : X64_DIV, w, RCX);
-    if (rem)
-        x64_mov_rr(&g->e, true, RAX, RDX);
+    x64_unary(&g->e, op, w, RCX);
+    if (result != RAX)
+        x64_mov_rr(&g->e, true, RAX, (int)result);
     x64_mov_rm(&g->e, true, RDX, HART(jit.info));
     if (!w)
         x64_movsxd_rr(&g->e, RAX, RAX);
@@ -213,97 +222,4 @@ static void gen_div(struct gen *g, const struct insn *i, bool is_signed, bool w,
         x64_mov_rr(&g->e, true, gen_dst(i->rd), RAX);
     gen_put(g, i->rd, RAX);
     c->resume = g->e.at;
-}
-
-static bool gen_immediate(struct gen *g, const struct insn *i)
-{
-    switch (i->op) {
-    case OP_lui:
-        return gen_const(g, i->rd, (uint64_t)(int64_t)i->imm), true;
-    case OP_auipc:
-        return gen_const(g, i->rd, g->pc + (uint64_t)(int64_t)i->imm), true;
-    case OP_addi:
-        return gen_addi(g, i), true;
-    case OP_addiw:
-        return gen_addiw(g, i), true;
-    case OP_andi:
-        return gen_alu_imm(g, i, X64_AND), true;
-    case OP_ori:
-        return gen_alu_imm(g, i, X64_OR), true;
-    case OP_xori:
-        return gen_alu_imm(g, i, X64_XOR), true;
-    case OP_slti:
-        return gen_slti(g, i, X64_L), true;
-    case OP_sltiu:
-        return gen_slti(g, i, X64_B), true;
-    case OP_slli:
-        return gen_shift_imm(g, i, X64_SHL, true), true;
-    case OP_srli:
-        return gen_shift_imm(g, i, X64_SHR, true), true;
-    case OP_srai:
-        return gen_shift_imm(g, i, X64_SAR, true), true;
-    case OP_slliw:
-        return gen_shift_imm(g, i, X64_SHL, false), true;
-    case OP_srliw:
-        return gen_shift_imm(g, i, X64_SHR, false), true;
-    case OP_sraiw:
-        return gen_shift_imm(g, i, X64_SAR, false), true;
-    default:
-        return false;
-    }
-}
-
-static bool gen_register(struct gen *g, const struct insn *i)
-{
-    switch (i->op) {
-    case OP_add:
-        return gen_two(g, i, X64_ADD), true;
-    case OP_sub:
-        return gen_two(g, i, X64_SUB), true;
-    case OP_and:
-        return gen_two(g, i, X64_AND), true;
-    case OP_or:
-        return gen_two(g, i, X64_OR), true;
-    case OP_xor:
-        return gen_two(g, i, X64_XOR), true;
-    case OP_addw:
-        return gen_aluw(g, i, X64_ADD), true;
-    case OP_subw:
-        return gen_aluw(g, i, X64_SUB), true;
-    case OP_slt:
-        return gen_slt(g, i, X64_L), true;
-    case OP_sltu:
-        return gen_slt(g, i, X64_B), true;
-    case OP_mul:
-        return gen_mul(g, i, true), true;
-    case OP_mulw:
-        return gen_mul(g, i, false), true;
-    case OP_mulh:
-        return gen_mulh(g, i, X64_IMUL), true;
-    case OP_mulhu:
-        return gen_mulh(g, i, X64_MUL), true;
-    case OP_div:
-        return gen_div(g, i, true, true, false), true;
-    case OP_divu:
-        return gen_div(g, i, false, true, false), true;
-    case OP_rem:
-        return gen_div(g, i, true, true, true), true;
-    case OP_remu:
-        return gen_div(g, i, false, true, true), true;
-    case OP_divw:
-        return gen_div(g, i, true, false, false), true;
-    case OP_divuw:
-        return gen_div(g, i, false, false, false), true;
-    case OP_remw:
-        return gen_div(g, i, true, false, true), true;
-    case OP_remuw:
-        return gen_div(g, i, false, false, true), true;
-    default:
-        return false;
-    }
-}
-
-bool gen_alu(struct gen *g, const struct insn *i)
-{
-    return gen_immediate(g, i) || gen_register(g, i);
 }

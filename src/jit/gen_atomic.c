@@ -2,7 +2,7 @@
  * A: atomics as lock-prefixed instructions on the window. What is misaligned, has lost its reservation or has no
  * host instruction of its own is done by its body.
  */
-#include "jit/internal.h"
+#include "jit/gen.h"
 
 /* The body takes over when the address is not a multiple of the size. */
 static void check_aligned(struct gen *g, int a, bool w)
@@ -23,7 +23,7 @@ static struct x64_mem amo_addr(struct gen *g, const struct insn *i, bool w)
     return m;
 }
 
-static void gen_lr(struct gen *g, const struct insn *i, bool w)
+void gen_lr(struct gen *g, const struct insn *i, bool w)
 {
     struct x64_mem m;
     int d = gen_dst(i->rd);
@@ -45,14 +45,16 @@ static void gen_lr(struct gen *g, const struct insn *i, bool w)
 }
 
 /* rax holds what LR read; the exchange answers in ZF whether it was still there. */
-static bool gen_sc(struct gen *g, const struct insn *i, bool w)
+void gen_sc(struct gen *g, const struct insn *i, bool w)
 {
     struct x64_mem m;
     struct cold *c;
     int v = i->rs2 ? jit_home[i->rs2] : RCX, d;
 
-    if (v < 0 || jit_home[i->rs1] < 0)
-        return false;
+    if (v < 0 || jit_home[i->rs1] < 0) {
+        gen_callop(g, i);
+        return;
+    }
     m = amo_addr(g, i, w);
     x64_alu_rm(&g->e, X64_CMP, true, m.index, HART(resv_addr));
     c = gen_cold(g, x64_jcc(&g->e, X64_NE));
@@ -70,7 +72,6 @@ static bool gen_sc(struct gen *g, const struct insn *i, bool w)
     x64_0f_rr(&g->e, X64_MOVZX8, false, d, RAX);
     gen_put(g, i->rd, d);
     c->resume = g->e.at;
-    return true;
 }
 
 static void gen_old(struct gen *g, const struct insn *i, bool w)
@@ -85,7 +86,7 @@ static void gen_old(struct gen *g, const struct insn *i, bool w)
 }
 
 /* amoadd and amoswap: xadd and xchg leave the old value in the register. */
-static void gen_exchange(struct gen *g, const struct insn *i, bool w, bool add)
+static void exchange(struct gen *g, const struct insn *i, bool w, bool add)
 {
     struct x64_mem m = amo_addr(g, i, w);
     int v = gen_src(g, i->rs2, RAX);
@@ -102,8 +103,18 @@ static void gen_exchange(struct gen *g, const struct insn *i, bool w, bool add)
     gen_old(g, i, w);
 }
 
+void gen_fetch_add(struct gen *g, const struct insn *i, bool w)
+{
+    exchange(g, i, w, true);
+}
+
+void gen_swap(struct gen *g, const struct insn *i, bool w)
+{
+    exchange(g, i, w, false);
+}
+
 /* amoand, amoor, amoxor: one locked instruction when nobody wants the old value, else a loop. */
-static bool gen_logic(struct gen *g, const struct insn *i, enum x64_alu op, bool w)
+void gen_logic(struct gen *g, const struct insn *i, enum x64_alu op, bool w)
 {
     struct x64_mem m;
     uint8_t *again;
@@ -116,10 +127,12 @@ static bool gen_logic(struct gen *g, const struct insn *i, enum x64_alu op, bool
         gen_site(g, JIT_REPLAY);
         x64_lock(&g->e);
         x64_alu_mr(&g->e, op, w, m, v);
-        return true;
+        return;
     }
-    if (jit_home[i->rs1] < 0 || jit_home[i->rs2] < 0)
-        return false;
+    if (jit_home[i->rs1] < 0 || jit_home[i->rs2] < 0) {
+        gen_callop(g, i);
+        return;
+    }
     m = amo_addr(g, i, w);
     gen_site(g, JIT_REPLAY);
     x64_mov_rm(&g->e, w, RAX, m);
@@ -131,36 +144,4 @@ static bool gen_logic(struct gen *g, const struct insn *i, enum x64_alu op, bool
     x64_cmpxchg(&g->e, w, m, RCX);
     x64_link(x64_jcc(&g->e, X64_NE), again);
     gen_old(g, i, w);
-    return true;
-}
-
-bool gen_atomic(struct gen *g, const struct insn *i)
-{
-    if (i->rs1 == 0)
-        return false;
-    switch (i->op) {
-    case OP_lr_w:
-    case OP_lr_d:
-        return gen_lr(g, i, i->op == OP_lr_d), true;
-    case OP_sc_w:
-    case OP_sc_d:
-        return gen_sc(g, i, i->op == OP_sc_d);
-    case OP_amoadd_w:
-    case OP_amoadd_d:
-        return gen_exchange(g, i, i->op == OP_amoadd_d, true), true;
-    case OP_amoswap_w:
-    case OP_amoswap_d:
-        return gen_exchange(g, i, i->op == OP_amoswap_d, false), true;
-    case OP_amoand_w:
-    case OP_amoand_d:
-        return gen_logic(g, i, X64_AND, i->op == OP_amoand_d);
-    case OP_amoor_w:
-    case OP_amoor_d:
-        return gen_logic(g, i, X64_OR, i->op == OP_amoor_d);
-    case OP_amoxor_w:
-    case OP_amoxor_d:
-        return gen_logic(g, i, X64_XOR, i->op == OP_amoxor_d);
-    default:
-        return false;
-    }
 }

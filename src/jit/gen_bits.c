@@ -1,14 +1,14 @@
 /*
  * Bit manipulation and conditional operations: Zba, Zbb, Zbs, Zicond, and the shifts that BMI2 makes one instruction.
  */
-#include "jit/internal.h"
+#include "jit/gen.h"
 
-/* sh1add and its kin: rd := rs2 + (rs1 << n), rs1 zero-extended from 32 bits in the .uw forms. */
-static void gen_shadd(struct gen *g, const struct insn *i, int scale, bool uw)
+/* sh1add and its kin: rd := rs2 + (rs1 << n), rs1 zero-extended from its low word in the .uw forms. */
+void gen_shadd(struct gen *g, const struct insn *i, int scale, bool w)
 {
     int a = gen_src(g, i->rs1, RAX), b = gen_src(g, i->rs2, RCX), d = gen_dst(i->rd);
 
-    if (uw) {
+    if (!w) {
         x64_mov_rr(&g->e, false, RAX, a);
         a = RAX;
     }
@@ -16,8 +16,8 @@ static void gen_shadd(struct gen *g, const struct insn *i, int scale, bool uw)
     gen_put(g, i->rd, d);
 }
 
-/* One host instruction `op d, a` (zero and sign extension, counts). */
-static void gen_unary0f(struct gen *g, const struct insn *i, enum x64_0f op, bool w)
+/* One host instruction `op d, a`. */
+void gen_extend(struct gen *g, const struct insn *i, enum x64_0f op, bool w)
 {
     int a = gen_src(g, i->rs1, RAX), d = gen_dst(i->rd);
 
@@ -25,7 +25,7 @@ static void gen_unary0f(struct gen *g, const struct insn *i, enum x64_0f op, boo
     gen_put(g, i->rd, d);
 }
 
-static void gen_minmax(struct gen *g, const struct insn *i, enum x64_cc cc)
+void gen_minmax(struct gen *g, const struct insn *i, enum x64_cc cc)
 {
     int a = gen_src(g, i->rs1, RAX), b = gen_src(g, i->rs2, RCX);
 
@@ -39,7 +39,7 @@ static void gen_minmax(struct gen *g, const struct insn *i, enum x64_cc cc)
 }
 
 /* czero: rd := rs1, or 0 when the condition on rs2 holds. */
-static void gen_czero(struct gen *g, const struct insn *i, enum x64_cc cc)
+void gen_czero(struct gen *g, const struct insn *i, enum x64_cc cc)
 {
     int a = gen_src(g, i->rs1, RAX), b = gen_src(g, i->rs2, RCX);
 
@@ -53,24 +53,26 @@ static void gen_czero(struct gen *g, const struct insn *i, enum x64_cc cc)
     gen_put(g, i->rd, RAX);
 }
 
-static void gen_invert(struct gen *g, const struct insn *i, enum x64_alu op, bool result)
+/* rd := rs1 op ~rs2 */
+void gen_invert(struct gen *g, const struct insn *i, enum x64_alu op)
 {
     int a = gen_src(g, i->rs1, RAX), b = gen_src(g, i->rs2, RCX);
 
     x64_mov_rr(&g->e, true, RCX, b);
-    if (!result)
-        x64_unary(&g->e, X64_NOT, true, RCX);
+    x64_unary(&g->e, X64_NOT, true, RCX);
     x64_alu_rr(&g->e, op, true, RCX, a);
-    if (result)
-        x64_unary(&g->e, X64_NOT, true, RCX);
     x64_mov_rr(&g->e, true, gen_dst(i->rd), RCX);
     gen_put(g, i->rd, gen_dst(i->rd));
 }
 
-static void gen_rori(struct gen *g, const struct insn *i, bool w)
+void gen_rori(struct gen *g, const struct insn *i, bool w)
 {
     int a = gen_src(g, i->rs1, RAX), d = w ? gen_dst(i->rd) : RAX;
 
+    if (!g->j->bmi2) {
+        gen_callop(g, i);
+        return;
+    }
     x64_rorx(&g->e, w, d, a, (unsigned)i->imm & (w ? 63 : 31));
     if (w)
         gen_put(g, i->rd, d);
@@ -78,10 +80,14 @@ static void gen_rori(struct gen *g, const struct insn *i, bool w)
         gen_sext(g, i->rd, RAX);
 }
 
-static void gen_shift(struct gen *g, const struct insn *i, enum x64_shiftx op, bool w)
+void gen_shift(struct gen *g, const struct insn *i, enum x64_shiftx op, bool w)
 {
     int d = w ? gen_dst(i->rd) : RAX, a = gen_src(g, i->rs1, RAX), n = gen_src(g, i->rs2, RCX);
 
+    if (!g->j->bmi2) {
+        gen_callop(g, i);
+        return;
+    }
     x64_shiftx(&g->e, op, w, d, a, n);
     if (w)
         gen_put(g, i->rd, d);
@@ -89,8 +95,17 @@ static void gen_shift(struct gen *g, const struct insn *i, enum x64_shiftx op, b
         gen_sext(g, i->rd, RAX);
 }
 
+/* The same where the host may be too old for it: LZCNT, TZCNT, POPCNT. */
+void gen_count_bits(struct gen *g, const struct insn *i, enum x64_0f op, bool w)
+{
+    if (g->j->bmi2)
+        gen_extend(g, i, op, w);
+    else
+        gen_callop(g, i);
+}
+
 /* One bit of rs1, chosen by rs2 or the immediate, is set, cleared or inverted: the mask is made in rcx. */
-static void gen_one_bit(struct gen *g, const struct insn *i, bool imm, enum x64_alu op)
+static void one_bit(struct gen *g, const struct insn *i, bool imm, enum x64_alu op)
 {
     int a, n;
 
@@ -112,7 +127,7 @@ static void gen_one_bit(struct gen *g, const struct insn *i, bool imm, enum x64_
     gen_put(g, i->rd, RAX);
 }
 
-static void gen_bext(struct gen *g, const struct insn *i, bool imm)
+static void bext(struct gen *g, const struct insn *i, bool imm)
 {
     int a = gen_src(g, i->rs1, RAX), d = gen_dst(i->rd);
 
@@ -129,8 +144,34 @@ static void gen_bext(struct gen *g, const struct insn *i, bool imm)
     gen_put(g, i->rd, d);
 }
 
+void gen_one_bit(struct gen *g, const struct insn *i, enum x64_alu op)
+{
+    if (g->j->bmi2)
+        one_bit(g, i, false, op);
+    else
+        gen_callop(g, i);
+}
+
+void gen_one_bit_imm(struct gen *g, const struct insn *i, enum x64_alu op)
+{
+    one_bit(g, i, true, op);
+}
+
+void gen_bext(struct gen *g, const struct insn *i)
+{
+    if (g->j->bmi2)
+        bext(g, i, false);
+    else
+        gen_callop(g, i);
+}
+
+void gen_bext_imm(struct gen *g, const struct insn *i)
+{
+    bext(g, i, true);
+}
+
 /* rol, ror: the count must be in cl. */
-static void gen_rotate(struct gen *g, const struct insn *i, enum x64_shift op, bool w)
+void gen_rotate(struct gen *g, const struct insn *i, enum x64_shift op, bool w)
 {
     int a = gen_src(g, i->rs1, RAX), n = gen_src(g, i->rs2, RCX);
 
@@ -146,7 +187,7 @@ static void gen_rotate(struct gen *g, const struct insn *i, enum x64_shift op, b
     gen_put(g, i->rd, RAX);
 }
 
-static void gen_rev8(struct gen *g, const struct insn *i)
+void gen_rev8(struct gen *g, const struct insn *i)
 {
     int a = gen_src(g, i->rs1, RAX), d = gen_dst(i->rd);
 
@@ -156,130 +197,11 @@ static void gen_rev8(struct gen *g, const struct insn *i)
     gen_put(g, i->rd, d);
 }
 
-static void gen_slli_uw(struct gen *g, const struct insn *i)
+void gen_slli_uw(struct gen *g, const struct insn *i)
 {
     int a = gen_src(g, i->rs1, RAX), d = gen_dst(i->rd);
 
     x64_mov_rr(&g->e, false, d, a);
     x64_shift_ri(&g->e, X64_SHL, true, d, (unsigned)i->imm & 63);
     gen_put(g, i->rd, d);
-}
-
-/* Zba, Zbb, Zicond: one or two host instructions each. */
-static bool gen_plain(struct gen *g, const struct insn *i)
-{
-    switch (i->op) {
-    case OP_add_uw:
-        return gen_shadd(g, i, 0, true), true;
-    case OP_sh1add:
-        return gen_shadd(g, i, 1, false), true;
-    case OP_sh2add:
-        return gen_shadd(g, i, 2, false), true;
-    case OP_sh3add:
-        return gen_shadd(g, i, 3, false), true;
-    case OP_sh1add_uw:
-        return gen_shadd(g, i, 1, true), true;
-    case OP_sh2add_uw:
-        return gen_shadd(g, i, 2, true), true;
-    case OP_sh3add_uw:
-        return gen_shadd(g, i, 3, true), true;
-    case OP_sext_b:
-        return gen_unary0f(g, i, X64_MOVSX8, true), true;
-    case OP_sext_h:
-        return gen_unary0f(g, i, X64_MOVSX16, true), true;
-    case OP_zext_h:
-        return gen_unary0f(g, i, X64_MOVZX16, false), true;
-    case OP_min:
-        return gen_minmax(g, i, X64_L), true;
-    case OP_max:
-        return gen_minmax(g, i, X64_G), true;
-    case OP_minu:
-        return gen_minmax(g, i, X64_B), true;
-    case OP_maxu:
-        return gen_minmax(g, i, X64_A), true;
-    case OP_andn:
-        return gen_invert(g, i, X64_AND, false), true;
-    case OP_orn:
-        return gen_invert(g, i, X64_OR, false), true;
-    case OP_xnor:
-        return gen_invert(g, i, X64_XOR, true), true;
-    case OP_czero_eqz:
-        return gen_czero(g, i, X64_E), true;
-    case OP_czero_nez:
-        return gen_czero(g, i, X64_NE), true;
-    case OP_slli_uw:
-        return gen_slli_uw(g, i), true;
-    case OP_rev8:
-        return gen_rev8(g, i), true;
-    case OP_rol:
-        return gen_rotate(g, i, X64_ROL, true), true;
-    case OP_ror:
-        return gen_rotate(g, i, X64_ROR, true), true;
-    case OP_rolw:
-        return gen_rotate(g, i, X64_ROL, false), true;
-    case OP_rorw:
-        return gen_rotate(g, i, X64_ROR, false), true;
-    case OP_bseti:
-        return gen_one_bit(g, i, true, X64_OR), true;
-    case OP_bclri:
-        return gen_one_bit(g, i, true, X64_AND), true;
-    case OP_binvi:
-        return gen_one_bit(g, i, true, X64_XOR), true;
-    case OP_bexti:
-        return gen_bext(g, i, true), true;
-    default:
-        return false;
-    }
-}
-
-/* What BMI, LZCNT and POPCNT, of the same age, make one instruction. */
-static bool gen_bmi2(struct gen *g, const struct insn *i)
-{
-    if (!g->j->bmi2)
-        return false;
-    switch (i->op) {
-    case OP_sll:
-        return gen_shift(g, i, X64_SHLX, true), true;
-    case OP_srl:
-        return gen_shift(g, i, X64_SHRX, true), true;
-    case OP_sra:
-        return gen_shift(g, i, X64_SARX, true), true;
-    case OP_sllw:
-        return gen_shift(g, i, X64_SHLX, false), true;
-    case OP_srlw:
-        return gen_shift(g, i, X64_SHRX, false), true;
-    case OP_sraw:
-        return gen_shift(g, i, X64_SARX, false), true;
-    case OP_rori:
-        return gen_rori(g, i, true), true;
-    case OP_roriw:
-        return gen_rori(g, i, false), true;
-    case OP_bset:
-        return gen_one_bit(g, i, false, X64_OR), true;
-    case OP_bclr:
-        return gen_one_bit(g, i, false, X64_AND), true;
-    case OP_binv:
-        return gen_one_bit(g, i, false, X64_XOR), true;
-    case OP_bext:
-        return gen_bext(g, i, false), true;
-    case OP_clz:
-        return gen_unary0f(g, i, X64_LZCNT, true), true;
-    case OP_clzw:
-        return gen_unary0f(g, i, X64_LZCNT, false), true;
-    case OP_ctz:
-        return gen_unary0f(g, i, X64_TZCNT, true), true;
-    case OP_ctzw:
-        return gen_unary0f(g, i, X64_TZCNT, false), true;
-    case OP_cpop:
-        return gen_unary0f(g, i, X64_POPCNT, true), true;
-    case OP_cpopw:
-        return gen_unary0f(g, i, X64_POPCNT, false), true;
-    default:
-        return false;
-    }
-}
-
-bool gen_bits(struct gen *g, const struct insn *i)
-{
-    return gen_plain(g, i) || gen_bmi2(g, i);
 }

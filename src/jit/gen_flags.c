@@ -5,7 +5,7 @@
  * The guest's flags are those of h->fcsr together with MXCSR's sticky bits, which collect what has happened since.
  */
 #include "hart/csr.h"
-#include "jit/internal.h"
+#include "jit/gen.h"
 
 #define MXCSR_FLAGS 0x3f
 #define FFLAGS 0x1f
@@ -59,16 +59,14 @@ static bool writes_flags(const struct insn *i)
     return i->op == OP_csrrw && i->imm == CSR_fflags && i->rd == 0;
 }
 
-bool gen_flags(struct gen *g, const struct insn *i)
+void gen_csr(struct gen *g, const struct insn *i)
 {
-    if (!reads_flags(i) && !writes_flags(i))
-        return false;
-    g->h->jit.fp_used = 1;
     if (reads_flags(i))
         gen_read(g, i->rd);
-    else
+    else if (writes_flags(i))
         gen_write(g, i->rs1);
-    return true;
+    else
+        gen_callop(g, i);
 }
 
 /*

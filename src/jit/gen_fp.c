@@ -6,7 +6,7 @@
  * Singles are kept NaN-boxed in their homes: SSE scalar operations keep the upper bits of their destination, so a
  * result computed in a copy of a boxed operand is boxed.
  */
-#include "jit/internal.h"
+#include "jit/gen.h"
 
 enum { XMM14 = 14, XMM15 = 15, RM_RTZ = 1, RM_LAST = 4, RM_DYN = 7 };
 
@@ -159,11 +159,15 @@ static void put_result(struct gen *g, const struct insn *i, int xmm, bool dbl)
 /* --- Arithmetic ------------------------------------------------------------------------------------------- */
 
 /* In the destination's home where that does not hold the second operand; the order of a sum or product is free. */
-static void gen_arith(struct gen *g, const struct insn *i, enum x64_0f op, bool dbl)
+void gen_arith(struct gen *g, const struct insn *i, enum x64_0f op, bool dbl)
 {
     bool commutes = op == X64_ADDSD || op == X64_ADDSS || op == X64_MULSD || op == X64_MULSS;
     int a = i->rs1, b = i->rs2, d = jit_fhome[i->rd];
 
+    if (i->rm != RM_DYN) {
+        gen_callop(g, i);
+        return;
+    }
     if (!dbl) {
         check_box(g, a);
         check_box(g, b);
@@ -180,8 +184,12 @@ static void gen_arith(struct gen *g, const struct insn *i, enum x64_0f op, bool 
     put_result(g, i, d, dbl);
 }
 
-static void gen_sqrt(struct gen *g, const struct insn *i, bool dbl)
+void gen_sqrt(struct gen *g, const struct insn *i, bool dbl)
 {
+    if (i->rm != RM_DYN) {
+        gen_callop(g, i);
+        return;
+    }
     if (!dbl)
         check_box(g, i->rs1);
     x64_0f_rr(&g->e, X64_MOVAPS, false, XMM15, fsrc(g, i->rs1, XMM15));
@@ -190,11 +198,15 @@ static void gen_sqrt(struct gen *g, const struct insn *i, bool dbl)
 }
 
 /* VFMADD213 and its kin: xmm15 := xmm15 * b + c. */
-static void gen_fma(struct gen *g, const struct insn *i, unsigned opcode, bool dbl)
+void gen_fma(struct gen *g, const struct insn *i, enum x64_fma op, bool dbl)
 {
     struct escapes x = { .n = 0 };
     int b;
 
+    if (i->rm != RM_DYN || !g->j->fma) {
+        gen_callop(g, i);
+        return;
+    }
     if (!dbl) {
         check_box(g, i->rs1);
         check_box(g, i->rs2);
@@ -203,16 +215,16 @@ static void gen_fma(struct gen *g, const struct insn *i, unsigned opcode, bool d
     x64_0f_rr(&g->e, X64_MOVAPS, false, XMM15, fsrc(g, i->rs1, XMM15));
     b = fsrc(g, i->rs2, XMM14);
     if (jit_fhome[i->rs3] >= 0)
-        x64_vfma(&g->e, opcode, dbl, XMM15, b, jit_fhome[i->rs3]);
+        x64_vfma(&g->e, op, dbl, XMM15, b, jit_fhome[i->rs3]);
     else
-        x64_vfma_m(&g->e, opcode, dbl, XMM15, b, JIT_F(i->rs3));
+        x64_vfma_m(&g->e, op, dbl, XMM15, b, JIT_F(i->rs3));
     check_nan(g, &x, i, dbl);
     fput(g, i->rd, XMM15, !dbl);
     resume(g, &x);
 }
 
 /* minsd and maxsd answer the second operand for equal or unordered ones: the body knows better. */
-static void gen_fminmax(struct gen *g, const struct insn *i, bool max, bool dbl)
+void gen_fminmax(struct gen *g, const struct insn *i, enum x64_0f op, bool dbl)
 {
     struct escapes x = { .n = 0 };
     int b;
@@ -226,14 +238,14 @@ static void gen_fminmax(struct gen *g, const struct insn *i, bool max, bool dbl)
     x64_0f_rr(&g->e, dbl ? X64_UCOMISD : X64_UCOMISS, false, XMM15, b);
     escape(g, &x, i, X64_P);
     escape(g, &x, i, X64_E);
-    x64_0f_rr(&g->e, max ? (dbl ? X64_MAXSD : X64_MAXSS) : (dbl ? X64_MINSD : X64_MINSS), false, XMM15, b);
+    x64_0f_rr(&g->e, op, false, XMM15, b);
     fput(g, i->rd, XMM15, !dbl);
     resume(g, &x);
 }
 
 /* --- Comparison: CF of comis b, a is set when b < a or unordered ---------------------------------------------- */
 
-static void gen_fcmp(struct gen *g, const struct insn *i, enum x64_cc cc, bool dbl)
+void gen_fcmp(struct gen *g, const struct insn *i, enum x64_cc cc, bool dbl)
 {
     int a, b, d = gen_dst(i->rd);
 
@@ -277,7 +289,7 @@ void gen_ordered_compare(struct gen *g, const struct insn *i)
 
 /* --- Moves and signs ------------------------------------------------------------------------------------------- */
 
-static void gen_fld(struct gen *g, const struct insn *i, bool dbl)
+void gen_fld(struct gen *g, const struct insn *i, bool dbl)
 {
     struct x64_mem m = gen_addr(g, i);
     int home = jit_fhome[i->rd], d = dbl && home >= 0 ? home : XMM15;
@@ -289,7 +301,7 @@ static void gen_fld(struct gen *g, const struct insn *i, bool dbl)
     fput(g, i->rd, d, !dbl);
 }
 
-static void gen_fst(struct gen *g, const struct insn *i, bool dbl)
+void gen_fst(struct gen *g, const struct insn *i, bool dbl)
 {
     struct x64_mem m;
     int v;
@@ -302,10 +314,12 @@ static void gen_fst(struct gen *g, const struct insn *i, bool dbl)
 }
 
 /* fmv.d, fneg.d, fabs.d: fsgnj of a register with itself. The general forms are rare. */
-static bool gen_fsgnj_d(struct gen *g, const struct insn *i)
+void gen_fsgnj_d(struct gen *g, const struct insn *i)
 {
-    if (i->rs1 != i->rs2)
-        return false;
+    if (i->rs1 != i->rs2) {
+        gen_callop(g, i);
+        return;
+    }
     if (jit_fhome[i->rd] < 0)
         gen_clean(g, (uint32_t)1 << i->rs1);
     if (i->op == OP_fsgnj_d) {
@@ -313,7 +327,7 @@ static bool gen_fsgnj_d(struct gen *g, const struct insn *i)
 
         fput(g, i->rd, fsrc(g, i->rs1, XMM15), g->boxed >> i->rs1 & 1);
         copy_dirt(g, i->rd, d, s);
-        return true;
+        return;
     }
     gen_clean(g, (uint32_t)1 << i->rs1);
     x64_0f_rr(&g->e, X64_MOVAPS, false, XMM15, fsrc(g, i->rs1, XMM15));
@@ -322,20 +336,20 @@ static bool gen_fsgnj_d(struct gen *g, const struct insn *i)
     else
         x64_0f_rm(&g->e, X64_ANDPS, false, XMM15, konst(g, g->j->k_abs));
     fput(g, i->rd, XMM15, false);
-    return true;
 }
 
-static bool gen_fmv_s(struct gen *g, const struct insn *i)
+void gen_fmv_s(struct gen *g, const struct insn *i)
 {
-    if (i->rs1 != i->rs2)
-        return false;
+    if (i->rs1 != i->rs2) {
+        gen_callop(g, i);
+        return;
+    }
     check_box(g, i->rs1);
     gen_clean(g, (uint32_t)1 << i->rs1);
     fput(g, i->rd, fsrc(g, i->rs1, XMM15), true);
-    return true;
 }
 
-static void gen_fmv_to_x(struct gen *g, const struct insn *i, bool dbl)
+void gen_fmv_to_x(struct gen *g, const struct insn *i, bool dbl)
 {
     int d = gen_dst(i->rd);
 
@@ -346,7 +360,7 @@ static void gen_fmv_to_x(struct gen *g, const struct insn *i, bool dbl)
     gen_put(g, i->rd, d);
 }
 
-static void gen_fmv_from_x(struct gen *g, const struct insn *i, bool dbl)
+void gen_fmv_from_x(struct gen *g, const struct insn *i, bool dbl)
 {
     x64_0f_rr(&g->e, X64_MOVQ_TO_XMM, dbl, XMM15, gen_src(g, i->rs1, RAX));
     if (!dbl)
@@ -357,19 +371,29 @@ static void gen_fmv_from_x(struct gen *g, const struct insn *i, bool dbl)
 /* --- Conversion -------------------------------------------------------------------------------------------------- */
 
 /* From a signed integer. xmm15 starts as the boxing constant: conversions keep the upper bits. */
-static void gen_from_int(struct gen *g, const struct insn *i, bool w, bool dbl)
+void gen_from_int(struct gen *g, const struct insn *i, bool w, bool dbl)
 {
+    bool exact = dbl && !w; /* the mode must be a valid one all the same */
+
+    if (exact ? i->rm > RM_LAST && i->rm != RM_DYN : i->rm != RM_DYN) {
+        gen_callop(g, i);
+        return;
+    }
     x64_0f_rm(&g->e, X64_MOVAPS, false, XMM15, konst(g, g->j->k_box));
     x64_0f_rr(&g->e, dbl ? X64_CVTSI2SD : X64_CVTSI2SS, w, XMM15, gen_src(g, i->rs1, RAX));
     fput(g, i->rd, XMM15, !dbl);
 }
 
 /* To a signed integer towards zero. The host answers the smallest integer for what does not fit. */
-static void gen_to_int(struct gen *g, const struct insn *i, bool w, bool dbl)
+void gen_to_int(struct gen *g, const struct insn *i, bool w, bool dbl)
 {
     struct escapes x = { .n = 0 };
     int d = gen_dst(i->rd);
 
+    if (i->rm != RM_RTZ) {
+        gen_callop(g, i);
+        return;
+    }
     if (!dbl)
         check_box(g, i->rs1);
     x64_0f_rr(&g->e, dbl ? X64_CVTTSD2SI : X64_CVTTSS2SI, w, RAX, fsrc(g, i->rs1, XMM15));
@@ -383,10 +407,14 @@ static void gen_to_int(struct gen *g, const struct insn *i, bool w, bool dbl)
     resume(g, &x);
 }
 
-static void gen_d_to_s(struct gen *g, const struct insn *i)
+void gen_d_to_s(struct gen *g, const struct insn *i)
 {
     struct escapes x = { .n = 0 };
 
+    if (i->rm != RM_DYN) {
+        gen_callop(g, i);
+        return;
+    }
     x64_0f_rm(&g->e, X64_MOVAPS, false, XMM15, konst(g, g->j->k_box));
     x64_0f_rr(&g->e, X64_CVTSD2SS, false, XMM15, fsrc(g, i->rs1, XMM14));
     check_nan(g, &x, i, false);
@@ -394,173 +422,17 @@ static void gen_d_to_s(struct gen *g, const struct insn *i)
     resume(g, &x);
 }
 
-static void gen_s_to_d(struct gen *g, const struct insn *i)
+void gen_s_to_d(struct gen *g, const struct insn *i)
 {
     struct escapes x = { .n = 0 };
 
+    if (i->rm > RM_LAST && i->rm != RM_DYN) {
+        gen_callop(g, i);
+        return;
+    }
     check_box(g, i->rs1);
     x64_0f_rr(&g->e, X64_CVTSS2SD, false, XMM15, fsrc(g, i->rs1, XMM14));
     check_nan(g, &x, i, true);
     fput(g, i->rd, XMM15, false);
     resume(g, &x);
-}
-
-/* --- The instruction ---------------------------------------------------------------------------------------------- */
-
-/* Rounded by MXCSR, which holds frm: only with a dynamic rounding mode. */
-static bool gen_rounded(struct gen *g, const struct insn *i)
-{
-    if (i->rm != RM_DYN)
-        return false;
-    switch (i->op) {
-    case OP_fadd_d:
-        return gen_arith(g, i, X64_ADDSD, true), true;
-    case OP_fsub_d:
-        return gen_arith(g, i, X64_SUBSD, true), true;
-    case OP_fmul_d:
-        return gen_arith(g, i, X64_MULSD, true), true;
-    case OP_fdiv_d:
-        return gen_arith(g, i, X64_DIVSD, true), true;
-    case OP_fsqrt_d:
-        return gen_sqrt(g, i, true), true;
-    case OP_fadd_s:
-        return gen_arith(g, i, X64_ADDSS, false), true;
-    case OP_fsub_s:
-        return gen_arith(g, i, X64_SUBSS, false), true;
-    case OP_fmul_s:
-        return gen_arith(g, i, X64_MULSS, false), true;
-    case OP_fdiv_s:
-        return gen_arith(g, i, X64_DIVSS, false), true;
-    case OP_fsqrt_s:
-        return gen_sqrt(g, i, false), true;
-    case OP_fcvt_s_d:
-        return gen_d_to_s(g, i), true;
-    case OP_fcvt_d_l:
-        return gen_from_int(g, i, true, true), true;
-    case OP_fcvt_s_l:
-        return gen_from_int(g, i, true, false), true;
-    case OP_fcvt_s_w:
-        return gen_from_int(g, i, false, false), true;
-    default:
-        return false;
-    }
-}
-
-static bool gen_fused(struct gen *g, const struct insn *i)
-{
-    if (i->rm != RM_DYN || !g->j->fma)
-        return false;
-    switch (i->op) {
-    case OP_fmadd_d:
-        return gen_fma(g, i, 0xa9, true), true;
-    case OP_fmsub_d:
-        return gen_fma(g, i, 0xab, true), true;
-    case OP_fnmsub_d:
-        return gen_fma(g, i, 0xad, true), true;
-    case OP_fnmadd_d:
-        return gen_fma(g, i, 0xaf, true), true;
-    case OP_fmadd_s:
-        return gen_fma(g, i, 0xa9, false), true;
-    case OP_fmsub_s:
-        return gen_fma(g, i, 0xab, false), true;
-    case OP_fnmsub_s:
-        return gen_fma(g, i, 0xad, false), true;
-    case OP_fnmadd_s:
-        return gen_fma(g, i, 0xaf, false), true;
-    default:
-        return false;
-    }
-}
-
-/* Towards zero whatever frm says. */
-static bool gen_truncated(struct gen *g, const struct insn *i)
-{
-    if (i->rm != RM_RTZ)
-        return false;
-    switch (i->op) {
-    case OP_fcvt_w_d:
-        return gen_to_int(g, i, false, true), true;
-    case OP_fcvt_l_d:
-        return gen_to_int(g, i, true, true), true;
-    case OP_fcvt_w_s:
-        return gen_to_int(g, i, false, false), true;
-    case OP_fcvt_l_s:
-        return gen_to_int(g, i, true, false), true;
-    default:
-        return false;
-    }
-}
-
-static bool gen_unrounded(struct gen *g, const struct insn *i)
-{
-    switch (i->op) {
-    case OP_feq_d:
-        return gen_fcmp(g, i, X64_E, true), true;
-    case OP_flt_d:
-        return gen_fcmp(g, i, X64_A, true), true;
-    case OP_fle_d:
-        return gen_fcmp(g, i, X64_AE, true), true;
-    case OP_feq_s:
-        return gen_fcmp(g, i, X64_E, false), true;
-    case OP_flt_s:
-        return gen_fcmp(g, i, X64_A, false), true;
-    case OP_fle_s:
-        return gen_fcmp(g, i, X64_AE, false), true;
-    case OP_fmin_d:
-        return gen_fminmax(g, i, false, true), true;
-    case OP_fmax_d:
-        return gen_fminmax(g, i, true, true), true;
-    case OP_fmin_s:
-        return gen_fminmax(g, i, false, false), true;
-    case OP_fmax_s:
-        return gen_fminmax(g, i, true, false), true;
-    case OP_fsgnj_d:
-    case OP_fsgnjn_d:
-    case OP_fsgnjx_d:
-        return gen_fsgnj_d(g, i);
-    case OP_fsgnj_s:
-        return gen_fmv_s(g, i);
-    case OP_fmv_x_d:
-        return gen_fmv_to_x(g, i, true), true;
-    case OP_fmv_x_w:
-        return gen_fmv_to_x(g, i, false), true;
-    case OP_fmv_d_x:
-        return gen_fmv_from_x(g, i, true), true;
-    case OP_fmv_w_x:
-        return gen_fmv_from_x(g, i, false), true;
-    default:
-        return false;
-    }
-}
-
-/* Exact conversions: every double holds every 32-bit integer and every single. rm 5 and 6 are illegal all the same. */
-static bool gen_exact(struct gen *g, const struct insn *i)
-{
-    if (i->rm != RM_DYN && i->rm > RM_LAST)
-        return false;
-    switch (i->op) {
-    case OP_fcvt_d_w:
-        return gen_from_int(g, i, false, true), true;
-    case OP_fcvt_d_s:
-        return gen_s_to_d(g, i), true;
-    default:
-        return false;
-    }
-}
-
-bool gen_fp(struct gen *g, const struct insn *i)
-{
-    if (insn_desc[i->op].ext == EXT_F || insn_desc[i->op].ext == EXT_D)
-        g->h->jit.fp_used = 1; /* registers are in the hart now; from the next entry on they are loaded */
-    switch (i->op) {
-    case OP_fld:
-    case OP_flw:
-        return i->rs1 != 0 ? gen_fld(g, i, i->op == OP_fld), true : false;
-    case OP_fsd:
-    case OP_fsw:
-        return i->rs1 != 0 ? gen_fst(g, i, i->op == OP_fsd), true : false;
-    default:
-        return gen_rounded(g, i) || gen_fused(g, i) || gen_truncated(g, i) || gen_unrounded(g, i) ||
-               gen_exact(g, i);
-    }
 }

@@ -108,18 +108,14 @@ void gen_insn(struct gen *g, const struct insn *i);
 unsigned gen_fused_insns(struct gen *g, const struct insn i[3]);
 bool gen_may_fuse(const struct insn *first); /* worth looking at what follows */
 
-/* The rows of gen_alu.c, gen_bits.c, gen_atomic.c, gen_flags.c: false when it has no generator for this one. */
-bool gen_alu(struct gen *g, const struct insn *i);
-bool gen_bits(struct gen *g, const struct insn *i);
-bool gen_atomic(struct gen *g, const struct insn *i);
-bool gen_flags(struct gen *g, const struct insn *i);
-bool gen_quiet_compare(struct gen *g, const struct insn i[3]);
+/* rows.c: the generator of every row, as gen.def says. */
+typedef void gen_row_fn(struct gen *g, const struct insn *i);
+extern gen_row_fn *const gen_row[NR_OPS];
+
+bool gen_quiet_compare(struct gen *g, const struct insn i[3]); /* gen_flags.c */
 void gen_ordered_compare(struct gen *g, const struct insn *i); /* gen_fp.c: replays at g->pc when unordered */
 
-/* gen_fp.c: the same for F and D; false when it has no generator for it. */
-bool gen_fp(struct gen *g, const struct insn *i);
-
-/* gen.c, for gen_fp.c */
+/* gen.c: what generators are made of */
 int gen_src(struct gen *g, int reg, int scratch); /* host register that holds guest x `reg` */
 int gen_dst(int reg);                             /* where to compute guest x `reg`: its home, or rax */
 void gen_sext(struct gen *g, int rd, int from);   /* rd := the low word of a host register, sign-extended */

@@ -235,17 +235,17 @@ void x64_andn(struct x64 *e, bool w, int dst, int not_src, int src)
     modrm_rr(e, dst, src);
 }
 
-void x64_vfma(struct x64 *e, unsigned opcode, bool dbl, int dst, int b, int c)
+void x64_vfma(struct x64 *e, enum x64_fma op, bool dbl, int dst, int b, int c)
 {
     vex(e, 2, 1, dbl, dst, b, 0, c);
-    x64_byte(e, opcode);
+    x64_byte(e, op);
     modrm_rr(e, dst, c);
 }
 
-void x64_vfma_m(struct x64 *e, unsigned opcode, bool dbl, int dst, int b, struct x64_mem c)
+void x64_vfma_m(struct x64 *e, enum x64_fma op, bool dbl, int dst, int b, struct x64_mem c)
 {
     vex(e, 2, 1, dbl, dst, b, c.index >= 0 ? c.index : 0, c.base);
-    x64_byte(e, opcode);
+    x64_byte(e, op);
     modrm_m(e, dst, c);
 }
 

@@ -78,6 +78,9 @@ enum x64_0f {
     X64_ORPS = 0x0056,
 };
 
+/* Fused multiplication and addition, dst = dst * b +- c: the opcodes of VEX.66.0F38. */
+enum x64_fma { X64_VFMADD = 0xa9, X64_VFMSUB = 0xab, X64_VFNMADD = 0xad, X64_VFNMSUB = 0xaf };
+
 /* Conditions, as the low nibble of jcc, setcc and cmovcc. */
 enum x64_cc {
     X64_O,
@@ -166,10 +169,8 @@ void x64_0f_rr(struct x64 *e, enum x64_0f op, bool w, int reg, int rm);
 void x64_0f_rm(struct x64 *e, enum x64_0f op, bool w, int reg, struct x64_mem m);
 void x64_setcc(struct x64 *e, enum x64_cc cc, int reg);
 void x64_cmov(struct x64 *e, enum x64_cc cc, bool w, int dst, int src);
-void x64_vfma(struct x64 *e, unsigned opcode, bool dbl, int dst, int b,
-              int c); /* VEX.DDS.LIG.66.0F38 opcode */
-
-void x64_vfma_m(struct x64 *e, unsigned opcode, bool dbl, int dst, int b, struct x64_mem c);
+void x64_vfma(struct x64 *e, enum x64_fma op, bool dbl, int dst, int b, int c);
+void x64_vfma_m(struct x64 *e, enum x64_fma op, bool dbl, int dst, int b, struct x64_mem c);
 
 /* `lock` prefix for what follows; cmpxchg, xadd and xchg with memory. */
 void x64_lock(struct x64 *e);
