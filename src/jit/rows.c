@@ -33,4 +33,4 @@ enum gen_rows {
 #undef GEN
 #undef BODY
 };
-_Static_assert(NR_ROWS == NR_OPS, "gen.def has a row for each of insn.def");
+_Static_assert((int)NR_ROWS == (int)NR_OPS, "gen.def has a row for each of insn.def");
