@@ -42,7 +42,7 @@ static const char usage_text[] =
     "       noahv compat                                list the system calls and how far they go\n"
     "\n"
     "Options of run and trace:\n"
-    "  -v, --verbose       note what the program asks for and does not get\n"
+    "      --verbose       note what the program asks for and does not get\n"
     "  -q, --quiet         print nothing of noahv's own\n"
     "  -w, --workdir DIR   start in DIR\n"
     "  -E, --env NAME=VAL  set (NAME alone: remove) an environment variable\n"
@@ -118,10 +118,10 @@ static char **env_build(const struct options *o)
 
 /* --- Options ------------------------------------------------------------------------------------------- */
 
-enum { OPT_CLEARENV = 256, OPT_ARGV0, OPT_NO_ASLR, OPT_STATS, OPT_ENGINE };
+enum { OPT_CLEARENV = 256, OPT_ARGV0, OPT_NO_ASLR, OPT_STATS, OPT_ENGINE, OPT_VERBOSE };
 
 static const struct option long_options[] = {
-    { "verbose", no_argument, NULL, 'v' },
+    { "verbose", no_argument, NULL, OPT_VERBOSE },
     { "quiet", no_argument, NULL, 'q' },
     { "workdir", required_argument, NULL, 'w' },
     { "env", required_argument, NULL, 'E' },
@@ -150,7 +150,7 @@ static int engine_number(const char *name)
 static void set_option(struct options *o, int c)
 {
     switch (c) {
-    case 'v':
+    case OPT_VERBOSE:
         o->verbose = true;
         break;
     case 'q':
@@ -199,7 +199,7 @@ static void set_option(struct options *o, int c)
 
 static void parse(struct options *o, int argc, char **argv)
 {
-    const char *shorts = o->trace ? "+vqw:E:hVo:e:f" : "+vqw:E:hV";
+    const char *shorts = o->trace ? "+qw:E:hVo:e:f" : "+qw:E:hV";
     int c;
 
     o->set = calloc((size_t)argc + 1, sizeof *o->set);

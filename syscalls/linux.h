@@ -112,7 +112,7 @@ int64_t pass_through(struct task *t, const struct sysent *e, const uint64_t *a);
 /* dispatch.c: one ecall from a7, a0..a5 to a0. */
 void dispatch_ecall(struct task *t);
 
-/* A named note under -v, once per process and call: "noahv: <fmt>". */
+/* A named note under --verbose, once per process and call: "noahv: <fmt>". */
 void note_once(struct task *t, uint64_t nr, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* linux.c: the guest process ends: status for exit_group, or the signal it dies of. */

@@ -1,6 +1,6 @@
 /*
  * Messages to the person who runs noahv. Each is one line, begins "noahv: ", and goes to one sink that
- * the embedding program may replace. Notes (unsupported call, ignored option) appear under -v only;
+ * the embedding program may replace. Notes (unsupported call, ignored option) appear under --verbose only;
  * errors always. Nothing here is async-signal-safe.
  */
 #ifndef NOAHV_BASE_LOG_H
