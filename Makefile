@@ -5,7 +5,7 @@ MODE    ?= release
 B       := build/$(MODE)
 G       := build/guest
 # Every guest test runs once under each.
-ENGINES ?= $(if $(findstring qemu,$(NOAHV)),,--engine=jit --engine=interp)
+ENGINES ?= $(if $(findstring qemu,$(NOAHV)),,--engine=jit --engine=interp --harden=spectre)
 PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib
 CXX     := g++

@@ -34,12 +34,20 @@ enum noahv_engine {
     NOAHV_ENGINE_LOCKSTEP /* the JIT checked block by block; for finding its faults */
 };
 
+/*
+ * What guest code must not do even speculatively, at some cost. Spectre: no access beyond the guest's address space and
+ * its guards (variant 1), whatever is predicted of a bounds check. Where indirect branches are predicted to go (variant
+ * 2) is left to the host kernel's mitigations: give each guest that others must be safe from a process of its own.
+ */
+enum noahv_harden { NOAHV_HARDEN_SPECTRE = 1 };
+
 /* Configuration of a vm. Fill with noahv_config_init(), then change what you need. */
 struct noahv_config {
     size_t size;           /* sizeof(struct noahv_config), for versioning */
     uint64_t address_bits; /* guest address space in bits: 30..38, default 38 (Sv39 user space) */
     int stats;             /* measure time in guest and host, and count instructions under every engine */
     int engine;            /* enum noahv_engine, default NOAHV_ENGINE_JIT */
+    int harden;            /* mask of enum noahv_harden */
 };
 
 enum noahv_exit_reason {

@@ -28,7 +28,7 @@ enum { EXIT_NOAHV = 125, EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127 };
 extern char **environ;
 
 struct options {
-    int engine;
+    int engine, harden;
     bool trace, follow, no_aslr, stats, verbose, quiet, clear_env;
     const char *trace_file, *trace_filter, *argv0, *workdir;
     char **set; /* arguments of -E */
@@ -51,6 +51,7 @@ static const char usage_text[] =
     "      --no-aslr       fixed stack, heap and mapping addresses\n"
     "      --engine NAME   jit (default where the host allows it), interp, or lockstep:\n"
     "                      the JIT checked block by block\n"
+    "      --harden spectre   keep speculative accesses inside the guest, too\n"
     "      --stats         count ecalls, G-stage faults, instructions and time\n"
     "  -h, --help          this text\n"
     "  -V, --version       version and implemented ISA\n"
@@ -118,7 +119,7 @@ static char **env_build(const struct options *o)
 
 /* --- Options ------------------------------------------------------------------------------------------- */
 
-enum { OPT_CLEARENV = 256, OPT_ARGV0, OPT_NO_ASLR, OPT_STATS, OPT_ENGINE, OPT_VERBOSE };
+enum { OPT_CLEARENV = 256, OPT_ARGV0, OPT_NO_ASLR, OPT_STATS, OPT_ENGINE, OPT_VERBOSE, OPT_HARDEN };
 
 static const struct option long_options[] = {
     { "verbose", no_argument, NULL, OPT_VERBOSE },
@@ -132,6 +133,7 @@ static const struct option long_options[] = {
     { "help", no_argument, NULL, 'h' },
     { "version", no_argument, NULL, 'V' },
     { "engine", required_argument, NULL, OPT_ENGINE },
+    { "harden", required_argument, NULL, OPT_HARDEN },
     { NULL, 0, NULL, 0 },
 };
 
@@ -144,6 +146,14 @@ static int engine_number(const char *name)
     if (strcmp(name, "lockstep") == 0)
         return NOAHV_ENGINE_LOCKSTEP;
     say("unknown engine %s: there are jit, interp and lockstep", name);
+    usage_error();
+}
+
+static int harden_bits(const char *name)
+{
+    if (strcmp(name, "spectre") == 0)
+        return NOAHV_HARDEN_SPECTRE;
+    say("cannot harden against %s: there is spectre", name);
     usage_error();
 }
 
@@ -176,6 +186,9 @@ static void set_option(struct options *o, int c)
         break;
     case OPT_ENGINE:
         o->engine = engine_number(optarg);
+        break;
+    case OPT_HARDEN:
+        o->harden |= harden_bits(optarg);
         break;
     case 'o':
         o->trace_file = optarg;
@@ -364,6 +377,7 @@ static int run_program(const struct options *o)
     noahv_config_init(&cfg);
     cfg.stats = o->stats;
     cfg.engine = o->engine;
+    cfg.harden = o->harden;
     if (noahv_vm_create(&cfg, &vm) < 0) {
         say("%s", noahv_last_error(NULL));
         return EXIT_NOAHV;

@@ -16,7 +16,7 @@
 #include "mem/access.h"
 #include "mem/fault.h"
 
-#define NR_PAGES 96
+#define NR_PAGES 128
 #define SIZE ((uint64_t)NR_PAGES * PAGE_BYTES)
 #define FILE_PAGES (2 * NR_PAGES)
 #define STEPS 6000

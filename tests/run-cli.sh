@@ -166,6 +166,7 @@ cli_usage() {
     refused 125 "'E'" noahv -E
     refused 125 "'f'" noahv -f ./prog
     refused 125 'engine warp' noahv --engine warp ./prog
+    refused 125 'harden against all' noahv --harden=all ./prog
     refused 125 'directory /no/such' noahv -w /no/such ./prog
     refused 125 '/no/such/file' noahv trace -o /no/such/file ./prog
     refused 125 'nosuchcall' noahv trace -e nosuchcall "$guest/cli/ends"

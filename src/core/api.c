@@ -77,6 +77,8 @@ int noahv_vm_create(const struct noahv_config *cfg, struct noahv_vm **out)
         return create_fail(vm, -EINVAL, "config.size is not that of this library's struct noahv_config");
     if (vm->cfg.address_bits < ADDRESS_BITS_MIN || vm->cfg.address_bits > ADDRESS_BITS_MAX)
         return create_fail(vm, -EINVAL, "config.address_bits is not in 30..38");
+    if (vm->cfg.harden & ~NOAHV_HARDEN_SPECTRE)
+        return create_fail(vm, -EINVAL, "config.harden has bits beyond those of enum noahv_harden");
     vm->engine = choose_engine(&vm->cfg);
     if (!vm->engine)
         return create_fail(vm, -EINVAL, "config.engine is not one of enum noahv_engine");

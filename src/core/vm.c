@@ -10,6 +10,7 @@
 
 #include "interp/interp.h"
 #include "isa/insn.h"
+#include "jit/jit.h"
 
 int vm_fail(struct noahv_vm *vm, int err, const char *fmt, ...)
 {
@@ -32,6 +33,7 @@ int vm_hart_create(struct noahv_vm *vm, struct noahv_hart **out)
     h->hart.window = vm->mem.gs.window;
     h->hart.limit = vm->mem.limit;
     h->hart.counting = vm->cfg.stats != 0;
+    h->hart.jit.options = vm->cfg.harden & NOAHV_HARDEN_SPECTRE ? JIT_HARDEN_SPECTRE : 0;
     hart_reset(&h->hart);
 
     pthread_mutex_lock(&vm->lock);

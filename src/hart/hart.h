@@ -62,6 +62,7 @@ struct hart {
         uint32_t fp_used; /* the guest has floating-point code: its registers live in host registers */
         uint32_t dirty_d, dirty_s; /* f registers that a fault left with NaNs to be made canonical */
         uint32_t apart;            /* blocks are not linked: lockstep */
+        uint32_t options;          /* enum jit_option; chosen before the hart first runs */
     } jit;
     bool counting; /* keep instret exact under the JIT too, which costs it most of its speed */
     void *task;    /* the guest OS's; opaque here */

@@ -221,6 +221,16 @@ void gen_jalr(struct gen *g, const struct insn *i)
 
 /* --- Memory ------------------------------------------------------------------------------------------------ */
 
+/* A base address without the bits that its bounds check refuses: the host may go on before it knows the answer. Always
+ * in rcx, which a generator must not use beside such an address. */
+static int gen_masked(struct gen *g, int a)
+{
+    if (a != RCX)
+        x64_mov_rr(&g->e, true, RCX, a);
+    x64_alu_rm(&g->e, X64_AND, true, RCX, x64_rip(code_rw(&g->j->code, g->j->k_mask)));
+    return RCX;
+}
+
 struct x64_mem gen_addr(struct gen *g, const struct insn *i)
 {
     int a = gen_src(g, i->rs1, RCX);
@@ -230,6 +240,8 @@ struct x64_mem gen_addr(struct gen *g, const struct insn *i)
         gen_cold(g, x64_jcc(&g->e, X64_AE))->kind = COLD_REPLAY;
         g->checked |= (uint32_t)1 << i->rs1;
     }
+    if (g->j->harden)
+        a = gen_masked(g, a);
     return x64_at2(R15, a, 0, i->imm);
 }
 

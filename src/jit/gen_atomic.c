@@ -51,7 +51,7 @@ void gen_sc(struct gen *g, const struct insn *i, bool w)
     struct cold *c;
     int v = i->rs2 ? jit_home[i->rs2] : RCX, d;
 
-    if (v < 0 || jit_home[i->rs1] < 0) {
+    if (v < 0 || jit_home[i->rs1] < 0 || (v == RCX && g->j->harden)) { /* rcx holds a masked address */
         gen_callop(g, i);
         return;
     }
@@ -129,7 +129,7 @@ void gen_logic(struct gen *g, const struct insn *i, enum x64_alu op, bool w)
         x64_alu_mr(&g->e, op, w, m, v);
         return;
     }
-    if (jit_home[i->rs1] < 0 || jit_home[i->rs2] < 0) {
+    if (jit_home[i->rs1] < 0 || jit_home[i->rs2] < 0 || g->j->harden) {
         gen_callop(g, i);
         return;
     }

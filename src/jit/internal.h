@@ -64,6 +64,7 @@ struct jit {
     const uint8_t *k_sign, *k_abs, *k_box; /* 16-byte constants for andps, orps, xorps */
     const uint8_t *k_nan_d, *k_nan_s;      /* the canonical NaNs, the single one boxed */
     const uint8_t *k_flags;                /* fflags by the low six bits of MXCSR */
+    const uint8_t *k_mask;                 /* the bits that an address below the limit can have */
     struct jit_call *call;                 /* the arrays are reservations, touched as they fill */
     struct jit_edge *edge;
     struct jit_site *site;
@@ -73,7 +74,8 @@ struct jit {
     uint8_t *stack;                   /* of host return addresses; guard page below */
     size_t nr_calls, nr_edges, nr_sites, nr_blocks;
     unsigned code_gen, epoch; /* of guest code; of our own, raised when all is forgotten */
-    bool bmi2, fma;
+    bool bmi2, fma, harden;
+    uint64_t mask;
     atomic_uint stopped; /* the poll page is closed */
 };
 
@@ -163,6 +165,9 @@ void jit_canonical_nans(struct hart *h);
 /* jit.c: one block, not linked to any other; JIT_TRAP, JIT_KICK, or JIT_RESUME with h->pc where it goes on. For
  * lockstep.c. */
 enum jit_exit jit_step(struct hart *h);
+
+/* jit.c: from here on as on a host without instructions beyond the x86-64 baseline. For tests. */
+void jit_baseline(struct hart *h);
 
 /* lockstep.c: an instruction whose result is the time of day. */
 bool jit_reads_clock(const struct insn *i);

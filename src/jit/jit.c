@@ -69,13 +69,15 @@ static void destroy(struct jit *j)
     free(j);
 }
 
-static struct jit *create(void)
+static struct jit *create(const struct hart *h)
 {
     struct jit *j = calloc(1, sizeof *j);
 
     if (!j)
         return NULL;
     probe_cpu(j);
+    j->harden = h->jit.options & JIT_HARDEN_SPECTRE;
+    j->mask = h->limit - 1; /* the limit is a power of two */
     j->call = reserve(JIT_MAX_CALLS * sizeof *j->call);
     j->edge = reserve(JIT_MAX_EDGES * sizeof *j->edge);
     j->site = reserve(JIT_MAX_SITES * sizeof *j->site);
@@ -101,7 +103,7 @@ static struct jit *attach(struct hart *h)
 
     if (j)
         return j;
-    j = create();
+    j = create(h);
     if (!j)
         return NULL;
     top = (uint64_t *)(void *)(j->stack + JIT_STACK_BYTES - 64);
@@ -433,6 +435,15 @@ enum engine_exit jit_run(struct hart *h)
         if (why == JIT_TRAP)
             return ENGINE_TRAP;
     }
+}
+
+void jit_baseline(struct hart *h)
+{
+    struct jit *j = attach(h);
+
+    BUG_ON(!j);
+    j->bmi2 = j->fma = false;
+    forget(j);
 }
 
 void jit_flush(struct hart *h)

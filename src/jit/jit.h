@@ -7,6 +7,22 @@
 
 #include "hart/hart.h"
 
+/* What a hart's code is to be besides fast. */
+enum jit_option {
+    /*
+     * Every access of generated code to the window goes through a mask behind its bounds check, so that one that the
+     * host executes speculatively, past a check that will turn out to fail, stays inside the window and its guards
+     * (Spectre variant 1). The instructions' bodies and the copies of mem/ mask always.
+     *
+     * Not covered: where an indirect jump or a return is predicted to go. Blocks assume nothing of how they are
+     * reached and masks do not depend on it, so a wrong prediction within generated code is harmless; but no retpoline
+     * keeps a guest from training the predictors towards noahv's own code or another process (variant 2: that is for the
+     * host kernel, and for a process per guest). Nor are faults that forward data (Meltdown, MDS), which the host's
+     * kernel and microcode mend.
+     */
+    JIT_HARDEN_SPECTRE = 1,
+};
+
 /* As interp_run. Falls back to the interpreter where the host allows no executable memory, and while frm holds a
  * mode that the host does not have. */
 enum engine_exit jit_run(struct hart *h);

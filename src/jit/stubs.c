@@ -193,6 +193,7 @@ int stubs_emit(struct jit *j)
     j->k_box = constant(j, &e, (uint64_t)UINT32_MAX << 32);
     j->k_nan_d = constant(j, &e, F64_NAN);
     j->k_nan_s = constant(j, &e, (uint64_t)UINT32_MAX << 32 | F32_NAN);
+    j->k_mask = constant(j, &e, j->mask);
     j->k_flags = flag_table(j, &e);
     emit_enter(j, &e);
     emit_exit(j, &e);

@@ -12,6 +12,12 @@
 #define COPY_BULK 64      /* above it, rep movsb starts up fast enough */
 #define COPY_STR_STEP 256 /* a string is copied in blocks that never cross a page */
 
+/* Where an address below the limit lies; see op_host in ops/ops.h for the mask. */
+static uint8_t *copy_host(const struct gmem *m, gva_t addr)
+{
+    return m->gs.window + (addr & (m->limit - 1));
+}
+
 /* Moves n bytes; returns how many are left at the first fault. Either side may fault. */
 static size_t copy_bulk(void *dst, const void *src, size_t n)
 {
@@ -63,7 +69,7 @@ size_t copy_in_some(struct gmem *m, void *dst, gva_t src, size_t n)
         return 0;
     n = MIN(n, m->limit - src);
     do {
-        done += load_bytes((uint8_t *)dst + done, m->gs.window + src + done, n - done);
+        done += load_bytes((uint8_t *)dst + done, copy_host(m, src + done), n - done);
     } while (done < n && gmem_resolve(m, src + done, n - done));
     return done;
 }
@@ -82,7 +88,7 @@ int copy_out(struct gmem *m, gva_t dst, const void *src, size_t n)
     if (!range_within(dst, n, m->limit))
         return -EFAULT;
     do {
-        done += store_bytes(m->gs.window + dst + done, (const uint8_t *)src + done, n - done);
+        done += store_bytes(copy_host(m, dst + done), (const uint8_t *)src + done, n - done);
     } while (done < n && gmem_resolve(m, dst + done, n - done));
     return done == n ? 0 : -EFAULT;
 }
@@ -143,7 +149,7 @@ size_t gmem_fetch(struct gmem *m, gva_t pc, void *out, size_t n)
     if (pc >= m->limit)
         return 0;
     pthread_rwlock_rdlock(&m->lock);
-    ok = load_bytes(out, m->gs.window + pc, fetchable(m, pc, n));
+    ok = load_bytes(out, copy_host(m, pc), fetchable(m, pc, n));
     pthread_rwlock_unlock(&m->lock);
     return ok;
 }

@@ -26,6 +26,8 @@ int gmem_init(struct gmem *m, uint64_t size)
     int err;
 
     *m = (struct gmem){ .stack_max = STACK_MAX_DEFAULT };
+    if (size & (size - 1)) /* addresses are masked with size - 1 */
+        return -EINVAL;
     err = gstage_reserve(&m->gs, size);
     if (err)
         return err;

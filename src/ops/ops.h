@@ -62,15 +62,22 @@ static inline uint64_t op_sext32(uint64_t v)
 #define OP_RRW(name, expr) OP_RR(name, op_sext32(expr))
 #define OP_RIW(name, expr) OP_RI(name, op_sext32(expr))
 
+/* Where an address below the limit lies. The mask is for the host, which may get here although the address is not:
+ * no speculative access leaves the window (the limit is a power of two). */
+static inline uint8_t *op_host(const struct hart *h, uint64_t addr)
+{
+    return h->window + (addr & (h->limit - 1));
+}
+
 /*
  * An access: true when it took place. The bound comes first, in the same expression; the guard zones of the
  * window absorb what a transfer that starts below the limit has beyond it.
  */
-#define OP_LOADED(bits, addr, out) LIKELY((addr) < h->limit && access_load##bits(h->window + (addr), (out)))
+#define OP_LOADED(bits, addr, out) LIKELY((addr) < h->limit && access_load##bits(op_host(h, (addr)), (out)))
 #define OP_STORED(bits, addr, value) \
-    LIKELY((addr) < h->limit && access_store##bits(h->window + (addr), (value)))
+    LIKELY((addr) < h->limit && access_store##bits(op_host(h, (addr)), (value)))
 #define OP_SWAPPED(bits, addr, old, desired, done) \
-    LIKELY((addr) < h->limit && access_cas##bits(h->window + (addr), (old), (desired), (done)))
+    LIKELY((addr) < h->limit && access_cas##bits(op_host(h, (addr)), (old), (desired), (done)))
 
 #include "ops/ops_i.h"
 #include "ops/ops_m.h"

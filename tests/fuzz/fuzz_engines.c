@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "interp/interp.h"
+#include "jit/internal.h"
 #include "jit/jit.h"
 #include "mem/copy.h"
 #include "mem/fault.h"
@@ -599,6 +600,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (pick(&s, 16) == 0) { /* what it decides once per hart */
         jit_free(&hart);
         memset(&hart.jit, 0, sizeof hart.jit);
+        hart.jit.options = pick(&s, 2) ? JIT_HARDEN_SPECTRE : 0;
+        if (pick(&s, 4) == 0)
+            jit_baseline(&hart);
     }
     for (unsigned rounds = 1 + pick(&s, 4); rounds > 0; rounds--) { /* later ones find code that is linked */
         for (size_t k = 0; k < sizeof fill; k += 8)
