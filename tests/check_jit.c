@@ -4,10 +4,12 @@
  * tests/fuzz/fuzz_engines.c and --engine=lockstep.
  */
 #include <check.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "interp/interp.h"
+#include "jit/internal.h"
 #include "jit/jit.h"
 #include "rig.h"
 
@@ -151,6 +153,70 @@ START_TEST(calls_nest_deeply)
 }
 END_TEST
 
+/*
+ * Lockstep with one instruction of the block forged for the reference: whatever the forgery changes, it says so.
+ * What is forged are the bodies' instructions; that generated code is what is wrong looks the same.
+ */
+static const struct forgery {
+    struct insn good, bad;
+} forgery[] = {
+    { I(addi, .rd = A1, .rs1 = A1, .imm = 1), I(addi, .rd = A1, .rs1 = A1, .imm = 2) },
+    { I(addi, .rd = A1, .rs1 = A1, .imm = 1), I(addi, .rd = A2, .rs1 = A1, .imm = 1) },
+    { I(fld, .rd = FA0, .rs1 = A0), I(fld, .rd = FA0, .rs1 = A0, .imm = 8) },
+    { I(sb, .rs1 = A0, .rs2 = A0), I(sh, .rs1 = A0, .rs2 = A0) },
+    { I(sb, .rs1 = A0, .rs2 = A0), I(sb, .rs1 = A0, .rs2 = A0, .imm = 1) },
+    { F(fadd_d, FA1, FA0, FA1), F(fsgnj_d, FA1, FA0, FA0) }, /* the same value, without NX */
+    { I(lr_d, .rd = A1, .rs1 = A0), I(ld, .rd = A1, .rs1 = A0) },
+    { I(jal, .imm = 8), I(jal, .imm = 4) },
+    { I(ld, .rd = A1, .rs1 = 0), I(sd, .rd = A1, .rs1 = 0) },
+    { I(ld, .rd = A1, .rs1 = A0), I(ld, .rd = A1, .rs1 = 0) },
+};
+
+static void run_forged(const struct insn *good, const struct insn *bad)
+{
+    struct hart *h = &rig_hart;
+    const uint8_t *code;
+
+    RIG_CODE(RIG_TEXT, insn_encode(good), RIG_ECALL, RIG_ECALL);
+    rig_poke64(RIG_DATA, 0x1111111111111111);
+    h->x[A0] = RIG_DATA;
+    h->f[FA0] = 0x3ff0000000000000;
+    h->f[FA1] = 1;
+    h->jit.apart = 1;
+    h->counting = true;
+    code = jit_block(h);
+    code = code_rw(&((struct jit *)h->jit.state)->code, code);
+    ((struct jit_listing *)(uintptr_t)code - 1)->insn[0] = *bad;
+    ck_assert_int_eq(lockstep_run(h), ENGINE_TRAP);
+}
+
+START_TEST(lockstep_sees_a_difference)
+{
+    run_forged(&forgery[_i].good, &forgery[_i].bad);
+}
+END_TEST
+
+START_TEST(lockstep_sees_no_difference)
+{
+    run_forged(&forgery[_i].good, &forgery[_i].good);
+}
+END_TEST
+
+/* What the reference stores is taken back to the byte, next to a hole too. */
+START_TEST(lockstep_stores_once)
+{
+    const uint64_t last = RIG_DATA + 2 * PAGE_BYTES - 1;
+    struct hart *h = &rig_hart;
+
+    RIG_CODE(RIG_TEXT, RIG_INSN(lbu, .rd = A1, .rs1 = A0), RIG_INSN(addi, .rd = A1, .rs1 = A1, .imm = 1),
+             RIG_INSN(sb, .rs1 = A0, .rs2 = A1), RIG_ECALL);
+    h->x[A0] = last;
+    ck_assert_int_eq(lockstep_run(h), ENGINE_TRAP);
+    ck_assert_uint_eq(h->trap.scause, CAUSE_ECALL_VU);
+    ck_assert_uint_eq(*(uint8_t *)rig_at(last), 1);
+}
+END_TEST
+
 static void teardown(void)
 {
     jit_free(&rig_hart);
@@ -165,5 +231,8 @@ int main(void)
     tcase_add_loop_test(tc, both_engines_end_alike, 0, (int)ARRAY_SIZE(program));
     tcase_add_test(tc, a_call_forgets_bounds);
     tcase_add_test(tc, calls_nest_deeply);
+    tcase_add_loop_test_raise_signal(tc, lockstep_sees_a_difference, SIGABRT, 0, (int)ARRAY_SIZE(forgery));
+    tcase_add_test(tc, lockstep_stores_once);
+    tcase_add_loop_test(tc, lockstep_sees_no_difference, 0, (int)ARRAY_SIZE(forgery));
     return rig_main(tc, "jit");
 }

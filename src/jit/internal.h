@@ -162,9 +162,28 @@ void jit_fcsr_from_mxcsr(struct hart *h);
 /* calls.c: after a fault: what generated code had left dirty. */
 void jit_canonical_nans(struct hart *h);
 
-/* jit.c: one block, not linked to any other; JIT_TRAP, JIT_KICK, or JIT_RESUME with h->pc where it goes on. For
- * lockstep.c. */
-enum jit_exit jit_step(struct hart *h);
+/*
+ * What lockstep.c needs of jit.c: the block at h->pc, NULL when there can be none, and running it, linked to no other:
+ * JIT_TRAP, JIT_KICK, or JIT_RESUME with h->pc where it goes on.
+ */
+const uint8_t *jit_block(struct hart *h);
+enum jit_exit jit_step(struct hart *h, const uint8_t *code);
+
+/*
+ * The instructions of a block, and perhaps some behind it up to the next certain jump. It stands before the code of
+ * blocks made for lockstep.
+ */
+enum { JIT_LISTING_MAX = 80 }; /* a block's budget, and what a fused group may take beyond it */
+
+struct jit_listing {
+    struct insn insn[JIT_LISTING_MAX];
+    unsigned n;
+} __attribute__((aligned(16)));
+
+static inline const struct jit_listing *jit_listing(const uint8_t *code)
+{
+    return (const struct jit_listing *)(const void *)code - 1;
+}
 
 /* jit.c: from here on as on a host without instructions beyond the x86-64 baseline. For tests. */
 void jit_baseline(struct hart *h);

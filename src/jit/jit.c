@@ -250,6 +250,21 @@ static bool next_reads_clock(const struct gen *g)
     return fetch(g, g->pc, &i) && jit_reads_clock(&i);
 }
 
+/* For lockstep: what the block is made of, in front of it. Returns where its code begins. */
+static uint8_t *list_block(const struct gen *g, uint8_t *at)
+{
+    struct jit_listing *list = (struct jit_listing *)(void *)at;
+    uint64_t pc = g->pc;
+    struct insn i;
+
+    for (list->n = 0; list->n < JIT_LISTING_MAX && fetch(g, pc, &i); pc += i.len) {
+        list->insn[list->n++] = i;
+        if ((insn_desc[i.op].flags & INSN_ENDS && insn_desc[i.op].fmt != FMT_B) || i.op == OP_ILLEGAL)
+            break;
+    }
+    return at + sizeof *list;
+}
+
 /* Translates from `pc` on; the entry, or NULL when not even the first instruction can be fetched. */
 static const uint8_t *translate(struct jit *j, struct hart *h, uint64_t pc)
 {
@@ -261,9 +276,11 @@ static const uint8_t *translate(struct jit *j, struct hart *h, uint64_t pc)
 
     g.j = j;
     g.h = h;
-    g.e = (struct x64){ start, start + BLOCK_ROOM, 0 };
     g.pc = g.start = pc;
     g.text_len = gmem_fetch(h->mem, pc, g.text, sizeof g.text);
+    if (h->jit.apart)
+        start = list_block(&g, start);
+    g.e = (struct x64){ start, j->code.rw + j->code.used + BLOCK_ROOM, 0 };
     g.checked = g.boxed = g.dirty_d = g.dirty_s = 0;
     g.ended = false;
     g.nr_cold = 0;
@@ -397,19 +414,24 @@ static void prepare(struct jit *j, struct hart *h)
         forget(j);
         j->code_gen = atomic_load(&h->mem->code_gen);
     }
-    if (atomic_exchange_explicit(&j->stopped, 0, memory_order_relaxed))
+    if (atomic_load_explicit(&j->stopped, memory_order_relaxed) && atomic_exchange(&j->stopped, 0))
         code_poll(&j->code, false);
 }
 
-enum jit_exit jit_step(struct hart *h)
+const uint8_t *jit_block(struct hart *h)
 {
     struct jit *j = attach(h);
-    const uint8_t *code;
-    int why;
 
     BUG_ON(!j);
     prepare(j, h);
-    code = (h->fcsr >> 5 & 7) > 3 ? NULL : code_for(j, h, h->pc);
+    return (h->fcsr >> 5 & 7) > 3 ? NULL : code_for(j, h, h->pc);
+}
+
+enum jit_exit jit_step(struct hart *h, const uint8_t *code)
+{
+    struct jit *j = state(h);
+    int why;
+
     why = settle(j, h, code ? enter(j, h, code) : JIT_REPLAY);
     return why == JIT_TRAP || why == JIT_KICK ? (enum jit_exit)why : JIT_RESUME;
 }

@@ -1,7 +1,9 @@
 /*
- * The JIT under supervision: each translated block is first done by the instructions' bodies on a copy of the hart,
- * one by one, their stores undone; then by generated code; then registers, flags, pc, trap and stored bytes are
- * compared. The first difference is reported with the block's instructions and ends the process.
+ * The JIT under supervision: each translated block is first done by the instructions' bodies on a second hart, the
+ * reference, one by one, their stores taken back; then by generated code; then registers, flags, pc, trap and stored
+ * bytes are compared. The first difference is reported with the block's instructions and ends the process.
+ *
+ * Both do the instructions that the translator saw: what a guest changes before it says FENCE.I counts for neither.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,37 +13,30 @@
 #include "hart/csr.h"
 #include "jit/internal.h"
 #include "jit/jit.h"
+#include "mem/access.h"
 #include "mem/copy.h"
 
-/* No block is longer: its budget, and what a fused group may take beyond it. */
-#define STEPS_MAX 80
-
-struct store {
+/* What one instruction is about to change, and where it stores: all that it takes to go back. */
+struct step {
+    uint64_t pc, x, f, resv_addr, resv_val;
+    uint32_t fcsr;
+    uint8_t size; /* of the store; 0: none, or there is no memory */
     gva_t at;
-    uint8_t before[8], after[8];
-    bool real; /* there is memory */
+    uint64_t before, after; /* what is stored to, zero-extended */
 };
 
 struct lockstep {
-    struct hart after[STEPS_MAX]; /* the copy after each step */
-    struct insn insn[STEPS_MAX];
-    uint64_t pc[STEPS_MAX];
-    struct store store[STEPS_MAX];
+    struct hart ref; /* registers as the bodies have left them */
+    struct step step[JIT_LISTING_MAX];
+    const struct insn *insn;
     unsigned n;   /* steps that retired */
-    bool trapped; /* the next one did not: `end` holds the trap */
-    struct hart end;
+    bool trapped; /* the next one did not: ref.trap */
 };
 
-static bool fetch_at(struct hart *h, struct insn *out)
-{
-    uint32_t word = 0;
-    size_t got = gmem_fetch(h->mem, h->pc, &word, sizeof word);
-
-    if (got < 2 || (got < 4 && insn_length((uint16_t)word) == 4))
-        return false;
-    insn_decode(word, out);
-    return true;
-}
+struct difference {
+    const char *what;
+    uint64_t want, got;
+};
 
 bool jit_reads_clock(const struct insn *i)
 {
@@ -50,130 +45,236 @@ bool jit_reads_clock(const struct insn *i)
     return (fmt == FMT_CSR || fmt == FMT_CSRI) && (i->imm == CSR_time || i->imm == CSR_noahv_realtime);
 }
 
-/* Where an instruction stores; eight bytes from there cover every size. */
-static struct store peek_store(struct hart *h, const struct insn *i)
-{
-    struct store s = { .at = h->x[i->rs1] };
-    uint8_t fmt = insn_desc[i->op].fmt;
+/* --- By the bodies ---------------------------------------------------------------------------------------- */
 
-    if (fmt == FMT_S || fmt == FMT_FST)
-        s.at += (uint64_t)(int64_t)i->imm;
-    if (insn_desc[i->op].flags & INSN_STORE)
-        s.real = copy_in_some(h->mem, s.before, s.at, 8) == 8;
-    return s;
+static bool peek(const struct hart *h, gva_t at, unsigned size, uint64_t *out)
+{
+    const uint8_t *p = h->window + at;
+    uint32_t word = 0;
+    uint16_t half = 0;
+    uint8_t byte = 0;
+    bool ok;
+
+    if (at >= h->limit)
+        return false;
+    switch (size) {
+    case 8:
+        return access_load64(p, out);
+    case 4:
+        ok = access_load32(p, &word);
+        break;
+    case 2:
+        ok = access_load16(p, &half);
+        break;
+    default:
+        ok = access_load8(p, &byte);
+        break;
+    }
+    *out = (uint64_t)word | half | byte;
+    return ok;
 }
 
-/* Runs the bodies on a copy of `h` until something ends the block for sure. */
-static void record(struct lockstep *l, const struct hart *h)
+/* Puts back what `s` has stored to; another thread may have unmapped it. */
+static void unstore(const struct hart *h, const struct step *s)
 {
-    struct hart ref = *h;
+    if (s->size)
+        copy_out(h->mem, s->at, &s->before, s->size);
+}
 
-    l->n = 0;
+/* Before instruction `i` runs on the reference. The size of a store is the low half of funct3. */
+static void note_step(struct step *s, const struct hart *ref, const struct insn *i)
+{
+    const struct insn_desc *d = &insn_desc[i->op];
+
+    s->pc = ref->pc;
+    s->x = ref->x[i->rd];
+    s->f = ref->f[i->rd];
+    s->resv_addr = ref->resv_addr;
+    s->resv_val = ref->resv_val;
+    s->fcsr = ref->fcsr;
+    s->size = 0;
+    if (!(d->flags & INSN_STORE))
+        return;
+    s->at = ref->x[i->rs1];
+    if (d->fmt == FMT_S || d->fmt == FMT_FST)
+        s->at += (uint64_t)(int64_t)i->imm;
+    s->size = (uint8_t)(1u << (d->match >> 12 & 3));
+    if (!peek(ref, s->at, s->size, &s->before))
+        s->size = 0;
+}
+
+/* Runs the bodies on the reference until something ends the block for sure, and takes its stores back. */
+static void record(struct lockstep *l, const struct jit_listing *list)
+{
+    struct hart *ref = &l->ref;
+    int r = OP_NEXT;
+
+    l->insn = list->insn;
     l->trapped = false;
-    while (l->n < STEPS_MAX) {
-        struct insn *i = &l->insn[l->n];
-        int r;
+    for (l->n = 0; l->n < list->n && r == OP_NEXT; l->n++) {
+        const struct insn *i = &list->insn[l->n];
+        struct step *s = &l->step[l->n];
 
-        if (!fetch_at(&ref, i) || i->op == OP_ecall || (l->n && jit_reads_clock(i)))
+        if (i->op == OP_ecall || (l->n && jit_reads_clock(i)))
             break;
-        l->pc[l->n] = ref.pc;
-        l->store[l->n] = peek_store(&ref, i);
-        r = jit_body[i->op](&ref, i);
-        ref.x[0] = 0;
+        note_step(s, ref, i);
+        r = jit_body[i->op](ref, i);
+        ref->x[0] = 0;
         if (r == OP_EXIT) {
             l->trapped = true;
             break;
         }
         if (r != OP_JUMP)
-            ref.pc += i->len;
-        ref.instret++;
-        if (l->store[l->n].real)
-            copy_in(ref.mem, l->store[l->n].after, l->store[l->n].at, 8);
-        l->after[l->n++] = ref;
-        if (r != OP_NEXT || jit_reads_clock(i)) /* a block that is not linked goes no further than a jump */
+            ref->pc += i->len;
+        ref->instret++;
+        if (s->size)
+            peek(ref, s->at, s->size, &s->after);
+        if (jit_reads_clock(i)) {
+            l->n++;
             break;
+        }
     }
-    l->end = ref;
     for (unsigned k = l->n; k-- > 0;)
-        if (l->store[k].real)
-            copy_out(h->mem, l->store[k].at, l->store[k].before, 8);
+        unstore(ref, &l->step[k]);
+}
+
+/* The reference as it was after its first n steps. */
+static void go_back(struct lockstep *l, unsigned n)
+{
+    struct hart *ref = &l->ref;
+
+    for (unsigned k = l->n; k-- > n;) {
+        const struct step *s = &l->step[k];
+        const struct insn *i = &l->insn[k];
+
+        ref->pc = s->pc;
+        ref->x[i->rd] = s->x;
+        ref->f[i->rd] = s->f;
+        ref->resv_addr = s->resv_addr;
+        ref->resv_val = s->resv_val;
+        ref->fcsr = s->fcsr;
+        ref->instret--;
+    }
+}
+
+/* What both harts have in common between blocks. */
+static void copy_state(struct hart *to, const struct hart *from)
+{
+    memcpy(to->x, from->x, sizeof to->x);
+    memcpy(to->f, from->f, sizeof to->f);
+    to->pc = from->pc;
+    to->fcsr = from->fcsr;
+    to->resv_addr = from->resv_addr;
+    to->resv_val = from->resv_val;
+    to->instret = from->instret;
 }
 
 /* --- Comparison ------------------------------------------------------------------------------------------- */
 
-static _Noreturn void differ(const struct lockstep *l, unsigned n, const char *what, uint64_t want,
-                             uint64_t got)
+static bool differs(struct difference *d, const char *what, uint64_t want, uint64_t got)
+{
+    if (want == got)
+        return false;
+    *d = (struct difference){ what, want, got };
+    return true;
+}
+
+static bool registers_differ(struct difference *d, const struct hart *want, const struct hart *got)
+{
+    static const char name[2][32][4] = {
+        { "x0",  "x1",  "x2",  "x3",  "x4",  "x5",  "x6",  "x7",  "x8",  "x9",  "x10",
+          "x11", "x12", "x13", "x14", "x15", "x16", "x17", "x18", "x19", "x20", "x21",
+          "x22", "x23", "x24", "x25", "x26", "x27", "x28", "x29", "x30", "x31" },
+        { "f0",  "f1",  "f2",  "f3",  "f4",  "f5",  "f6",  "f7",  "f8",  "f9",  "f10",
+          "f11", "f12", "f13", "f14", "f15", "f16", "f17", "f18", "f19", "f20", "f21",
+          "f22", "f23", "f24", "f25", "f26", "f27", "f28", "f29", "f30", "f31" },
+    };
+
+    if (memcmp(want->x, got->x, sizeof want->x) || memcmp(want->f, got->f, sizeof want->f))
+        for (unsigned r = 0; r < 32; r++)
+            if (differs(d, name[0][r], want->x[r], got->x[r]) ||
+                differs(d, name[1][r], want->f[r], got->f[r]))
+                return true;
+    return differs(d, "pc", want->pc, got->pc) || differs(d, "fcsr", want->fcsr, got->fcsr) ||
+           differs(d, "the reservation", want->resv_addr, got->resv_addr);
+}
+
+/* The last store to each byte must be what the bodies put there. */
+static bool memory_differs(struct difference *d, const struct lockstep *l, unsigned n)
+{
+    for (unsigned k = 0; k < n; k++) {
+        const struct step *s = &l->step[k];
+        bool last = s->size;
+        uint64_t got;
+
+        for (unsigned later = k + 1; later < n && last; later++)
+            last = l->step[later].at - s->at + 8 >= 16 || !l->step[later].size;
+        if (last && peek(&l->ref, s->at, s->size, &got) && differs(d, "memory", s->after, got))
+            return true;
+    }
+    return false;
+}
+
+static bool traps_differ(struct difference *d, const struct trap *want, const struct trap *got)
+{
+    return differs(d, "scause", want->scause, got->scause) || differs(d, "stval", want->stval, got->stval) ||
+           differs(d, "htval", want->htval, got->htval) || differs(d, "htinst", want->htinst, got->htinst);
+}
+
+/* Generated code has done n of the block's instructions: as the bodies did? The reference follows. */
+static bool block_differs(struct difference *d, struct lockstep *l, const struct hart *h, unsigned n, int why)
+{
+    if (n > l->n)
+        return differs(d, "the number of instructions", l->n, n);
+    if (why == JIT_TRAP && n == l->n && l->trapped && traps_differ(d, &l->ref.trap, &h->trap))
+        return true;
+    go_back(l, n);
+    return (!(n && jit_reads_clock(&l->insn[n - 1])) && registers_differ(d, &l->ref, h)) ||
+           memory_differs(d, l, n);
+}
+
+static _Noreturn void report(const struct lockstep *l, unsigned n, const struct difference *d)
 {
     char line[128];
 
     log_line(LOG_ERROR,
-             "lockstep: %s is 0x%llx in generated code, 0x%llx by the instructions' bodies, after:", what,
-             (unsigned long long)got, (unsigned long long)want);
+             "lockstep: %s is 0x%llx in generated code, 0x%llx by the instructions' bodies, after:", d->what,
+             (unsigned long long)d->got, (unsigned long long)d->want);
     for (unsigned k = 0; k < n; k++) {
         struct buf b;
 
         buf_init(&b, line, sizeof line);
-        insn_disasm(&l->insn[k], l->pc[k], &b);
-        log_line(LOG_ERROR, "lockstep:   %llx: %s", (unsigned long long)l->pc[k], line);
+        insn_disasm(&l->insn[k], l->step[k].pc, &b);
+        log_line(LOG_ERROR, "lockstep:   %llx: %s", (unsigned long long)l->step[k].pc, line);
     }
     bug(__FILE__, __LINE__, "the JIT and the instructions' bodies differ");
 }
 
-static void compare_registers(const struct lockstep *l, unsigned n, const struct hart *want,
-                              const struct hart *got)
-{
-    char name[8] = "x0";
-
-    for (unsigned r = 0; r < 32; r++) {
-        name[0] = 'x';
-        name[1] = (char)('0' + (r >= 10 ? r / 10 : r));
-        name[2] = (char)(r >= 10 ? '0' + r % 10 : '\0');
-        if (want->x[r] != got->x[r])
-            differ(l, n, name, want->x[r], got->x[r]);
-        name[0] = 'f';
-        if (want->f[r] != got->f[r])
-            differ(l, n, name, want->f[r], got->f[r]);
-    }
-    if (want->pc != got->pc)
-        differ(l, n, "pc", want->pc, got->pc);
-    if (want->fcsr != got->fcsr)
-        differ(l, n, "fcsr", want->fcsr, got->fcsr);
-    if (want->resv_addr != got->resv_addr)
-        differ(l, n, "the reservation", want->resv_addr, got->resv_addr);
-}
-
-/* The last store to each byte must be what the bodies put there. */
-static void compare_memory(const struct lockstep *l, unsigned n, struct hart *h)
-{
-    for (unsigned k = 0; k < n; k++) {
-        const struct store *s = &l->store[k];
-        uint64_t want, got = 0;
-        bool last = s->real;
-
-        for (unsigned later = k + 1; later < n; later++)
-            if (l->store[later].real && l->store[later].at - s->at + 8 < 16)
-                last = false;
-        if (!last || copy_in(h->mem, &got, s->at, 8))
-            continue;
-        memcpy(&want, s->after, 8);
-        if (want != got)
-            differ(l, n, "memory", want, got);
-    }
-}
-
-static void compare_trap(const struct lockstep *l, const struct trap *want, const struct trap *got)
-{
-    if (want->scause != got->scause)
-        differ(l, l->n, "scause", want->scause, got->scause);
-    if (want->stval != got->stval)
-        differ(l, l->n, "stval", want->stval, got->stval);
-    if (want->htval != got->htval)
-        differ(l, l->n, "htval", want->htval, got->htval);
-    if (want->htinst != got->htinst)
-        differ(l, l->n, "htinst", want->htinst, got->htinst);
-}
-
 /* --- The engine --------------------------------------------------------------------------------------------- */
+
+/* One block, by both. JIT_TRAP, JIT_KICK, or JIT_RESUME with h->pc where it goes on. */
+static enum jit_exit both(struct lockstep *l, struct hart *h)
+{
+    const uint8_t *code = jit_block(h);
+    struct difference d;
+    uint64_t from = h->instret;
+    enum jit_exit why;
+    unsigned n;
+
+    if (!code) { /* not to be fetched, or a rounding mode that the host lacks: the body is all there is */
+        why = jit_step(h, NULL);
+        copy_state(&l->ref, h);
+        return why;
+    }
+    record(l, jit_listing(code));
+    why = jit_step(h, code);
+    n = (unsigned)MIN(h->instret - from, (uint64_t)UINT32_MAX);
+    if (block_differs(&d, l, h, n, why))
+        report(l, MIN(n, l->n), &d);
+    if (n && jit_reads_clock(&l->insn[n - 1]))
+        copy_state(&l->ref, h);
+    return why;
+}
 
 enum engine_exit lockstep_run(struct hart *h)
 {
@@ -184,27 +285,13 @@ enum engine_exit lockstep_run(struct hart *h)
     BUG_ON(!l);
     h->counting = true; /* to know how many instructions a block has taken */
     h->jit.apart = 1;
+    l->ref = *h;
     for (;;) {
-        uint64_t from = h->instret, n;
-        struct hart before;
         enum jit_exit why;
 
         if (atomic_load_explicit(&h->kick, memory_order_relaxed))
             return ENGINE_KICKED;
-        h->pc &= ~(uint64_t)1;
-        record(l, h);
-        before = *h;
-        why = jit_step(h);
-        n = h->instret - from;
-        if (n > l->n)
-            differ(l, l->n, "the number of instructions", l->n, n);
-        if (n && !(n == 1 && jit_reads_clock(&l->insn[0])))
-            compare_registers(l, (unsigned)n, &l->after[n - 1], h);
-        else if (!n)
-            compare_registers(l, 0, &before, h);
-        compare_memory(l, (unsigned)n, h);
-        if (why == JIT_TRAP && n == l->n && l->trapped)
-            compare_trap(l, &l->end.trap, &h->trap);
+        why = both(l, h);
         if (why == JIT_TRAP)
             return ENGINE_TRAP;
         if (why == JIT_KICK)
