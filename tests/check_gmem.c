@@ -498,6 +498,28 @@ END_TEST
 
 /* --- Placement ------------------------------------------------------------------------------------------ */
 
+START_TEST(adopts_a_mapping_of_the_host)
+{
+    int ro, fd = file_of(3, &ro);
+    void *made = mmap(NULL, PAGES(3), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+    map(BASE, PAGES(4), RW, 0);
+    ck_assert_int_eq(gmem_adopt(&m, BASE + PAGES(1), PAGES(2), GMEM_R, GMEM_SHARED, made), 0);
+    ck_assert_uint_eq(get(BASE + PAGES(2)), 1001);
+    ck_assert_uint_eq(region(BASE + PAGES(1)).len, PAGES(2));
+    ck_assert_int_eq(region(BASE + PAGES(2)).prot, GMEM_R);
+    ck_assert_int_eq(copy_out(&m, BASE + PAGES(1), &fd, 1), -EFAULT);
+    ck_assert_int_eq(munmap((char *)made + PAGES(2), PAGES(1)), 0);
+    /* Shorter than it was said to be: nothing moves. */
+    made = mmap(NULL, PAGES(2), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ck_assert_int_eq(munmap((char *)made + PAGES(1), PAGES(1)), 0);
+    ck_assert_int_eq(gmem_adopt(&m, BASE, PAGES(2), RW, 0, made), -EFAULT);
+    ck_assert_uint_eq(get(BASE + PAGES(1)), 1000);
+    close(ro);
+    close(fd);
+}
+END_TEST
+
 START_TEST(find_free_takes_the_highest_gap)
 {
     map(BASE, PAGES(1), RW, 0);
@@ -736,6 +758,7 @@ int main(void)
         move_takes_the_place_names_away,
         grow_in_place,
         grow_of_an_inaccessible_region,
+        adopts_a_mapping_of_the_host,
         find_free_takes_the_highest_gap,
         find_free_leaves_a_gap_below_a_stack,
         kinds_of_faults,

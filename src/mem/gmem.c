@@ -235,9 +235,20 @@ static void after_failed_map(struct gmem *m, gpa_t addr, uint64_t len)
     }
 }
 
-static int map_locked(struct gmem *m, const struct region *new, int fd)
+/* Realises `new` in the window: a mapping the host has made already, or one of the descriptor's. */
+static int map_host(struct gmem *m, const struct region *new, int fd, void *made)
 {
-    int host = new->flags &GMEM_SHARED ? MAP_SHARED : MAP_PRIVATE;
+    int flags = new->flags &GMEM_SHARED ? MAP_SHARED : MAP_PRIVATE;
+
+    if (made)
+        return gstage_adopt(&m->gs, new->start, new->len, new->prot, made);
+    if (new->flags & GMEM_NORESERVE)
+        flags |= MAP_NORESERVE;
+    return gstage_map(&m->gs, new->start, new->len, new->prot, flags, fd, new->offset);
+}
+
+static int map_locked(struct gmem *m, const struct region *new, int fd, void *made)
+{
     bool exec = range_has_exec(m, new->start, new->len) || new->prot &GMEM_X;
     int err;
 
@@ -246,9 +257,7 @@ static int map_locked(struct gmem *m, const struct region *new, int fd)
     err = room(m, new->start, new->len, 1);
     if (err)
         return err;
-    if (new->flags & GMEM_NORESERVE)
-        host |= MAP_NORESERVE;
-    err = gstage_map(&m->gs, new->start, new->len, new->prot, host, fd, new->offset);
+    err = map_host(m, new, fd, made);
     if (err) {
         after_failed_map(m, new->start, new->len);
         return err;
@@ -276,7 +285,26 @@ int gmem_map(struct gmem *m, gpa_t addr, uint64_t len, int prot, int flags, enum
     if (!range_ok(m, addr, len))
         return -EINVAL;
     pthread_rwlock_wrlock(&m->lock);
-    err = map_locked(m, &new, fd);
+    err = map_locked(m, &new, fd, NULL);
+    pthread_rwlock_unlock(&m->lock);
+    return err;
+}
+
+int gmem_adopt(struct gmem *m, gpa_t addr, uint64_t len, int prot, int flags, void *host)
+{
+    struct region new = {
+        .start = addr,
+        .len = len,
+        .prot = prot & GMEM_RWX,
+        .flags = (uint8_t)flags,
+        .file = true,
+    };
+    int err;
+
+    if (!range_ok(m, addr, len))
+        return -EINVAL;
+    pthread_rwlock_wrlock(&m->lock);
+    err = map_locked(m, &new, -1, host);
     pthread_rwlock_unlock(&m->lock);
     return err;
 }

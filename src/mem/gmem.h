@@ -25,6 +25,7 @@ enum gmem_flags {
     GMEM_GROWSDOWN = 2, /* a fault just below the region extends it (stack) */
     GMEM_NORESERVE = 4,
     GMEM_SEALED = 8, /* mseal: unmap, protect and remap are refused with -EPERM */
+    GMEM_SHM = 16,   /* part of a System V segment, by its own offset: what shmdt looks for */
 };
 
 /* What /proc/self/maps prints in brackets. */
@@ -75,6 +76,12 @@ int gmem_reset(struct gmem *m);
 int gmem_map(struct gmem *m, gpa_t addr, uint64_t len, int prot, int flags, enum gmem_label label, int fd,
              uint64_t offset);
 int gmem_unmap(struct gmem *m, gpa_t addr, uint64_t len);
+
+/*
+ * As gmem_map, of a mapping that the host kernel has made elsewhere: its first `len` bytes move to addr. -EFAULT when
+ * it is shorter.
+ */
+int gmem_adopt(struct gmem *m, gpa_t addr, uint64_t len, int prot, int flags, void *host);
 
 /*
  * -ENOMEM when part of the range is unmapped; what lies before the first hole is changed, as on Linux. -EPERM

@@ -116,6 +116,15 @@ int gstage_unmap(struct gstage *g, gpa_t addr, uint64_t len)
     return gstage_map(g, addr, len, 0, MAP_PRIVATE | MAP_NORESERVE, -1, 0);
 }
 
+int gstage_adopt(struct gstage *g, gpa_t addr, uint64_t len, int prot, void *made)
+{
+    void *at = gstage_host(g, addr, len);
+
+    if (mprotect(made, len, gstage_host_prot(prot)))
+        return errno == ENOMEM ? -EFAULT : -errno;
+    return host_mremap(made, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, at) == MAP_FAILED ? -errno : 0;
+}
+
 int gstage_protect(struct gstage *g, gpa_t addr, uint64_t len, int prot)
 {
     return mprotect(gstage_host(g, addr, len), len, gstage_host_prot(prot)) ? -errno : 0;
