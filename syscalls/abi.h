@@ -57,4 +57,12 @@ struct rv_epoll_event {
 };
 static_assert(sizeof(struct rv_epoll_event) == 16, "rv_epoll_event");
 
+/* struct semid64_ds: include/uapi/asm-generic/sembuf.h; x86-64 has room after each time */
+struct rv_semid_ds {
+    uint64_t perm[6]; /* struct ipc64_perm, the same on both */
+    int64_t otime, ctime;
+    uint64_t nsems, unused[2];
+};
+static_assert(sizeof(struct rv_semid_ds) == 88, "rv_semid_ds");
+
 #endif

@@ -49,6 +49,9 @@ static int64_t run(struct task *t, const struct sysent *e, uint64_t nr, const ui
         return pass_through(t, e, a);
     case HOW_OWN:
         return e->thunk(t, a);
+    case HOW_DENY:
+        note_once(t, nr, "%s is not for guests: the program gets EPERM", e->name);
+        return -EPERM;
     default:
         return refuse(t, e, nr);
     }

@@ -104,3 +104,9 @@ int64_t sys_pwritev2(struct task *t, int fd, gva_t iov, uint64_t iovcnt, int64_t
 {
     return vector_call(t, SYS_pwritev2, fd, iov, iovcnt, (uint64_t)pos_l, pos_h, flags);
 }
+
+/* Scattered too, in either direction. */
+int64_t sys_vmsplice(struct task *t, int fd, gva_t iov, uint64_t nr_segs, uint32_t flags)
+{
+    return vector_call(t, SYS_vmsplice, fd, iov, nr_segs, flags, 0, 0);
+}

@@ -32,6 +32,8 @@ struct mm {
     gva_t mmap_top;       /* mmap searches downwards from here */
     gva_t sigreturn;      /* the vDSO's trampoline */
     bool aslr;            /* of new images; personality(ADDR_NO_RANDOMIZE) clears it */
+    int lock_future;      /* mlockall's flags with MCL_FUTURE, or 0 ... */
+    pid_t lock_pid;       /* ... asked for by this process: a child does not inherit it */
 };
 
 struct process {

@@ -60,7 +60,75 @@ void mm_start(struct process *p, const struct layout *l, const struct image *img
     p->mm.image = *img;
     p->mm.brk_start = page_up(img->brk) + (rnd ? random_pages(STACK_RND_PAGES >> 2) : 0);
     p->mm.brk = p->mm.brk_start;
+    p->mm.lock_future = 0;
 }
+
+/* --- Limits and locks -------------------------------------------------------------------------------- */
+
+struct mm_sizes mm_sizes(struct task *t)
+{
+    const struct image *img = &t->proc->mm.image;
+    struct mm_sizes s = { .code = page_up(img->end_code) - page_down(img->start_code) };
+    struct region r;
+
+    for (gva_t at = 0; gmem_region_from(t->mem, at, &r); at = r.start + r.len) {
+        s.total += r.len;
+        if (r.label == GMEM_STACK)
+            s.stack += r.len;
+        else if (r.prot & GMEM_W && !(r.flags & GMEM_SHARED))
+            s.data += r.len;
+    }
+    return s;
+}
+
+int mm_may_grow(struct task *t, uint64_t bytes, uint64_t data)
+{
+    const struct rlimit *as = &t->proc->as_limit, *d = &t->proc->data_limit;
+    struct mm_sizes s;
+
+    if (as->rlim_cur == RLIM_INFINITY && d->rlim_cur == RLIM_INFINITY)
+        return 0;
+    s = mm_sizes(t);
+    return s.total + bytes > as->rlim_cur || (data && s.data + data > d->rlim_cur) ? -ENOMEM : 0;
+}
+
+/* The bytes of a range that are mapped already: what MAP_FIXED replaces does not count twice. */
+static uint64_t mapped_bytes(struct task *t, gva_t addr, uint64_t len)
+{
+    gva_t end = addr + len;
+    uint64_t sum = 0;
+    struct region r;
+
+    for (gva_t at = addr; at < end && gmem_region_from(t->mem, at, &r) && r.start < end; at = r.start + r.len)
+        sum += MIN(end, r.start + r.len) - MAX(addr, r.start);
+    return sum;
+}
+
+/* Locks what was mapped, without waiting for its pages: 0, or -EAGAIN, -EPERM, and the mapping is gone. */
+static int lock_mapping(struct task *t, gva_t at, uint64_t len, bool populate)
+{
+    uint64_t host = span(t, at, len);
+    int64_t r = HOST_RAW(SYS_mlock2, host, len, MLOCK_ONFAULT);
+
+    if (r < 0) {
+        gmem_unmap(t->mem, at, len);
+        return r == -ENOMEM ? -EAGAIN : (int)r;
+    }
+    if (populate && HOST_RAW(SYS_madvise, host, len, MADV_POPULATE_WRITE) < 0)
+        HOST_RAW(SYS_madvise, host, len, MADV_POPULATE_READ);
+    return 0;
+}
+
+int mm_mapped(struct task *t, gva_t at, uint64_t len)
+{
+    const struct mm *mm = &t->proc->mm;
+
+    if (!mm->lock_future || mm->lock_pid != HOST_RAW(SYS_getpid))
+        return 0;
+    return lock_mapping(t, at, len, !(mm->lock_future & MCL_ONFAULT));
+}
+
+/* --- The calls --------------------------------------------------------------------------------------- */
 
 int64_t sys_brk(struct task *t, gva_t addr)
 {
@@ -72,7 +140,9 @@ int64_t sys_brk(struct task *t, gva_t addr)
     new_end = page_up(addr);
     if (new_end > old_end) {
         if (!gmem_is_free(t->mem, old_end, new_end - old_end + PAGE_BYTES) ||
-            gmem_map(t->mem, old_end, new_end - old_end, PROT_READ | PROT_WRITE, 0, GMEM_HEAP, -1, 0) < 0)
+            mm_may_grow(t, new_end - old_end, new_end - old_end) < 0 ||
+            gmem_map(t->mem, old_end, new_end - old_end, PROT_READ | PROT_WRITE, 0, GMEM_HEAP, -1, 0) < 0 ||
+            mm_mapped(t, old_end, new_end - old_end) < 0)
             return (int64_t)mm->brk;
     } else if (new_end < old_end && gmem_unmap(t->mem, new_end, old_end - new_end) < 0) {
         return (int64_t)mm->brk;
@@ -81,8 +151,8 @@ int64_t sys_brk(struct task *t, gva_t addr)
     return (int64_t)addr;
 }
 
-/* Where a mapping goes, or a negative errno (mm/mmap.c get_unmapped_area, arch_get_unmapped_area_topdown). */
-static int64_t place(struct task *t, gva_t hint, uint64_t len, uint64_t flags)
+/* arch_get_unmapped_area_topdown */
+int64_t mm_place(struct task *t, gva_t hint, uint64_t len, uint64_t flags)
 {
     gva_t at;
 
@@ -108,15 +178,24 @@ static int64_t place(struct task *t, gva_t hint, uint64_t len, uint64_t flags)
     return at ? (int64_t)at : -ENOMEM;
 }
 
-/* Host flags gmem does not know: best effort, as in the kernel. */
-static void after_map(struct task *t, gva_t at, uint64_t len, uint64_t prot, uint64_t flags)
+/* Host flags gmem does not know. Filling is best effort, as in the kernel. */
+static int after_map(struct task *t, gva_t at, uint64_t len, uint64_t prot, uint64_t flags)
 {
-    uint64_t host = span(t, at, len);
-
     if (flags & MAP_LOCKED)
-        HOST_RAW(SYS_mlock, host, len);
-    else if ((flags & MAP_POPULATE) && !(flags & MAP_NONBLOCK))
-        HOST_RAW(SYS_madvise, host, len, prot & PROT_WRITE ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+        return lock_mapping(t, at, len, !(flags & MAP_NONBLOCK));
+    if ((flags & MAP_POPULATE) && !(flags & MAP_NONBLOCK))
+        HOST_RAW(SYS_madvise, span(t, at, len), len,
+                 prot & PROT_WRITE ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+    return mm_mapped(t, at, len);
+}
+
+/* RLIMIT_AS and RLIMIT_DATA of a mapping that may replace others. */
+static int may_map(struct task *t, gva_t at, uint64_t len, uint64_t prot, bool private)
+{
+    int r = mm_may_grow(t, len, private && prot & PROT_WRITE ? len : 0);
+    uint64_t old = r < 0 ? mapped_bytes(t, at, len) : 0;
+
+    return old ? mm_may_grow(t, len - old, private && prot & PROT_WRITE ? len - old : 0) : r;
 }
 
 int64_t sys_mmap(struct task *t, gva_t addr, uint64_t len, uint64_t prot, uint64_t flags, int fd,
@@ -137,9 +216,12 @@ int64_t sys_mmap(struct task *t, gva_t addr, uint64_t len, uint64_t prot, uint64
     if (len > t->mem->limit)
         return -ENOMEM;
     len = page_up(len);
-    at = place(t, addr, len, flags);
+    at = mm_place(t, addr, len, flags);
     if (at < 0)
         return at;
+    r = may_map(t, (gva_t)at, len, prot, type == MAP_PRIVATE);
+    if (r < 0)
+        return r;
 
     if (type != MAP_PRIVATE)
         gflags |= GMEM_SHARED;
@@ -153,10 +235,9 @@ int64_t sys_mmap(struct task *t, gva_t addr, uint64_t len, uint64_t prot, uint64
     }
     r = gmem_map(t->mem, (gva_t)at, len, (int)prot & (PROT_READ | PROT_WRITE | PROT_EXEC), gflags, GMEM_PLAIN,
                  fd, off);
-    if (r < 0)
-        return r;
-    after_map(t, (gva_t)at, len, prot, flags);
-    return at;
+    if (r == 0)
+        r = after_map(t, (gva_t)at, len, prot, flags);
+    return r < 0 ? r : at;
 }
 
 /* The page-rounded range of munmap and its kin: false when it is no range of the guest. */
@@ -198,8 +279,7 @@ int64_t sys_mprotect(struct task *t, gva_t addr, uint64_t len, uint64_t prot)
     return gmem_protect(t->mem, addr, len, (int)prot & (PROT_READ | PROT_WRITE | PROT_EXEC));
 }
 
-/* Every byte of the range is mapped: what the host cannot tell, to whom the window is one mapping. */
-static bool fully_mapped(struct task *t, gva_t addr, uint64_t len)
+bool mm_is_mapped(struct task *t, gva_t addr, uint64_t len)
 {
     struct region r;
     gva_t end = addr + len;
@@ -237,7 +317,7 @@ static int64_t on_range(struct task *t, long nr, gva_t addr, uint64_t len, uint6
     if (!page_range(t, addr, &len))
         return addr & PAGE_MASK ? -EINVAL : -ENOMEM;
     r = on_mapped(t, nr, addr, len, arg);
-    return r == 0 && !fully_mapped(t, addr, len) ? -ENOMEM : r;
+    return r == 0 && !mm_is_mapped(t, addr, len) ? -ENOMEM : r;
 }
 
 /* mlock and munlock round the address down first. */
@@ -321,8 +401,8 @@ int64_t sys_mlockall(struct task *t, int flags)
 {
     if (!flags || (flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) || flags == MCL_ONFAULT)
         return -EINVAL;
-    if (flags & MCL_FUTURE)
-        note_once(t, SYS_mlockall, "mlockall(MCL_FUTURE) is accepted but later mappings are not locked");
+    t->proc->mm.lock_future = flags & MCL_FUTURE ? flags : 0;
+    t->proc->mm.lock_pid = (pid_t)HOST_RAW(SYS_getpid);
     if (!(flags & MCL_CURRENT))
         return 0;
     return on_mapped(t, SYS_mlock2, 0, t->mem->limit, flags & MCL_ONFAULT ? MLOCK_ONFAULT : 0);
@@ -330,6 +410,7 @@ int64_t sys_mlockall(struct task *t, int flags)
 
 int64_t sys_munlockall(struct task *t)
 {
+    t->proc->mm.lock_future = 0;
     return on_mapped(t, SYS_munlock, 0, t->mem->limit, 0);
 }
 
@@ -337,7 +418,7 @@ int64_t sys_mincore(struct task *t, gva_t addr, uint64_t len, gva_t vec)
 {
     if (addr & PAGE_MASK)
         return -EINVAL;
-    if (!page_range(t, addr, &len) || !fully_mapped(t, addr, len))
+    if (!page_range(t, addr, &len) || !mm_is_mapped(t, addr, len))
         return -ENOMEM;
     return HOST(t, SYS_mincore, span(t, addr, len), len, span(t, vec, len >> PAGE_SHIFT));
 }
@@ -346,7 +427,7 @@ int64_t sys_mseal(struct task *t, gva_t addr, uint64_t len, uint64_t flags)
 {
     if (flags || !page_range(t, addr, &len))
         return -EINVAL;
-    return fully_mapped(t, addr, len) ? gmem_seal(t->mem, addr, len) : -ENOMEM;
+    return mm_is_mapped(t, addr, len) ? gmem_seal(t->mem, addr, len) : -ENOMEM;
 }
 
 /* mm/mremap.c: what may be asked, in the kernel's order. */
@@ -397,12 +478,16 @@ int64_t sys_mremap(struct task *t, gva_t old, uint64_t old_len, uint64_t new_len
             err = gmem_unmap(t->mem, old + new_len, old_len - new_len);
             return err ? err : (int64_t)old;
         }
+        err = mm_may_grow(t, new_len - old_len,
+                          r.prot & GMEM_W && !(r.flags & GMEM_SHARED) ? new_len - old_len : 0);
+        if (err)
+            return err;
         if (old + old_len == r.start + r.len && gmem_grow(t->mem, old, old_len, new_len) == 0)
             return (int64_t)old;
         if (!(flags & MREMAP_MAYMOVE))
             return -ENOMEM;
     }
-    at = flags & MREMAP_FIXED ? (int64_t) new : place(t, new, new_len, 0);
+    at = flags & MREMAP_FIXED ? (int64_t) new : mm_place(t, new, new_len, 0);
     if (at < 0)
         return at;
     if ((flags & MREMAP_FIXED) && new_len < old_len) { /* the tail goes first, as in mremap_to() */

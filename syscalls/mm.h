@@ -12,6 +12,30 @@
 /* Chooses addresses for a new image: arch/riscv/include/asm/processor.h, mm/util.c. */
 void mm_layout(struct process *p, struct layout *out);
 
+/* Bytes by kind, as /proc and the limits count them. */
+struct mm_sizes {
+    uint64_t total, data, stack, code;
+};
+struct mm_sizes mm_sizes(struct task *t);
+
+/* 0, or -ENOMEM when so many bytes more, `data` of them private and writable, exceed RLIMIT_AS or RLIMIT_DATA. */
+int mm_may_grow(struct task *t, uint64_t bytes, uint64_t data);
+
+/* Where a mapping of mmap's flags goes, or -errno (mm/mmap.c get_unmapped_area). */
+int64_t mm_place(struct task *t, gva_t hint, uint64_t len, uint64_t flags);
+
+/* After a mapping was made: locks it where mlockall(MCL_FUTURE) asked for that; else -EAGAIN and it is gone. */
+int mm_mapped(struct task *t, gva_t at, uint64_t len);
+
+/* Every byte of the range is mapped: what the host cannot tell, to whom the window is one mapping. */
+bool mm_is_mapped(struct task *t, gva_t addr, uint64_t len);
+
+/*
+ * peek.c: how far the window of another guest process lies from ours, to be added to a span; 0 for this one. -ESRCH,
+ * -EPERM when there is none to be seen.
+ */
+int mm_window_of(struct task *t, int pid, uint64_t *shift);
+
 /* Records where the new image's heap and mappings begin. */
 void mm_start(struct process *p, const struct layout *l, const struct image *img);
 

@@ -23,7 +23,7 @@
 #include "base/buf.h"
 #include "noahv.h"
 #include "syscalls/fd.h"
-#include "syscalls/linux.h"
+#include "syscalls/mm.h"
 
 /* --- Recognition ------------------------------------------------------------------------------------- */
 
@@ -448,30 +448,9 @@ static void gen_maps(struct task *t, struct gen *g, struct lines *l)
     }
 }
 
-/* Bytes by kind, for stat, statm and status. */
-struct mem_sizes {
-    uint64_t total, data, stack, code;
-};
-
-static struct mem_sizes mem_sizes(struct task *t)
-{
-    const struct image *img = &t->proc->mm.image;
-    struct mem_sizes s = { .code = page_up(img->end_code) - page_down(img->start_code) };
-    struct region r;
-
-    for (gva_t at = 0; gmem_region_from(t->mem, at, &r); at = r.start + r.len) {
-        s.total += r.len;
-        if (r.label == GMEM_STACK)
-            s.stack += r.len;
-        else if (r.prot & GMEM_W && !(r.flags & GMEM_SHARED))
-            s.data += r.len;
-    }
-    return s;
-}
-
 /* clang-format off */
 /* fs/proc/array.c do_task_stat: what field n, counted from 1 as in proc(5), is for the guest. */
-static bool stat_field(const struct mm *mm, const struct mem_sizes *sizes, int n, uint64_t *value)
+static bool stat_field(const struct mm *mm, const struct mm_sizes *sizes, int n, uint64_t *value)
 {
     switch (n) {
     case 23: *value = sizes->total; return true;
@@ -494,7 +473,7 @@ static bool stat_field(const struct mm *mm, const struct mem_sizes *sizes, int n
 
 static void gen_stat(struct task *t, struct gen *g, struct lines *l)
 {
-    struct mem_sizes sizes = mem_sizes(t);
+    struct mm_sizes sizes = mm_sizes(t);
     char *line = lines_next(l), *at = line ? strrchr(line, ')') : NULL;
     int n = 3;
 
@@ -515,7 +494,7 @@ static void gen_stat(struct task *t, struct gen *g, struct lines *l)
 
 static void gen_statm(struct task *t, struct gen *g, struct lines *l)
 {
-    struct mem_sizes s = mem_sizes(t);
+    struct mm_sizes s = mm_sizes(t);
     unsigned long resident, shared;
     char *line = lines_next(l);
 
@@ -562,7 +541,7 @@ static bool put_signals(struct gen *g, const char *line, const char *key, uint64
 
 static void gen_status(struct task *t, struct gen *g, struct lines *l)
 {
-    const struct mem_sizes s = mem_sizes(t);
+    const struct mm_sizes s = mm_sizes(t);
     const uint64_t ignored = action_set(t->proc, true), caught = action_set(t->proc, false);
     bool mine = false;
     char *line;

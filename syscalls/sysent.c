@@ -8,10 +8,11 @@
 
 #include "noahv.h"
 
-/* A thunk per row that has a handler; PASS, SAME and NONE rows have none. */
+/* A thunk per row that has a handler; PASS, SAME, DENY and NONE rows have none. */
 #define THUNK_PASS(...)
 #define THUNK_SAME(...)
 #define THUNK_NONE(...)
+#define THUNK_DENY(...)
 #define THUNK_OWN(name, ...)                                       \
     static int64_t thunk_##name(struct task *t, const uint64_t *a) \
     {                                                              \
@@ -45,6 +46,7 @@
 #define HOW_INIT_PASS(nr, name) .how = HOW_PASS, .host_nr = SYS_##name
 #define HOW_INIT_SAME(nr, name) .how = HOW_SAME, .host_nr = (nr)
 #define HOW_INIT_OWN(nr, name) .how = HOW_OWN, .thunk = thunk_##name
+#define HOW_INIT_DENY(nr, name) .how = HOW_DENY
 #define HOW_INIT_NONE(nr, name) .how = HOW_NONE
 
 #define ROW(nr_, name_, class_, how_, level_, ret_, n_, ...) \

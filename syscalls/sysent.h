@@ -56,6 +56,7 @@ enum sys_how {
     HOW_PASS, /* generic: arguments marshalled by kind, one host call of the same name */
     HOW_SAME, /* the same; the host number is the guest's (all calls from 424 on) */
     HOW_OWN,  /* sys_<name>() */
+    HOW_DENY, /* -EPERM and a note, as of an unprivileged process */
     HOW_NONE  /* -ENOSYS and a note */
 };
 
@@ -99,6 +100,7 @@ const char *sys_level_name(enum sys_level l);
 #define SYSPROTO_PASS(...)
 #define SYSPROTO_SAME(...)
 #define SYSPROTO_NONE(...)
+#define SYSPROTO_DENY(...)
 #define SYSPROTO_OWN(name, ...) int64_t sys_##name(struct task *t __VA_ARGS__);
 
 #define SYS0(nr, name, class, how, level, ret) SYSPROTO_##how(name)

@@ -69,7 +69,7 @@ START_TEST(row_is_consistent) /* _i is the row */
     ck_assert_str_eq(e->name, rows[_i].name);
     ck_assert_ptr_eq(sysent_get(rows[_i].nr), e);
     ck_assert_int_eq(e->thunk != NULL, e->how == HOW_OWN);
-    ck_assert_int_eq(e->how == HOW_NONE, e->level == LEVEL_NONE);
+    ck_assert_int_eq(e->how == HOW_NONE || e->how == HOW_DENY, e->level == LEVEL_NONE);
     ck_assert_uint_lt(e->class, NR_CLASSES);
     if (e->how == HOW_PASS)
         ck_assert_uint_lt(rows[_i].nr, SAME_FROM);

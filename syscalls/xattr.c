@@ -1,0 +1,70 @@
+/*
+ * The two calls on extended attributes whose arguments come in a structure that holds an address. The others
+ * cross unchanged (pass.c).
+ */
+#include <errno.h>
+#include <sys/syscall.h>
+
+#include "syscalls/fd.h"
+#include "syscalls/path.h"
+
+/* Linux 6.13; the C library's headers are older (include/uapi/linux/xattr.h). */
+enum { HOST_SETXATTRAT = 463, HOST_GETXATTRAT = 464 };
+
+struct host_xattr_args {
+    uint64_t value;
+    uint32_t size, flags;
+};
+
+/* lib/usercopy.c copy_struct_from_user: what a newer, longer structure adds must be zero. */
+static int args_in(struct task *t, struct host_xattr_args *x, gva_t from, uint64_t size)
+{
+    uint64_t word;
+
+    if (size < sizeof *x)
+        return -EINVAL;
+    if (size > PAGE_BYTES)
+        return -E2BIG;
+    for (uint64_t at = sizeof *x; at < size; at += sizeof word) {
+        word = 0;
+        if (copy_in(t->mem, &word, from + at, MIN(sizeof word, size - at)))
+            return -EFAULT;
+        if (word)
+            return -E2BIG;
+    }
+    return get_user(t->mem, x, from);
+}
+
+static int64_t xattr_call(struct task *t, long nr, int dirfd, gva_t path, int at_flags, gva_t name,
+                          gva_t args, uint64_t usize)
+{
+    struct host_xattr_args x;
+    struct path p;
+    int64_t r = args_in(t, &x, args, usize);
+
+    if (r < 0)
+        return r;
+    if (path || !(at_flags & AT_EMPTY_PATH)) {
+        r = path_in(t, dirfd, path, &p);
+    } else {
+        p.dirfd = dirfd;
+        p.name[0] = '\0';
+        r = fd_check_at(dirfd);
+    }
+    if (r < 0)
+        return r;
+    x.value = span(t, x.value, x.size);
+    return HOST(t, nr, p.dirfd, p.name, at_flags, span(t, name, 0), &x, sizeof x);
+}
+
+int64_t sys_setxattrat(struct task *t, int dirfd, gva_t path, int at_flags, gva_t name, gva_t args,
+                       uint64_t usize)
+{
+    return xattr_call(t, HOST_SETXATTRAT, dirfd, path, at_flags, name, args, usize);
+}
+
+int64_t sys_getxattrat(struct task *t, int dirfd, gva_t path, int at_flags, gva_t name, gva_t args,
+                       uint64_t usize)
+{
+    return xattr_call(t, HOST_GETXATTRAT, dirfd, path, at_flags, name, args, usize);
+}
