@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "syscalls/aio.h"
 #include "syscalls/fd.h"
 #include "syscalls/futex.h"
 #include "syscalls/mm.h"
@@ -282,6 +283,7 @@ int exec_commit(struct task *t, struct exec *x)
     struct stack_args a;
     int r;
 
+    aio_exec();
     futex_exit(t); /* the old image's robust futexes and clear_child_tid: mm_release */
     mm_layout(p, &l);
     stack_args_fill(&a, x);
