@@ -161,7 +161,11 @@ NOAHV_API void noahv_linux_syscalls(noahv_syscall_visit_fn visit, void *opaque);
 
 /* --- Messages --------------------------------------------------------------------------------------- */
 
-enum noahv_log { NOAHV_LOG_ERROR, NOAHV_LOG_NOTE };
+enum noahv_log {
+    NOAHV_LOG_ERROR,
+    NOAHV_LOG_NOTE, /* and notes on what the guest asks for and does not get */
+    NOAHV_LOG_JIT   /* and every block that is translated: guest and host code side by side */
+};
 
 /* Where the library's messages go (default: standard error, errors only). line has no prefix or newline. */
 NOAHV_API void noahv_set_log(void (*sink)(void *opaque, int level, const char *line), void *opaque,

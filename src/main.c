@@ -28,8 +28,8 @@ enum { EXIT_NOAHV = 125, EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127 };
 extern char **environ;
 
 struct options {
-    int engine, harden;
-    bool trace, follow, no_aslr, stats, verbose, quiet, clear_env;
+    int engine, harden, log; /* enum noahv_engine, mask of enum noahv_harden, enum noahv_log */
+    bool trace, follow, no_aslr, stats, quiet, clear_env;
     const char *trace_file, *trace_filter, *argv0, *workdir;
     char **set; /* arguments of -E */
     size_t nr_set;
@@ -52,6 +52,7 @@ static const char usage_text[] =
     "      --engine NAME   jit (default where the host allows it), interp, or lockstep:\n"
     "                      the JIT checked block by block\n"
     "      --harden spectre   keep speculative accesses inside the guest, too\n"
+    "      --log jit       print guest and host code of every block that is translated\n"
     "      --stats         count ecalls, G-stage faults, instructions and time\n"
     "  -h, --help          this text\n"
     "  -V, --version       version and implemented ISA\n"
@@ -119,7 +120,7 @@ static char **env_build(const struct options *o)
 
 /* --- Options ------------------------------------------------------------------------------------------- */
 
-enum { OPT_CLEARENV = 256, OPT_ARGV0, OPT_NO_ASLR, OPT_STATS, OPT_ENGINE, OPT_VERBOSE, OPT_HARDEN };
+enum { OPT_CLEARENV = 256, OPT_ARGV0, OPT_NO_ASLR, OPT_STATS, OPT_ENGINE, OPT_VERBOSE, OPT_HARDEN, OPT_LOG };
 
 static const struct option long_options[] = {
     { "verbose", no_argument, NULL, OPT_VERBOSE },
@@ -133,6 +134,7 @@ static const struct option long_options[] = {
     { "help", no_argument, NULL, 'h' },
     { "version", no_argument, NULL, 'V' },
     { "engine", required_argument, NULL, OPT_ENGINE },
+    { "log", required_argument, NULL, OPT_LOG },
     { "harden", required_argument, NULL, OPT_HARDEN },
     { NULL, 0, NULL, 0 },
 };
@@ -157,11 +159,19 @@ static int harden_bits(const char *name)
     usage_error();
 }
 
+static int log_level(const char *name)
+{
+    if (strcmp(name, "jit") == 0)
+        return NOAHV_LOG_JIT;
+    say("cannot log %s: there is jit", name);
+    usage_error();
+}
+
 static void set_option(struct options *o, int c)
 {
     switch (c) {
     case OPT_VERBOSE:
-        o->verbose = true;
+        o->log = MAX(o->log, NOAHV_LOG_NOTE);
         break;
     case 'q':
         o->quiet = true;
@@ -186,6 +196,9 @@ static void set_option(struct options *o, int c)
         break;
     case OPT_ENGINE:
         o->engine = engine_number(optarg);
+        break;
+    case OPT_LOG:
+        o->log = log_level(optarg);
         break;
     case OPT_HARDEN:
         o->harden |= harden_bits(optarg);
@@ -416,7 +429,7 @@ int main(int argc, char **argv)
         argc--;
     }
     parse(&o, argc, argv);
-    noahv_set_log(o.quiet ? drop_line : NULL, NULL, o.verbose ? NOAHV_LOG_NOTE : NOAHV_LOG_ERROR);
+    noahv_set_log(o.quiet ? drop_line : NULL, NULL, (enum noahv_log)o.log);
     status = run_program(&o);
     free(o.set);
     return status;

@@ -2,11 +2,13 @@
  * Straight-line programs of random rows, one JIT flavour at a time: the outcome is the interpreter's, and the host
  * code is what the flavour promises. Control flow, kicks and faults at all addresses are fuzz_engines.c's.
  */
+#include <capstone/capstone.h>
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "interp/interp.h"
+#include "base/log.h"
 #include "hart/csr.h"
 #include "jit/internal.h"
 #include "jit/jit.h"
@@ -53,7 +55,7 @@ static struct insn any_insn(const uint8_t *base)
     } while (insn_desc[i.op].flags & (INSN_ENDS | INSN_TRAP));
     i.rd = (uint8_t)pick(32);
     i.rs1 = (uint8_t)pick(32);
-    i.rs2 = (uint8_t)pick(32);
+    i.rs2 = pick(6) ? (uint8_t)pick(32) : 0;
     i.rs3 = (uint8_t)pick(32);
     i.rm = rm[pick(ARRAY_SIZE(rm))];
     i.imm = 8 * (int32_t)pick(64) - 256;
@@ -145,6 +147,141 @@ START_TEST(engines_agree)
 }
 END_TEST
 
+/* --- What the host code is made of ------------------------------------------------------------------------ */
+
+typedef void (*look_fn)(csh cs, const cs_insn *i);
+
+/* Translates the block at RIG_TEXT, and shows each of its host instructions. */
+static void look_at_block(look_fn look)
+{
+    struct jit *j;
+    const uint8_t *code;
+    uint64_t address;
+    size_t left;
+    cs_insn *i;
+    csh cs;
+
+    jit_flush(&rig_hart);
+    rig_hart.pc = RIG_TEXT;
+    code = jit_block(&rig_hart);
+    ck_assert_ptr_nonnull(code);
+    j = rig_hart.jit.state;
+    ck_assert_uint_eq(j->mark[j->nr_marks - 1].kind, MARK_END);
+    left = (size_t)(j->code.rx + j->mark[j->nr_marks - 1].host - code);
+    address = (uint64_t)(uintptr_t)code;
+    ck_assert_int_eq(cs_open(CS_ARCH_X86, CS_MODE_64, &cs), CS_ERR_OK);
+    cs_option(cs, CS_OPT_DETAIL, CS_OPT_ON);
+    i = cs_malloc(cs);
+    while (left) {
+        ck_assert_msg(cs_disasm_iter(cs, &code, &left, &address, i), "no instruction at %p",
+                      (const void *)code);
+        look(cs, i);
+    }
+    cs_free(i, 1);
+    cs_close(&cs);
+}
+
+/* Marks, which say where a block ends, are kept by a JIT that is made while they are wanted. */
+static void look_at_programs(enum flavour f, look_fn look)
+{
+    static uint8_t data[2 * PAGE_BYTES];
+
+    seed = 0x6d61736b;
+    log_set_level(LOG_JIT);
+    rig_hart.jit.options = f == HARDENED ? JIT_HARDEN_SPECTRE : 0;
+    jit_baseline(&rig_hart);
+    log_set_level(LOG_ERROR);
+    if (f != BASELINE)
+        ((struct jit *)rig_hart.jit.state)->bmi2 = ((struct jit *)rig_hart.jit.state)->fma = true;
+    for (int n = 0; n < PROGRAMS; n++) {
+        struct hart from;
+
+        generate(&from, data);
+        look_at_block(look);
+    }
+}
+
+static bool masked; /* rcx holds what the mask has left */
+static unsigned accesses, newer;
+
+static bool writes_rcx(csh cs, const cs_insn *i)
+{
+    return cs_reg_write(cs, i, X86_REG_RCX) || cs_reg_write(cs, i, X86_REG_ECX) ||
+           cs_reg_write(cs, i, X86_REG_CL) || cs_insn_group(cs, i, X86_GRP_CALL);
+}
+
+static bool writes_rcx_operand(const cs_x86_op *op)
+{
+    return op->type == X86_OP_REG && op->access & CS_AC_WRITE &&
+           (op->reg == X86_REG_RCX || op->reg == X86_REG_ECX || op->reg == X86_REG_CL);
+}
+
+static void look_for_mask(csh cs, const cs_insn *i)
+{
+    const struct jit *j = rig_hart.jit.state;
+    bool wrote = writes_rcx(cs, i), is_mask = false;
+
+    for (unsigned k = 0; k < i->detail->x86.op_count; k++) {
+        const cs_x86_op *op = &i->detail->x86.operands[k];
+
+        wrote |= writes_rcx_operand(op);
+        if (op->type != X86_OP_MEM || i->id == X86_INS_LEA)
+            continue;
+        is_mask |= i->id == X86_INS_AND && op->mem.base == X86_REG_RIP &&
+                   i->address + i->size + (uint64_t)op->mem.disp == (uint64_t)(uintptr_t)j->k_mask;
+        if (op->mem.base == X86_REG_R15) {
+            accesses++;
+            ck_assert_msg(masked && op->mem.index == X86_REG_RCX && op->mem.scale == 1,
+                          "%s %s without a mask", i->mnemonic, i->op_str);
+            ck_assert_int_lt(op->mem.disp < 0 ? -op->mem.disp : op->mem.disp, 4096);
+        } else if (op->mem.base ==
+                   X86_REG_RCX) { /* flags by the low six bits of MXCSR, in an ecall's reach */
+            ck_assert_msg(i->id == X86_INS_MOVZX && op->mem.index == X86_REG_RAX, "%s %s", i->mnemonic,
+                          i->op_str);
+        } else {
+            ck_assert_msg(op->mem.index == X86_REG_INVALID &&
+                              (op->mem.base == X86_REG_RBP || op->mem.base == X86_REG_RSP ||
+                               op->mem.base == X86_REG_RIP),
+                          "%s %s", i->mnemonic, i->op_str);
+        }
+    }
+    if (wrote || is_mask)
+        masked = is_mask && i->detail->x86.operands[0].reg == X86_REG_RCX;
+}
+
+START_TEST(every_access_is_masked)
+{
+    masked = false;
+    accesses = 0;
+    look_at_programs(HARDENED, look_for_mask);
+    ck_assert_uint_gt(accesses, PROGRAMS);
+}
+END_TEST
+
+/* Counts what is not x86-64-v1: the groups of capstone, and the counts, which it has in none. */
+static void look_for_newer(csh cs, const cs_insn *i)
+{
+    static const unsigned group[] = { X86_GRP_AVX,   X86_GRP_AVX2,  X86_GRP_BMI,   X86_GRP_BMI2, X86_GRP_FMA,
+                                      X86_GRP_SSE41, X86_GRP_SSE42, X86_GRP_SSSE3, X86_GRP_SSE3 };
+    bool is_newer =
+        i->id == X86_INS_LZCNT || i->id == X86_INS_TZCNT || i->id == X86_INS_POPCNT || i->id == X86_INS_MOVBE;
+
+    for (size_t k = 0; k < ARRAY_SIZE(group); k++)
+        is_newer |= cs_insn_group(cs, i, group[k]);
+    newer += is_newer;
+}
+
+START_TEST(old_hosts_get_old_instructions)
+{
+    newer = 0;
+    look_at_programs(BASELINE, look_for_newer);
+    ck_assert_uint_eq(newer, 0);
+    jit_free(&rig_hart);
+    look_at_programs(PLAIN, look_for_newer);
+    ck_assert_uint_gt(newer, PROGRAMS);
+}
+END_TEST
+
 static void teardown(void)
 {
     jit_free(&rig_hart);
@@ -157,5 +294,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, rig_setup, teardown);
     tcase_add_loop_test(tc, engines_agree, 0, (int)ARRAY_SIZE(flavour));
+    tcase_add_test(tc, every_access_is_masked);
+    tcase_add_test(tc, old_hosts_get_old_instructions);
     return rig_main(tc, "jit_random");
 }

@@ -166,6 +166,7 @@ cli_usage() {
     refused 125 "'E'" noahv -E
     refused 125 "'f'" noahv -f ./prog
     refused 125 'engine warp' noahv --engine warp ./prog
+    refused 125 'log all' noahv --log=all ./prog
     refused 125 'harden against all' noahv --harden=all ./prog
     refused 125 'directory /no/such' noahv -w /no/such ./prog
     refused 125 '/no/such/file' noahv trace -o /no/such/file ./prog
@@ -241,6 +242,14 @@ cli_verbose() {
     refused 125 "invalid option -- 'v'" noahv -v "$guest/cli/ends" # a bind of the box's, not a level of chatter
     refused 1 io_uring_setup noahv --verbose "$guest/cli/ends" -2 call 425
     refused 1 9999 noahv --verbose "$guest/cli/ends" call 9999
+}
+
+# The first block ends with an ecall, whose line has host code on the right.
+cli_log_jit() {
+    want 3 '' noahv --engine=jit --log=jit "$guest/cli/ends" exit 3
+    grep -q '^noahv: jit: block [0-9a-f]*, at 0x' err || fail 'no block'
+    grep -q '^noahv: jit: [0-9a-f]*: ecall  *| [0-9a-f]*: mov ' err || fail 'no ecall'
+    ! grep -v '^noahv: jit: ' err || fail 'other lines'
 }
 
 cli_compat() {

@@ -9,7 +9,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 
-enum log_level { LOG_ERROR, LOG_NOTE, NR_LOG_LEVELS };
+enum log_level { LOG_ERROR, LOG_NOTE, LOG_JIT, NR_LOG_LEVELS };
 
 typedef void (*log_sink_fn)(void *opaque, enum log_level level, const char *line);
 

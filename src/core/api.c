@@ -210,11 +210,14 @@ struct log_target {
     void *opaque;
 };
 
+_Static_assert((int)LOG_ERROR == NOAHV_LOG_ERROR && (int)LOG_NOTE == NOAHV_LOG_NOTE, "log levels");
+_Static_assert((int)LOG_JIT == NOAHV_LOG_JIT, "log levels");
+
 static void forward_log(void *opaque, enum log_level level, const char *line)
 {
     const struct log_target *t = opaque;
 
-    t->fn(t->opaque, level == LOG_ERROR ? NOAHV_LOG_ERROR : NOAHV_LOG_NOTE, line);
+    t->fn(t->opaque, (int)level, line);
 }
 
 void noahv_set_log(void (*sink)(void *opaque, int level, const char *line), void *opaque,
@@ -224,7 +227,7 @@ void noahv_set_log(void (*sink)(void *opaque, int level, const char *line), void
 
     target = (struct log_target){ sink, opaque };
     log_set_sink(sink ? forward_log : NULL, &target);
-    log_set_level(level == NOAHV_LOG_NOTE ? LOG_NOTE : LOG_ERROR);
+    log_set_level((enum log_level)level);
 }
 
 const char *noahv_version(void)

@@ -44,6 +44,16 @@ struct jit_site {
     uint64_t pc;
 };
 
+/* Where something begins in the code, for show.c. In ascending order; a block's last one is a MARK_END. */
+struct jit_mark {
+    uint32_t host; /* offset in the code */
+    uint32_t kind; /* enum cold_kind, or what follows it */
+    uint64_t pc;
+};
+
+enum cold_kind { COLD_REPLAY, COLD_EDGE, COLD_CALL };
+enum { MARK_INSN = COLD_CALL + 1, MARK_TAIL, MARK_END };
+
 struct jit_entry {
     uint64_t pc; /* odd: free */
     const uint8_t *host;
@@ -56,6 +66,7 @@ enum { JIT_TABLE_BITS_MIN = 11, JIT_TABLE_BITS_MAX = 19, JIT_INDIRECT_BITS = 10 
 #define JIT_MAX_CALLS ((size_t)1 << 18)
 #define JIT_MAX_EDGES ((size_t)1 << 19)
 #define JIT_MAX_SITES ((size_t)1 << 20)
+#define JIT_MAX_MARKS ((size_t)1 << 21)
 
 struct jit {
     struct code code;
@@ -68,11 +79,12 @@ struct jit {
     struct jit_call *call;                 /* the arrays are reservations, touched as they fill */
     struct jit_edge *edge;
     struct jit_site *site;
+    struct jit_mark *mark;            /* NULL: nobody will ask for a listing */
     struct jit_entry *table;          /* all blocks by pc, open addressing, at most half full */
     unsigned table_bits;              /* of the table in use, which grows; the reservation is for the most */
     struct jit_entry *indirect_table; /* cache of targets, read by generated code */
     uint8_t *stack;                   /* of host return addresses; guard page below */
-    size_t nr_calls, nr_edges, nr_sites, nr_blocks;
+    size_t nr_calls, nr_edges, nr_sites, nr_marks, nr_blocks;
     unsigned code_gen, epoch; /* of guest code; of our own, raised when all is forgotten */
     bool bmi2, fma, harden;
     uint64_t mask;
@@ -94,7 +106,7 @@ struct gen {
     uint32_t dirty_d, dirty_s;
     bool ended;
     struct cold {
-        enum { COLD_REPLAY, COLD_EDGE, COLD_CALL } kind;
+        enum cold_kind kind;
         uint8_t *field, *resume;
         uint64_t pc;               /* replayed, or the edge's target */
         struct insn insn;          /* COLD_CALL */

@@ -12,6 +12,7 @@
 
 #include "interp/interp.h"
 #include "jit/internal.h"
+#include "jit/show.h"
 #include "mem/copy.h"
 #include "mem/fault.h"
 
@@ -53,6 +54,7 @@ static void forget(struct jit *j)
     j->indirect_table[0].pc = 1; /* where 0 would be found: all other slots are for other addresses */
     j->epoch++;
     j->nr_blocks = j->nr_calls = j->nr_edges = 0;
+    j->nr_marks = 0;
     j->nr_sites = 1; /* the poll of the indirect stub */
     j->code.used = j->stubs_end;
 }
@@ -63,6 +65,8 @@ static void destroy(struct jit *j)
     munmap(j->call, JIT_MAX_CALLS * sizeof *j->call);
     munmap(j->edge, JIT_MAX_EDGES * sizeof *j->edge);
     munmap(j->site, JIT_MAX_SITES * sizeof *j->site);
+    if (j->mark)
+        munmap(j->mark, JIT_MAX_MARKS * sizeof *j->mark);
     munmap(j->table, sizeof *j->table << JIT_TABLE_BITS_MAX);
     munmap(j->indirect_table, sizeof *j->indirect_table << JIT_INDIRECT_BITS);
     munmap(j->stack, JIT_STACK_BYTES);
@@ -81,6 +85,8 @@ static struct jit *create(const struct hart *h)
     j->call = reserve(JIT_MAX_CALLS * sizeof *j->call);
     j->edge = reserve(JIT_MAX_EDGES * sizeof *j->edge);
     j->site = reserve(JIT_MAX_SITES * sizeof *j->site);
+    if (h->jit.apart || log_on(LOG_JIT))
+        j->mark = reserve(JIT_MAX_MARKS * sizeof *j->mark);
     j->table = reserve(sizeof *j->table << JIT_TABLE_BITS_MAX);
     j->indirect_table = reserve(sizeof *j->indirect_table << JIT_INDIRECT_BITS);
     j->stack = reserve(JIT_STACK_BYTES);
@@ -151,7 +157,7 @@ static bool has_room(const struct jit *j)
 {
     return j->code.size - j->code.used >= BLOCK_ROOM && JIT_MAX_CALLS - j->nr_calls >= 512 &&
            JIT_MAX_EDGES - j->nr_edges >= 512 && JIT_MAX_SITES - j->nr_sites >= 512 &&
-           j->nr_blocks < (size_t)1 << (JIT_TABLE_BITS_MAX - 1) &&
+           JIT_MAX_MARKS - j->nr_marks >= 512 && j->nr_blocks < (size_t)1 << (JIT_TABLE_BITS_MAX - 1) &&
            j->nr_blocks + 1 < (size_t)1 << j->table_bits; /* the search for a free slot must end */
 }
 
@@ -189,10 +195,20 @@ static bool counts_itself(const struct insn *i)
     return fmt == FMT_B || fmt == FMT_J || fmt == FMT_JALR;
 }
 
+/* What follows belongs to something else than before. */
+static void mark(struct gen *g, unsigned kind, uint64_t pc)
+{
+    struct jit *j = g->j;
+
+    if (UNLIKELY(j->mark != NULL))
+        j->mark[j->nr_marks++] = (struct jit_mark){ (uint32_t)(g->e.at - j->code.rw), kind, pc };
+}
+
 static void emit_cold(struct gen *g, const struct cold *c)
 {
     struct jit *j = g->j;
 
+    mark(g, c->kind, c->pc);
     x64_link(c->field, g->e.at);
     if (c->kind != COLD_EDGE)
         gen_clean_cold(g, c);
@@ -227,6 +243,7 @@ static unsigned step(struct gen *g, struct insn i[3])
 {
     unsigned taken = 0;
 
+    mark(g, MARK_INSN, g->pc);
     if (!g->h->counting && gen_may_fuse(&i[0])) {
         fetch(g, g->pc + i[0].len, &i[1]);
         fetch(g, g->pc + i[0].len + i[1].len, &i[2]);
@@ -265,6 +282,15 @@ static uint8_t *list_block(const struct gen *g, uint8_t *at)
     return at + sizeof *list;
 }
 
+/* A block has been translated: tells who wants to know. */
+static void announce(const struct jit *j, struct hart *h, const struct jit_entry *e)
+{
+    if (LIKELY(!j->mark) || !log_on(LOG_JIT))
+        return;
+    log_line(LOG_JIT, "jit: block %llx, at %p:", (unsigned long long)e->pc, (const void *)e->host);
+    show_block(j, h, e->host, LOG_JIT);
+}
+
 /* Translates from `pc` on; the entry, or NULL when not even the first instruction can be fetched. */
 static const uint8_t *translate(struct jit *j, struct hart *h, uint64_t pc)
 {
@@ -295,13 +321,16 @@ static const uint8_t *translate(struct jit *j, struct hart *h, uint64_t pc)
     *entry =
         (struct jit_entry){ pc, code_rx(&j->code, start) }; /* a loop to its own start is linked at once */
     j->nr_blocks++;
+    mark(&g, MARK_TAIL, g.pc);
     gen_clean(&g, ~(uint32_t)0);
     if (!g.ended)
         gen_goto(&g, x64_jmp(&g.e), g.pc);
     for (unsigned k = 0; k < g.nr_cold; k++)
         emit_cold(&g, &g.cold[k]);
+    mark(&g, MARK_END, 0);
     BUG_ON(x64_full(&g.e));
     j->code.used = (size_t)(g.e.at - j->code.rw + 15) & ~(size_t)15;
+    announce(j, h, entry);
     return entry->host;
 }
 

@@ -1,7 +1,7 @@
 /*
  * The JIT under supervision: each translated block is first done by the instructions' bodies on a second hart, the
  * reference, one by one, their stores taken back; then by generated code; then registers, flags, pc, trap and stored
- * bytes are compared. The first difference is reported with the block's instructions and ends the process.
+ * bytes are compared. The first difference is reported with the block's guest and host code and ends the process.
  *
  * Both do the instructions that the translator saw: what a guest changes before it says FENCE.I counts for neither.
  */
@@ -13,6 +13,7 @@
 #include "hart/csr.h"
 #include "jit/internal.h"
 #include "jit/jit.h"
+#include "jit/show.h"
 #include "mem/access.h"
 #include "mem/copy.h"
 
@@ -233,7 +234,8 @@ static bool block_differs(struct difference *d, struct lockstep *l, const struct
            memory_differs(d, l, n);
 }
 
-static _Noreturn void report(const struct lockstep *l, unsigned n, const struct difference *d)
+static _Noreturn void report(const struct lockstep *l, struct hart *h, const uint8_t *code, unsigned n,
+                             const struct difference *d)
 {
     char line[128];
 
@@ -247,6 +249,9 @@ static _Noreturn void report(const struct lockstep *l, unsigned n, const struct 
         insn_disasm(&l->insn[k], l->step[k].pc, &b);
         log_line(LOG_ERROR, "lockstep:   %llx: %s", (unsigned long long)l->step[k].pc, line);
     }
+    log_line(LOG_ERROR, "lockstep: the block:");
+    if (!show_block(h->jit.state, h, code, LOG_ERROR))
+        log_line(LOG_ERROR, "lockstep: was forgotten at its end");
     bug(__FILE__, __LINE__, "the JIT and the instructions' bodies differ");
 }
 
@@ -270,7 +275,7 @@ static enum jit_exit both(struct lockstep *l, struct hart *h)
     why = jit_step(h, code);
     n = (unsigned)MIN(h->instret - from, (uint64_t)UINT32_MAX);
     if (block_differs(&d, l, h, n, why))
-        report(l, MIN(n, l->n), &d);
+        report(l, h, code, MIN(n, l->n), &d);
     if (n && jit_reads_clock(&l->insn[n - 1]))
         copy_state(&l->ref, h);
     return why;
