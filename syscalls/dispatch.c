@@ -17,13 +17,12 @@ enum { REG_A0 = 10, REG_A7 = 17 };
 void note_once(struct task *t, uint64_t nr, const char *fmt, ...)
 {
     uint64_t bit = (uint64_t)1 << (nr & 63);
-    uint64_t *word = &t->proc->noted[MIN(nr, NR_SYS) >> 6];
+    _Atomic uint64_t *word = &t->proc->noted[MIN(nr, NR_SYS) >> 6];
     char line[256];
     va_list ap;
 
-    if (!log_on(LOG_NOTE) || (*word & bit))
+    if (!log_on(LOG_NOTE) || (atomic_fetch_or(word, bit) & bit))
         return;
-    *word |= bit;
     va_start(ap, fmt);
     vsnprintf(line, sizeof line, fmt, ap);
     va_end(ap);
@@ -61,6 +60,7 @@ void dispatch_ecall(struct task *t)
 {
     uint64_t *x = t->hart->x, nr = x[REG_A7], a[SYS_ARGS_MAX];
     const struct sysent *e = sysent_get(nr);
+    unsigned code_gen = atomic_load_explicit(&t->mem->code_gen, memory_order_relaxed);
     int64_t r;
 
     memcpy(a, &x[REG_A0], sizeof a);
@@ -70,6 +70,8 @@ void dispatch_ecall(struct task *t)
     if (UNLIKELY(t->proc->trace != NULL))
         trace_leave(t, e, nr, a, r);
 
+    if (UNLIKELY(code_gen != atomic_load_explicit(&t->mem->code_gen, memory_order_relaxed)))
+        vm_kick_others(t->nh); /* they look again before they run more */
     if (r == -EJUSTRETURN || r == -ERESTARTNOINTR)
         return; /* a0 and pc are as they must be */
     x[REG_A0] = (uint64_t)r;

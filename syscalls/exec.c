@@ -20,6 +20,7 @@
 #include "syscalls/mm.h"
 #include "syscalls/path.h"
 #include "syscalls/signal.h"
+#include "syscalls/thread.h"
 #include "syscalls/vfork.h"
 
 #define SCRIPT_DEPTH 5           /* fs/exec.c exec_binprm */
@@ -284,7 +285,8 @@ int exec_commit(struct task *t, struct exec *x)
     int r;
 
     aio_exec();
-    futex_exit(t); /* the old image's robust futexes and clear_child_tid: mm_release */
+    futex_exit(t); /* the old image's robust futexes: mm_release */
+    t->clear_tid = 0;
     mm_layout(p, &l);
     stack_args_fill(&a, x);
     r = gmem_reset(p->mem);
@@ -339,6 +341,17 @@ static void close_on_exec(void)
     HOST_RAW(SYS_close, dir);
 }
 
+void exec_run(struct task *t, struct exec *x)
+{
+    int r = exec_commit(t, x);
+
+    if (r < 0)
+        process_die(t, r == -ENOMEM ? SIGKILL : SIGSEGV);
+    close_on_exec();
+    vfork_done(t->proc);
+    exec_free(x);
+}
+
 /* The common half of execve and execveat: `fd` is open on the file. */
 static int64_t exec_guest(struct task *t, struct exec *x, gva_t argv, gva_t envp)
 {
@@ -356,13 +369,12 @@ static int64_t exec_guest(struct task *t, struct exec *x, gva_t argv, gva_t envp
         exec_free(x);
         return r;
     }
-    r = exec_commit(t, x);
-    if (r < 0)
-        process_die(t, r == -ENOMEM ? SIGKILL : SIGSEGV);
-    close_on_exec();
-    vfork_done(t->proc);
-    exec_free(x);
-    return -EJUSTRETURN;
+    r = threads_exec(t, x);
+    if (r > 0)
+        exec_run(t, x);
+    else
+        exec_free(x);
+    return r < 0 ? r : -EJUSTRETURN;
 }
 
 /* AT_EXECFN: the path as the guest gave it, or how a script finds itself through a descriptor (alloc_bprm). */

@@ -43,4 +43,7 @@ int exec_open(int dirfd, const char *name, int flags, int *fd);
  */
 int exec_commit(struct task *t, struct exec *x);
 
+/* The rest of execve, when t is the only task of its process: commits (or dies) and frees x. */
+void exec_run(struct task *t, struct exec *x);
+
 #endif

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 
 #include "mem/access.h"
+#include "syscalls/thread.h"
 
 #ifndef FUTEX_LOCK_PI2
 #define FUTEX_LOCK_PI2 13
@@ -57,7 +58,7 @@ int64_t sys_set_robust_list(struct task *t, gva_t head, uint64_t len)
 {
     if (len != sizeof(struct robust_head))
         return -EINVAL;
-    t->robust_list = head;
+    __atomic_store_n(&t->robust_list, head, __ATOMIC_RELAXED); /* others may ask for it */
     return 0;
 }
 
@@ -65,9 +66,11 @@ int64_t sys_get_robust_list(struct task *t, int pid, gva_t head_out, gva_t len_o
 {
     uint64_t len = sizeof(struct robust_head);
 
-    if (pid && pid != t->tid)
-        return HOST(t, SYS_kill, pid, 0) < 0 ? -ESRCH : -EPERM;
-    if (put_user(t->mem, len_out, &len) || put_user(t->mem, head_out, &t->robust_list))
+    gva_t head = t->robust_list;
+
+    if (pid && pid != t->tid && !thread_robust_list(t->proc, pid, &head))
+        return HOST(t, SYS_kill, pid, 0) == -ESRCH ? -ESRCH : -EPERM;
+    if (put_user(t->mem, len_out, &len) || put_user(t->mem, head_out, &head))
         return -EFAULT;
     return 0;
 }
@@ -121,6 +124,14 @@ static void robust_walk(struct task *t, gva_t head_at)
 void futex_exit(struct task *t)
 {
     robust_walk(t, t->robust_list);
-    t->robust_list = t->clear_tid = 0;
-    HOST_RAW(SYS_set_tid_address, 0);
+    t->robust_list = 0;
+}
+
+void futex_clear_tid(struct task *t)
+{
+    static const uint32_t zero;
+
+    if (t->clear_tid && put_user(t->mem, t->clear_tid, &zero) == 0)
+        HOST_RAW(SYS_futex, span(t, t->clear_tid, 4), FUTEX_WAKE, 1);
+    t->clear_tid = 0;
 }

@@ -4,7 +4,10 @@
 
 #include "syscalls/linux.h"
 
-/* kernel/futex/core.c exit_robust_list, kernel/fork.c mm_release. Forgets both lists. */
+/* kernel/futex/core.c exit_robust_list: marks what the task holds, and forgets the list. */
 void futex_exit(struct task *t);
+
+/* kernel/fork.c mm_release, where others share the memory: the thread's word becomes 0, who waits for it wakes. */
+void futex_clear_tid(struct task *t);
 
 #endif

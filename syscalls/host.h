@@ -1,5 +1,5 @@
 /*
- * The host side of signals and calls, for signal.c only: the stub's labels and raw sigaction, without
+ * The host side of signals and calls, for signal.c and thread.c: the stub's labels and raw sigaction, without
  * libc, which hides signals 32 and 33 and chooses flags of its own.
  */
 #ifndef NOAHV_SYSCALLS_HOST_H

@@ -106,7 +106,7 @@ static int64_t shm_place(struct task *t, gva_t addr, uint64_t len, bool fixed, b
  * The host attaches the segment wherever it likes, and exactly as many bytes of it move into the window as there is
  * room for: the identifier may mean another segment by then. SHM_EXEC is the guest's own business.
  */
-int64_t sys_shmat(struct task *t, int shmid, gva_t shmaddr, int flags)
+static int64_t shmat_locked(struct task *t, int shmid, gva_t shmaddr, int flags)
 {
     int prot = PROT_READ | (flags & SHM_RDONLY ? 0 : PROT_WRITE) | (flags & SHM_EXEC ? PROT_EXEC : 0);
     struct shmid_ds ds;
@@ -136,6 +136,16 @@ int64_t sys_shmat(struct task *t, int shmid, gva_t shmaddr, int flags)
 }
 
 /* ipc/shm.c ksys_shmdt: what is left of the segment that was attached at exactly this address. */
+int64_t sys_shmat(struct task *t, int shmid, gva_t shmaddr, int flags)
+{
+    int64_t r;
+
+    pthread_mutex_lock(&t->proc->mm_lock);
+    r = shmat_locked(t, shmid, shmaddr, flags);
+    pthread_mutex_unlock(&t->proc->mm_lock);
+    return r;
+}
+
 int64_t sys_shmdt(struct task *t, gva_t shmaddr)
 {
     int64_t found = -EINVAL;

@@ -18,6 +18,7 @@
 #include "syscalls/fd.h"
 #include "syscalls/procfs.h"
 #include "syscalls/signal.h"
+#include "syscalls/thread.h"
 #include "syscalls/trace.h"
 
 /* One process and its one task, as a vm's os_state. */
@@ -68,11 +69,8 @@ static int linux_handle(struct noahv_hart *h, struct noahv_exit *x)
         return vm_fail(h->vm, -EINVAL, "unknown exit reason %u", x->reason);
     }
     signal_deliver(t);
-    if (t->proc->exiting) {
-        x->reason = NOAHV_EXIT_HALT;
-        x->u.halt.status = t->proc->exit_status;
-        x->u.halt.signal = t->proc->exit_signal;
-    }
+    if (UNLIKELY(thread_leaves(t)))
+        thread_leave(t, x);
     return 0;
 }
 
@@ -83,6 +81,7 @@ static void linux_destroy(void *state)
     int *const own[] = { &p->exe_fd, &p->gate_r, &p->gate_w, &p->vfork_fd, &p->log_fd };
 
     signal_thread_detach();
+    threads_destroy(p);
     if (p->trace)
         trace_close(p->trace);
     if (p->log_fd >= 0)
@@ -185,6 +184,7 @@ int noahv_linux_exec(struct noahv_vm *vm, const struct noahv_linux_config *cfg, 
     if (!os)
         return vm_fail(vm, -ENOMEM, "out of memory");
     process_init(&os->proc, vm, cfg);
+    threads_init(&os->proc, &os->task);
     vm->os = &linux_guest;
     vm->os_state = os;
 

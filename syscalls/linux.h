@@ -7,7 +7,9 @@
 #define NOAHV_SYSCALLS_LINUX_H
 
 #include <limits.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
 
 #include "core/vm.h"
@@ -21,6 +23,7 @@
 #define ERESTARTNOINTR 513
 #define EJUSTRETURN 600 /* registers are set already: execve, rt_sigreturn */
 
+struct exec;
 struct trace;
 
 /* The guest's view of its address space beyond gmem: what brk, mmap and /proc need. */
@@ -39,7 +42,7 @@ struct mm {
 struct process {
     struct noahv_vm *vm;
     struct gmem *mem;
-    struct rv_sigaction act[RV_NSIG + 1]; /* by signal number; [0] unused */
+    struct rv_sigaction act[RV_NSIG + 1]; /* by signal number; [0] unused. Guarded by sig_lock. */
     struct mm mm;
     char *exe;          /* absolute path of the program, owned */
     int exe_fd;         /* own descriptor (O_PATH) of it, or -1 */
@@ -52,12 +55,29 @@ struct process {
     struct rlimit as_limit, data_limit; /* its RLIMIT_AS, RLIMIT_DATA: the window is larger than any */
     struct trace *trace;                /* NULL: not tracing */
     bool watch_deaths;                  /* catch deadly signals too, to tell of the end (trace, --stats) */
-    uint64_t noted[NR_SYS / 64 + 1];    /* note_once: a bit per call */
-    bool exiting;
+    _Atomic uint64_t noted[NR_SYS / 64 + 1]; /* note_once: a bit per call */
+
+    pthread_mutex_t lock; /* guards what follows, up to mm_lock */
+    pthread_cond_t changed;
+    struct task *tasks, *first; /* all that have not ended; the one inside the vm's os_state */
+    struct task *ended;         /* to be waited for by threads_reap */
+    unsigned nr_tasks;
+    bool parked;          /* the leader has ended, as far as the guest can see */
+    struct task *exec_by; /* is ending the others, for its execve; then with */
+    struct exec *exec;    /* ... what the leader is to run, under exec_mask */
+    uint64_t exec_mask;
+    bool exiting; /* all are to end, and how has been said */
     int exit_status, exit_signal;
+
+    pthread_mutex_t mm_lock;  /* mm, and changes that first look for a free range */
+    pthread_mutex_t sig_lock; /* act, and the host's dispositions behind it */
 };
 
 struct task {
+    struct task *next; /* guarded by process.lock */
+    pthread_t thread;  /* of all but the first */
+    atomic_bool leave; /* no more guest code, no more host calls: thread_leave() comes next */
+    int exit_status;
     struct process *proc;
     struct noahv_hart *nh;
     struct hart *hart; /* == &nh->hart */
@@ -117,7 +137,7 @@ void dispatch_ecall(struct task *t);
 /* A named note under --verbose, once per process and call: "noahv: <fmt>". */
 void note_once(struct task *t, uint64_t nr, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* linux.c: the guest process ends: status for exit_group, or the signal it dies of. */
+/* thread.c: the guest process ends: status for exit_group, or the signal it dies of. */
 void process_exit(struct task *t, int status);
 void process_die(struct task *t, int sig);
 

@@ -130,7 +130,7 @@ int mm_mapped(struct task *t, gva_t at, uint64_t len)
 
 /* --- The calls --------------------------------------------------------------------------------------- */
 
-int64_t sys_brk(struct task *t, gva_t addr)
+static int64_t brk_locked(struct task *t, gva_t addr)
 {
     struct mm *mm = &t->proc->mm;
     gva_t old_end = page_up(mm->brk), new_end;
@@ -149,6 +149,16 @@ int64_t sys_brk(struct task *t, gva_t addr)
     }
     mm->brk = addr;
     return (int64_t)addr;
+}
+
+int64_t sys_brk(struct task *t, gva_t addr)
+{
+    int64_t r;
+
+    pthread_mutex_lock(&t->proc->mm_lock);
+    r = brk_locked(t, addr);
+    pthread_mutex_unlock(&t->proc->mm_lock);
+    return r;
 }
 
 /* arch_get_unmapped_area_topdown */
@@ -198,8 +208,8 @@ static int may_map(struct task *t, gva_t at, uint64_t len, uint64_t prot, bool p
     return old ? mm_may_grow(t, len - old, private && prot & PROT_WRITE ? len - old : 0) : r;
 }
 
-int64_t sys_mmap(struct task *t, gva_t addr, uint64_t len, uint64_t prot, uint64_t flags, int fd,
-                 uint64_t off)
+static int64_t mmap_locked(struct task *t, gva_t addr, uint64_t len, uint64_t prot, uint64_t flags, int fd,
+                           uint64_t off)
 {
     int type = flags & MAP_TYPE, gflags = 0;
     int64_t at;
@@ -238,6 +248,17 @@ int64_t sys_mmap(struct task *t, gva_t addr, uint64_t len, uint64_t prot, uint64
     if (r == 0)
         r = after_map(t, (gva_t)at, len, prot, flags);
     return r < 0 ? r : at;
+}
+
+int64_t sys_mmap(struct task *t, gva_t addr, uint64_t len, uint64_t prot, uint64_t flags, int fd,
+                 uint64_t off)
+{
+    int64_t r;
+
+    pthread_mutex_lock(&t->proc->mm_lock); /* nobody else takes the place in between */
+    r = mmap_locked(t, addr, len, prot, flags, fd, off);
+    pthread_mutex_unlock(&t->proc->mm_lock);
+    return r;
 }
 
 /* The page-rounded range of munmap and its kin: false when it is no range of the guest. */
@@ -453,7 +474,8 @@ static int mremap_check(struct task *t, gva_t old, uint64_t old_len, uint64_t ne
     return 0;
 }
 
-int64_t sys_mremap(struct task *t, gva_t old, uint64_t old_len, uint64_t new_len, uint64_t flags, gva_t new)
+static int64_t mremap_locked(struct task *t, gva_t old, uint64_t old_len, uint64_t new_len, uint64_t flags,
+                             gva_t new)
 {
     struct region r;
     int64_t at;
@@ -500,12 +522,25 @@ int64_t sys_mremap(struct task *t, gva_t old, uint64_t old_len, uint64_t new_len
     return err ? err : at;
 }
 
+int64_t sys_mremap(struct task *t, gva_t old, uint64_t old_len, uint64_t new_len, uint64_t flags, gva_t new)
+{
+    int64_t r;
+
+    pthread_mutex_lock(&t->proc->mm_lock);
+    r = mremap_locked(t, old, old_len, new_len, flags, new);
+    pthread_mutex_unlock(&t->proc->mm_lock);
+    return r;
+}
+
 int64_t sys_riscv_flush_icache(struct task *t, gva_t start, gva_t end, uint64_t flags)
 {
     (void)start;
     (void)end;
     if (flags & ~(uint64_t)1) /* SYS_RISCV_FLUSH_ICACHE_LOCAL */
         return -EINVAL;
-    vm_flush_code(t->nh);
+    if (flags)
+        vm_flush_code(t->nh);
+    else
+        atomic_fetch_add(&t->mem->code_gen, 1); /* dispatch sees it, and tells the other harts */
     return 0;
 }

@@ -23,6 +23,7 @@ int64_t sys_rt_sigaction(struct task *t, int sig, gva_t act, gva_t oact, uint64_
         return -EFAULT;
     if (sig < 1 || sig > RV_NSIG || (act && (UNBLOCKABLE & SIG_BIT(sig))))
         return -EINVAL;
+    pthread_mutex_lock(&t->proc->sig_lock);
     old = t->proc->act[sig];
     if (act) {
         new.flags &= RV_SA_FLAGS;
@@ -30,6 +31,7 @@ int64_t sys_rt_sigaction(struct task *t, int sig, gva_t act, gva_t oact, uint64_
         t->proc->act[sig] = new;
         signal_apply(t->proc, sig);
     }
+    pthread_mutex_unlock(&t->proc->sig_lock);
     return oact && put_user(t->mem, oact, &old) ? -EFAULT : 0;
 }
 

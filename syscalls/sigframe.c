@@ -47,14 +47,14 @@ static bool on_altstack(const struct task *t, uint64_t sp)
 }
 
 /* Where the frame goes (get_sigframe); 0 when an alternate stack would overflow. */
-static gva_t frame_place(const struct task *t, int sig)
+static gva_t frame_place(const struct task *t, const struct rv_sigaction *act)
 {
     uint64_t sp = t->hart->x[2];
     gva_t at = (sp - sizeof(struct rv_sigframe)) & ~(gva_t)15;
 
     if (on_altstack(t, sp) && !on_altstack(t, at))
         return 0;
-    if ((t->proc->act[sig].flags & SA_ONSTACK) && t->altstack.size && !on_altstack(t, sp))
+    if ((act->flags & SA_ONSTACK) && t->altstack.size && !on_altstack(t, sp))
         at = (t->altstack.sp + t->altstack.size - sizeof(struct rv_sigframe)) & ~(gva_t)15;
     return at;
 }
@@ -72,11 +72,12 @@ struct rv_stack sigframe_altstack(const struct task *t)
     return s;
 }
 
-bool sigframe_push(struct task *t, int sig, const siginfo_t *info, uint64_t saved_mask)
+bool sigframe_push(struct task *t, int sig, const struct rv_sigaction *act, const siginfo_t *info,
+                   uint64_t saved_mask)
 {
     struct hart *h = t->hart;
     struct rv_sigframe f;
-    gva_t at = frame_place(t, sig);
+    gva_t at = frame_place(t, act);
 
     if (!at)
         return false;
@@ -98,7 +99,7 @@ bool sigframe_push(struct task *t, int sig, const siginfo_t *info, uint64_t save
     h->x[10] = (uint64_t)sig;
     h->x[11] = at + offsetof(struct rv_sigframe, info);
     h->x[12] = at + offsetof(struct rv_sigframe, uc);
-    h->pc = t->proc->act[sig].handler;
+    h->pc = act->handler;
     return true;
 }
 

@@ -13,13 +13,14 @@
 
 #include "mem/fault.h"
 #include "syscalls/host.h"
+#include "syscalls/thread.h"
 #include "syscalls/trace.h"
+
+/* task.caught without a signal: the thread leaves. */
+#define CAUGHT_LEAVE (-1)
 
 #define DFL_IGNORED (SIG_BIT(SIGCHLD) | SIG_BIT(SIGURG) | SIG_BIT(SIGWINCH) | SIG_BIT(SIGCONT))
 #define DFL_STOPS (SIG_BIT(SIGSTOP) | SIG_BIT(SIGTSTP) | SIG_BIT(SIGTTIN) | SIG_BIT(SIGTTOU))
-
-/* Never blocked on the host: the window's own faults. */
-#define FAULT_SIGNALS (SIG_BIT(SIGSEGV) | SIG_BIT(SIGBUS))
 
 /* The task that this thread runs; read by the handler. */
 static _Thread_local struct task *current_task __attribute__((tls_model("initial-exec")));
@@ -57,13 +58,16 @@ static void on_host_signal(int sig, siginfo_t *info, void *ucontext)
 
     if (!t)
         return;
-    if (t->caught) { /* only a SIGSEGV or SIGBUS that was sent gets here */
+    if (thread_leaves(t)) { /* most likely sent to say so */
+        t->caught = t->caught ? t->caught : CAUGHT_LEAVE;
+    } else if (t->caught) { /* only a SIGSEGV or SIGBUS that was sent gets here */
         hold(t, sig, info);
         return;
+    } else {
+        t->caught_info = *info;
+        t->caught = sig;
+        vm_kick(t->nh);
     }
-    t->caught_info = *info;
-    t->caught = sig;
-    vm_kick(t->nh);
     memcpy(&uc->uc_sigmask, &all, sizeof all);
     if (rip - (uint64_t)(uintptr_t)host_call_begin <
         (uint64_t)(uintptr_t)host_call_end - (uint64_t)(uintptr_t)host_call_begin)
@@ -142,48 +146,58 @@ static void default_action(struct task *t, int sig)
         process_die(t, sig);
 }
 
-/* Enters the handler of an action that has one. */
-static void enter_handler(struct task *t, int sig, const siginfo_t *info)
+/* The action for a signal that is about to be delivered; one with SA_RESETHAND is given once. */
+static struct rv_sigaction take_action(struct process *p, int sig)
 {
-    struct rv_sigaction *act = &t->proc->act[sig];
+    struct rv_sigaction act;
+
+    pthread_mutex_lock(&p->sig_lock);
+    act = p->act[sig];
+    if (act.handler != RV_SIG_DFL && act.handler != RV_SIG_IGN && (act.flags & SA_RESETHAND)) {
+        p->act[sig].handler = RV_SIG_DFL;
+        signal_apply(p, sig);
+    }
+    pthread_mutex_unlock(&p->sig_lock);
+    return act;
+}
+
+/* Enters the handler of an action that has one. */
+static void enter_handler(struct task *t, int sig, const struct rv_sigaction *act, const siginfo_t *info)
+{
     uint64_t block = act->mask | (act->flags & SA_NODEFER ? 0 : SIG_BIT(sig));
 
-    if (!sigframe_push(t, sig, info, t->restore_mask ? t->saved_mask : t->sigmask)) {
+    if (!sigframe_push(t, sig, act, info, t->restore_mask ? t->saved_mask : t->sigmask)) {
         process_die(t, SIGSEGV);
         return;
     }
     t->restore_mask = false;
     t->sigmask = (t->sigmask | block) & ~(SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP));
-    if (act->flags & SA_RESETHAND) {
-        act->handler = RV_SIG_DFL;
-        signal_apply(t->proc, sig);
-    }
 }
 
 static void deliver_one(struct task *t, int sig, const siginfo_t *info)
 {
-    uint64_t handler = t->proc->act[sig].handler;
+    const struct rv_sigaction act = take_action(t->proc, sig);
 
-    if (handler == RV_SIG_IGN)
+    if (act.handler == RV_SIG_IGN)
         return;
     trace_signal(t, info);
-    if (handler == RV_SIG_DFL)
+    if (act.handler == RV_SIG_DFL)
         default_action(t, sig);
     else
-        enter_handler(t, sig, info);
+        enter_handler(t, sig, &act, info);
 }
 
 void signal_force(struct task *t, int sig, int code, uint64_t addr)
 {
-    uint64_t handler = t->proc->act[sig].handler;
+    const struct rv_sigaction act = take_action(t->proc, sig);
     siginfo_t info = { .si_signo = sig, .si_code = code };
 
     memcpy(&info.si_addr, &addr, sizeof addr);
     trace_signal(t, &info);
-    if (handler == RV_SIG_DFL || handler == RV_SIG_IGN || (t->sigmask & SIG_BIT(sig)))
+    if (act.handler == RV_SIG_DFL || act.handler == RV_SIG_IGN || (t->sigmask & SIG_BIT(sig)))
         process_die(t, sig);
     else
-        enter_handler(t, sig, &info);
+        enter_handler(t, sig, &act, &info);
     signal_thaw(t);
 }
 
@@ -192,7 +206,7 @@ void signal_deliver(struct task *t)
     siginfo_t info;
     int sig;
 
-    while ((t->caught || t->restore_mask || (t->held & ~t->sigmask)) && !t->proc->exiting) {
+    while ((t->caught || t->restore_mask || (t->held & ~t->sigmask)) && !thread_leaves(t)) {
         if (t->caught) {
             info = t->caught_info;
             sig = t->caught;

@@ -12,6 +12,9 @@
 #define RV_SS_AUTODISARM ((int)(1u << 31)) /* include/uapi/linux/signal.h */
 #define SIG_BIT(sig) ((uint64_t)1 << ((sig)-1))
 
+/* Never blocked on the host: the window's own faults. */
+#define FAULT_SIGNALS (SIG_BIT(SIGSEGV) | SIG_BIT(SIGBUS))
+
 /* Takes over this process's signals for the guest: ignored ones stay ignored. Once per process. */
 int signal_init(struct task *t);
 
@@ -22,7 +25,7 @@ void signal_thread_detach(void);
 /* Takes the lowest signal of `set` that is held for the guest: its number, or 0. */
 int signal_take_held(struct task *t, uint64_t set, siginfo_t *info);
 
-/* Puts the host disposition behind the guest's action for `sig`. */
+/* Puts the host disposition behind the guest's action for `sig`; sig_lock is held, or there is one task. */
 void signal_apply(struct process *p, int sig);
 
 /* Handled signals to SIG_DFL, alternate stack off: execve. */
@@ -55,8 +58,9 @@ enum mask_form {
 int64_t sig_masked_call(struct task *t, gva_t mask, uint64_t size, enum mask_form form, int arg, long nr,
                         const uint64_t a[6]);
 
-/* sigframe.c: pushes a frame for `sig` and enters the handler; false when the frame cannot be written. */
-bool sigframe_push(struct task *t, int sig, const siginfo_t *info, uint64_t saved_mask);
+/* sigframe.c: pushes a frame for `sig` and enters the handler of `act`; false when the frame cannot be written. */
+bool sigframe_push(struct task *t, int sig, const struct rv_sigaction *act, const siginfo_t *info,
+                   uint64_t saved_mask);
 
 /* sigframe.c: the mask that the frame at sp would restore; false when there is no such memory. */
 bool sigframe_mask(struct task *t, uint64_t *mask);

@@ -29,7 +29,7 @@
 struct trace {
     int fd; /* one of noahv's own, and may move */
     bool follow;
-    pid_t only;                      /* the one process that is traced, when not following */
+    pid_t only;                      /* the one thread that is traced, when not following */
     bool unknown;                    /* numbers that no call has are shown */
     uint64_t shown[NR_SYS / 64 + 1]; /* a bit per call */
 };
@@ -165,7 +165,7 @@ static const struct trace *tracer(const struct task *t)
 {
     const struct trace *tr = t->proc->trace;
 
-    return tr && (tr->follow || tr->only == getpid()) ? tr : NULL;
+    return tr && (tr->follow || tr->only == t->tid) ? tr : NULL;
 }
 
 static bool is_shown(const struct trace *tr, const struct sysent *e, uint64_t nr)

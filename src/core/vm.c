@@ -68,13 +68,44 @@ void vm_flush_code(struct noahv_hart *h)
 
 void vm_kick(struct noahv_hart *h)
 {
-    atomic_store_explicit(&h->hart.kick, 1, memory_order_release);
+    atomic_store(&h->hart.kick, 1);
     h->vm->engine->kick(&h->hart);
+}
+
+void vm_kick_others(struct noahv_hart *h)
+{
+    pthread_mutex_lock(&h->vm->lock);
+    for (struct noahv_hart *o = h->vm->harts; o; o = o->next)
+        if (o != h)
+            vm_kick(o);
+    pthread_mutex_unlock(&h->vm->lock);
+}
+
+void vm_fork_prepare(struct noahv_vm *vm)
+{
+    pthread_mutex_lock(&vm->lock);
+    gmem_fork_prepare(&vm->mem);
+}
+
+void vm_fork_done(struct noahv_vm *vm)
+{
+    gmem_fork_done(&vm->mem, false);
+    pthread_mutex_unlock(&vm->lock);
 }
 
 void vm_forked(struct noahv_hart *h)
 {
-    h->vm->engine->forked(&h->hart);
+    struct noahv_vm *vm = h->vm;
+    struct noahv_hart *other, *next;
+
+    gmem_fork_done(&vm->mem, true);
+    pthread_mutex_init(&vm->lock, NULL);
+    for (other = vm->harts; other; other = next) {
+        next = other->next;
+        if (other != h)
+            vm_hart_destroy(other);
+    }
+    vm->engine->forked(&h->hart);
 }
 
 uint64_t vm_hwprobe_ext0(void)

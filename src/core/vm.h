@@ -56,10 +56,17 @@ struct engine {
 /* Makes the hart leave guest code soon. Async-signal-safe. */
 void vm_kick(struct noahv_hart *h);
 
-/* In a fork child: engines rebuild what must not be shared with the parent. */
+/* Makes all other harts leave guest code for a moment: they look at code_gen before they go on. */
+void vm_kick_others(struct noahv_hart *h);
+
+/* Around a fork, in the parent: no thread is inside the vm's locks while the process is copied. */
+void vm_fork_prepare(struct noahv_vm *vm);
+void vm_fork_done(struct noahv_vm *vm);
+
+/* In the child: `h` is the only hart left, and its engine rebuilds what must not be shared with the parent. */
 void vm_forked(struct noahv_hart *h);
 
-/* Drops everything the engines derived from guest code (execve, fork child, riscv_flush_icache). */
+/* Drops everything that the hart's engine derived from guest code (execve, riscv_flush_icache). */
 void vm_flush_code(struct noahv_hart *h);
 
 /* What hwprobe says of the implemented extensions (RISCV_HWPROBE_KEY_IMA_EXT_0), and AT_HWCAP. */

@@ -18,3 +18,13 @@ void hart_reset(struct hart *h)
     h->window = h->mem ? h->mem->gs.window : NULL;
     h->limit = h->mem ? h->mem->limit : 0;
 }
+
+void hart_copy(struct hart *to, const struct hart *from)
+{
+    memcpy(to->x, from->x, sizeof to->x);
+    memcpy(to->f, from->f, sizeof to->f);
+    to->pc = from->pc;
+    to->fcsr = from->fcsr;
+    to->counting = from->counting;
+    to->resv_addr = RESV_NONE;
+}

@@ -76,6 +76,9 @@ struct hart {
  */
 void hart_reset(struct hart *h);
 
+/* The registers of another hart, without its reservation: a new thread's. */
+void hart_copy(struct hart *to, const struct hart *from);
+
 /* What the body of an instruction returns (ops/ops.h). */
 enum op_result {
     OP_NEXT,    /* go on at the instruction behind it: the engine advances the pc */

@@ -37,6 +37,9 @@ void jit_free(struct hart *h);
 /* In a fork child, before guest code runs: the code memory must not be shared with the parent. */
 void jit_forked(struct hart *h);
 
+/* The same under lockstep. */
+void lockstep_forked(struct hart *h);
+
 /* After h->kick was set: makes running code see it. Async-signal-safe. */
 void jit_kick(struct hart *h);
 

@@ -5,7 +5,7 @@
  *
  * Both do the instructions that the translator saw: what a guest changes before it says FENCE.I counts for neither.
  */
-#include <stdlib.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -257,15 +257,25 @@ static _Noreturn void report(const struct lockstep *l, struct hart *h, const uin
 
 /* --- The engine --------------------------------------------------------------------------------------------- */
 
+/*
+ * One hart at a time: what it reads must be the same both times. Only the host kernel and C code may still write in
+ * between, for another thread, so a difference counts when it comes back.
+ */
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+
+enum { TRIES = 3 };
+
 /* One block, by both. JIT_TRAP, JIT_KICK, or JIT_RESUME with h->pc where it goes on. */
-static enum jit_exit both(struct lockstep *l, struct hart *h)
+static enum jit_exit both(struct lockstep *l, struct hart *h, int tries)
 {
     const uint8_t *code = jit_block(h);
     struct difference d;
     uint64_t from = h->instret;
+    struct hart start;
     enum jit_exit why;
     unsigned n;
 
+    copy_state(&start, h);
     if (!code) { /* not to be fetched, or a rounding mode that the host lacks: the body is all there is */
         why = jit_step(h, NULL);
         copy_state(&l->ref, h);
@@ -274,20 +284,31 @@ static enum jit_exit both(struct lockstep *l, struct hart *h)
     record(l, jit_listing(code));
     why = jit_step(h, code);
     n = (unsigned)MIN(h->instret - from, (uint64_t)UINT32_MAX);
-    if (block_differs(&d, l, h, n, why))
-        report(l, h, code, MIN(n, l->n), &d);
+    if (block_differs(&d, l, h, n, why)) {
+        if (tries <= 1)
+            report(l, h, code, MIN(n, l->n), &d);
+        for (unsigned k = MIN(n, l->n); k-- > 0;)
+            unstore(h, &l->step[k]);
+        copy_state(h, &start);
+        copy_state(&l->ref, &start);
+        return both(l, h, tries - 1);
+    }
     if (n && jit_reads_clock(&l->insn[n - 1]))
         copy_state(&l->ref, h);
     return why;
 }
 
+void lockstep_forked(struct hart *h)
+{
+    pthread_mutex_init(&turn, NULL); /* another thread of the parent's may have had it */
+    jit_forked(h);
+}
+
 enum engine_exit lockstep_run(struct hart *h)
 {
-    static _Thread_local struct lockstep *l;
+    static _Thread_local struct lockstep lockstep;
+    struct lockstep *l = &lockstep;
 
-    if (!l)
-        l = malloc(sizeof *l);
-    BUG_ON(!l);
     h->counting = true; /* to know how many instructions a block has taken */
     h->jit.apart = 1;
     l->ref = *h;
@@ -296,7 +317,9 @@ enum engine_exit lockstep_run(struct hart *h)
 
         if (atomic_load_explicit(&h->kick, memory_order_relaxed))
             return ENGINE_KICKED;
-        why = both(l, h);
+        pthread_mutex_lock(&turn);
+        why = both(l, h, TRIES);
+        pthread_mutex_unlock(&turn);
         if (why == JIT_TRAP)
             return ENGINE_TRAP;
         if (why == JIT_KICK)

@@ -1,0 +1,487 @@
+/*
+ * Threads: creation, end, exit of the whole process, execve among several. Forks are in task.c, signals between
+ * threads are the host's.
+ *
+ * Host threads are made by pthread_create: C code runs on them, and a thread-local area that the C library knows
+ * can be had in no other way. So the host kernel's clear_child_tid belongs to the C library, and the guest's is
+ * written here, shortly before the thread ends (kernel/fork.c mm_release does it a little earlier than that, too).
+ *
+ * Lock order: process.lock, process.mm_lock, process.sig_lock, the vm's, the memory's.
+ */
+#include "syscalls/thread.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "syscalls/exec.h"
+#include "syscalls/futex.h"
+#include "syscalls/host.h"
+#include "syscalls/signal.h"
+#include "syscalls/trace.h"
+
+#define THREAD_STACK ((size_t)512 << 10) /* thread-local buffers are part of it */
+
+/* How a new thread learns what it is, and its creator what became of it. Guarded by process.lock. */
+struct start {
+    struct task *task;
+    const struct clone *clone;
+    pid_t tid;
+    int err;
+    bool done;
+};
+
+static bool is_leader(const struct task *t)
+{
+    return t->tid == getpid();
+}
+
+static void locks_init(struct process *p)
+{
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_mutex_init(&p->mm_lock, NULL);
+    pthread_mutex_init(&p->sig_lock, NULL);
+    pthread_cond_init(&p->changed, NULL);
+}
+
+void threads_init(struct process *p, struct task *first)
+{
+    locks_init(p);
+    p->tasks = p->first = first;
+    p->nr_tasks = 1;
+}
+
+/* --- The end of one thread ----------------------------------------------------------------------------- */
+
+void threads_reap(struct process *p)
+{
+    struct task *t;
+
+    pthread_mutex_lock(&p->lock);
+    while ((t = p->ended)) {
+        p->ended = t->next;
+        pthread_mutex_unlock(&p->lock);
+        pthread_join(t->thread, NULL); /* it takes no lock any more */
+        free(t);
+        pthread_mutex_lock(&p->lock);
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
+void threads_destroy(struct process *p)
+{
+    threads_reap(p);
+    pthread_cond_destroy(&p->changed);
+    pthread_mutex_destroy(&p->lock);
+    pthread_mutex_destroy(&p->mm_lock);
+    pthread_mutex_destroy(&p->sig_lock);
+}
+
+static void list_remove(struct task **list, const struct task *t)
+{
+    while (*list != t)
+        list = &(*list)->next;
+    *list = t->next;
+}
+
+/* What is left to do for a task that runs no guest code any more, while it is still in the list. */
+static void task_end(struct task *t)
+{
+    struct process *p = t->proc;
+
+    futex_exit(t);
+    if (p->trace && p->exec_by != t)
+        trace_exit(t, p->exiting ? p->exit_status : t->exit_status, p->exiting ? p->exit_signal : 0);
+}
+
+/* The end of a thread of ours: what follows in the C library needs nothing of the guest. */
+static void thread_end(struct task *t)
+{
+    struct process *p = t->proc;
+    struct noahv_hart *nh = t->nh;
+
+    host_sigmask(~FAULT_SIGNALS);
+    task_end(t);
+    futex_clear_tid(t);
+    host_sigmask(~(uint64_t)0);
+    signal_thread_detach();
+    pthread_mutex_lock(&p->lock);
+    t->nh = NULL; /* no more to be kicked */
+    pthread_mutex_unlock(&p->lock);
+    vm_hart_destroy(nh);
+    pthread_mutex_lock(&p->lock);
+    list_remove(&p->tasks, t);
+    p->nr_tasks--;
+    t->next = p->ended;
+    p->ended = t;
+    pthread_cond_broadcast(&p->changed);
+    pthread_mutex_unlock(&p->lock);
+}
+
+/* The end of a process whose last thread is one of ours: nobody is there to report it to but the host. */
+_Noreturn static void process_end(const struct noahv_exit *x)
+{
+    int sig = x->u.halt.signal;
+
+    if (sig) {
+        host_sigaction(sig, HOST_SIG_DFL, 0);
+        host_sigmask(~SIG_BIT(sig));
+        HOST_RAW(SYS_tgkill, getpid(), gettid(), sig);
+    }
+    for (;;)
+        HOST_RAW(SYS_exit_group, x->u.halt.status);
+}
+
+/* --- Creation ------------------------------------------------------------------------------------------- */
+
+static void task_free(struct task *t)
+{
+    if (t && t->nh)
+        vm_hart_destroy(t->nh);
+    free(t);
+}
+
+/* The new thread's task: a copy of its creator at the clone, as kernel/fork.c copy_process leaves it. */
+static struct task *task_copy(const struct task *t, const struct clone *c)
+{
+    struct task *n = calloc(1, sizeof *n);
+
+    if (!n)
+        return NULL;
+    if (vm_hart_create(t->nh->vm, &n->nh) < 0) {
+        task_free(n);
+        return NULL;
+    }
+    n->proc = t->proc;
+    n->mem = t->mem;
+    n->hart = &n->nh->hart;
+    n->hart->task = n;
+    n->sigmask = t->sigmask;
+    n->altstack = (struct rv_stack){ .flags = SS_DISABLE };
+    n->clear_tid = c->flags & CLONE_CHILD_CLEARTID ? c->child_tid : 0;
+    hart_copy(n->hart, t->hart);
+    n->hart->pc += 4; /* behind the ecall */
+    n->hart->x[10] = 0;
+    if (c->sp)
+        n->hart->x[2] = c->sp;
+    if (c->flags & CLONE_SETTLS)
+        n->hart->x[4] = c->tls;
+    return n;
+}
+
+/* In the new thread: what pthread_create shares and clone was not asked to; what clone reports. */
+static int thread_start(struct task *t, const struct clone *c)
+{
+    uint64_t apart = ~c->flags & (CLONE_FS | CLONE_FILES | CLONE_SYSVSEM);
+    int r = signal_thread_attach(t);
+
+    if (r == 0 && apart)
+        r = (int)HOST_RAW(SYS_unshare, apart);
+    if (r < 0)
+        return r;
+    if (c->flags & CLONE_PARENT_SETTID)
+        put_user(t->mem, c->parent_tid, &t->tid);
+    if (c->flags & CLONE_CHILD_SETTID)
+        put_user(t->mem, c->child_tid, &t->tid);
+    return 0;
+}
+
+static void thread_run(struct task *t, struct noahv_exit *x)
+{
+    do {
+        if (vm_run(t->nh, x) < 0 || t->nh->vm->os->handle(t->nh, x) < 0)
+            process_die(t, SIGKILL);
+    } while (x->reason != NOAHV_EXIT_HALT);
+}
+
+static void *thread_main(void *arg)
+{
+    struct start *s = arg;
+    struct task *t = s->task;
+    struct process *p = t->proc;
+    struct noahv_exit x;
+    int r;
+
+    pthread_mutex_lock(&p->lock);
+    t->tid = s->tid = (pid_t)HOST_RAW(SYS_gettid);
+    pthread_mutex_unlock(&p->lock);
+    r = thread_start(t, s->clone);
+    pthread_mutex_lock(&p->lock);
+    s->err = r;
+    s->done = true; /* the creator goes on, and s is gone */
+    pthread_cond_broadcast(&p->changed);
+    pthread_mutex_unlock(&p->lock);
+    if (r == 0) {
+        signal_thaw(t);
+        thread_run(t, &x);
+        if (is_leader(t)) /* a child that this thread has forked */
+            process_end(&x);
+    }
+    thread_end(t);
+    return NULL;
+}
+
+static int host_thread(struct start *s)
+{
+    pthread_attr_t attr;
+    int r;
+
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, THREAD_STACK);
+    r = -pthread_create(&s->task->thread, &attr, thread_main, s);
+    pthread_attr_destroy(&attr);
+    return r;
+}
+
+static void *nothing(void *arg)
+{
+    return arg;
+}
+
+/*
+ * The C library takes signal 33 for itself, and unblocks it and 32, when it makes its first thread. So let that be
+ * one that runs no guest code.
+ */
+static void host_threads_init(struct process *p)
+{
+    static atomic_bool done;
+    pthread_t first;
+
+    if (atomic_exchange(&done, true))
+        return;
+    if (pthread_create(&first, NULL, nothing, NULL) == 0)
+        pthread_join(first, NULL);
+    pthread_mutex_lock(&p->sig_lock);
+    signal_apply(p, 33);
+    pthread_mutex_unlock(&p->sig_lock);
+    host_sigmask(~FAULT_SIGNALS);
+}
+
+int64_t thread_create(struct task *t, const struct clone *c)
+{
+    struct process *p = t->proc;
+    struct start s = { .clone = c };
+    pid_t tid;
+
+    host_threads_init(p);
+    threads_reap(p);
+    s.task = task_copy(t, c);
+    if (!s.task)
+        return -ENOMEM;
+    pthread_mutex_lock(&p->lock);
+    s.err = thread_leaves(t) ? -ERESTARTNOINTR : host_thread(&s);
+    if (s.err < 0) {
+        pthread_mutex_unlock(&p->lock);
+        task_free(s.task);
+        return s.err;
+    }
+    s.task->next = p->tasks;
+    p->tasks = s.task;
+    p->nr_tasks++;
+    while (!s.done)
+        pthread_cond_wait(&p->changed, &p->lock);
+    tid = s.tid;
+    pthread_mutex_unlock(&p->lock);
+    return s.err < 0 ? s.err : tid;
+}
+
+/* --- Forks ---------------------------------------------------------------------------------------------- */
+
+void threads_fork_prepare(struct process *p)
+{
+    pthread_mutex_lock(&p->lock);
+    pthread_mutex_lock(&p->mm_lock);
+    pthread_mutex_lock(&p->sig_lock);
+    vm_fork_prepare(p->vm);
+}
+
+void threads_fork_done(struct process *p)
+{
+    vm_fork_done(p->vm);
+    pthread_mutex_unlock(&p->sig_lock);
+    pthread_mutex_unlock(&p->mm_lock);
+    pthread_mutex_unlock(&p->lock);
+}
+
+void threads_forked(struct task *t)
+{
+    struct process *p = t->proc;
+    struct task *other;
+
+    locks_init(p);
+    vm_forked(t->nh);
+    while ((other = p->tasks)) {
+        p->tasks = other->next;
+        if (other != t && other != p->first)
+            free(other);
+    }
+    p->ended = NULL; /* not to be waited for here; the C library has their memory */
+    t->next = NULL;
+    p->tasks = t;
+    p->nr_tasks = 1;
+    p->parked = false;
+}
+
+/* --- The end of several --------------------------------------------------------------------------------- */
+
+/*
+ * Makes a task leave: out of guest code by a kick, out of a host call by a signal that is never blocked. Its
+ * handler sees `leave`, and no host call can begin from there on. process.lock is held.
+ */
+static void dismiss(struct task *t)
+{
+    atomic_store(&t->leave, true);
+    if (!t->nh)
+        return;
+    vm_kick(t->nh);
+    if (t->tid)
+        HOST_RAW(SYS_tgkill, getpid(), t->tid, SIGSEGV);
+}
+
+static void dismiss_others(struct task *t)
+{
+    for (struct task *u = t->proc->tasks; u; u = u->next)
+        if (u != t)
+            dismiss(u);
+}
+
+void thread_exit(struct task *t, int status)
+{
+    struct process *p = t->proc;
+
+    pthread_mutex_lock(&p->lock);
+    if (!p->exiting)
+        p->exit_status = status; /* the last one's counts (kernel/exit.c synchronize_group_exit) */
+    t->exit_status = status;
+    atomic_store(&t->leave, true);
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void threads_exit(struct task *t, int status, int sig)
+{
+    struct process *p = t->proc;
+
+    pthread_mutex_lock(&p->lock);
+    if (!p->exiting && !p->exec_by) {
+        p->exiting = true;
+        p->exit_status = status;
+        p->exit_signal = sig;
+        dismiss_others(t);
+    }
+    atomic_store(&t->leave, true);
+    pthread_mutex_unlock(&p->lock);
+}
+
+void process_exit(struct task *t, int status)
+{
+    threads_exit(t, status & 0xff, 0);
+}
+
+void process_die(struct task *t, int sig)
+{
+    threads_exit(t, 128 + sig, sig);
+}
+
+bool thread_robust_list(struct process *p, pid_t tid, gva_t *head)
+{
+    const struct task *t;
+
+    pthread_mutex_lock(&p->lock);
+    for (t = p->tasks; t && t->tid != tid; t = t->next)
+        ;
+    if (t)
+        *head = __atomic_load_n(&t->robust_list, __ATOMIC_RELAXED);
+    pthread_mutex_unlock(&p->lock);
+    return t;
+}
+
+/* --- execve --------------------------------------------------------------------------------------------- */
+
+int threads_exec(struct task *t, struct exec *x)
+{
+    struct process *p = t->proc;
+    bool leader = is_leader(t);
+    struct exec *copy = NULL;
+
+    pthread_mutex_lock(&p->lock);
+    if (thread_leaves(t)) {
+        pthread_mutex_unlock(&p->lock);
+        return -ERESTARTNOINTR;
+    }
+    if (!leader) {
+        copy = malloc(sizeof *copy);
+        if (!copy) {
+            pthread_mutex_unlock(&p->lock);
+            return -ENOMEM;
+        }
+    }
+    p->exec_by = t;
+    dismiss_others(t);
+    while (p->nr_tasks > (leader ? 1 : 2) || (!leader && !p->parked))
+        pthread_cond_wait(&p->changed, &p->lock);
+    if (leader) {
+        p->exec_by = NULL;
+    } else {
+        *copy = *x;
+        *x = (struct exec){ .fd = -1 };
+        p->exec = copy;
+        p->exec_mask = t->sigmask;
+        atomic_store(&t->leave, true);
+    }
+    pthread_mutex_unlock(&p->lock);
+    threads_reap(p);
+    return leader;
+}
+
+/* The leader goes on where another thread has called execve. */
+static void take_over(struct task *t, struct exec *x)
+{
+    struct process *p = t->proc;
+
+    t->caught = 0;
+    t->held = 0;
+    t->restore_mask = false;
+    t->sigmask = p->exec_mask;
+    atomic_store(&t->leave, false);
+    exec_run(t, x);
+    free(x);
+    signal_thaw(t);
+}
+
+/* Waits until the leader is the last task; true: and has a new image to run. */
+static bool leader_stays(struct task *t)
+{
+    struct process *p = t->proc;
+    struct exec *x;
+
+    host_sigmask(~FAULT_SIGNALS); /* what is sent to the process is for the others */
+    task_end(t);
+    futex_clear_tid(t);
+    pthread_mutex_lock(&p->lock);
+    p->parked = true;
+    pthread_cond_broadcast(&p->changed);
+    while (p->nr_tasks > 1)
+        pthread_cond_wait(&p->changed, &p->lock);
+    p->parked = false;
+    x = p->exec;
+    p->exec = NULL;
+    p->exec_by = NULL;
+    pthread_mutex_unlock(&p->lock);
+    threads_reap(p);
+    if (x)
+        take_over(t, x);
+    return x;
+}
+
+void thread_leave(struct task *t, struct noahv_exit *x)
+{
+    struct process *p = t->proc;
+
+    if (is_leader(t) && leader_stays(t) && !thread_leaves(t))
+        return;
+    x->reason = NOAHV_EXIT_HALT;
+    x->u.halt.status = p->exit_status;
+    x->u.halt.signal = p->exiting ? p->exit_signal : 0;
+}
