@@ -18,8 +18,14 @@ void gen_two(struct gen *g, const struct insn *i, enum x64_alu op)
 {
     bool commutes = op != X64_SUB;
     int d = gen_dst(i->rd), b;
+    uint32_t copies = 0;
 
-    if (commutes && i->rd == i->rs2 && jit_home[i->rd] >= 0 && i->rd != i->rs1) {
+    if (i->rs1 == 0 && op == X64_ADD) { /* c.mv */
+        b = gen_src(g, i->rs2, d);
+        if (b != d)
+            x64_mov_rr(&g->e, true, d, b);
+        copies = g->checked >> i->rs2 & 1;
+    } else if (commutes && i->rd == i->rs2 && jit_home[i->rd] >= 0 && i->rd != i->rs1) {
         b = gen_src(g, i->rs1, RCX);
         x64_alu_rr(&g->e, op, true, d, b);
     } else if (jit_home[i->rd] >= 0 && i->rd == i->rs2 && i->rd != i->rs1) { /* d = a - d */
@@ -41,6 +47,7 @@ void gen_two(struct gen *g, const struct insn *i, enum x64_alu op)
             x64_mov_ri(&g->e, d, 0);
     }
     gen_put(g, i->rd, d);
+    g->checked |= copies << i->rd;
 }
 
 void gen_alu_imm(struct gen *g, const struct insn *i, enum x64_alu op)
@@ -137,8 +144,14 @@ static void gen_flag(struct gen *g, int rd, enum x64_cc cc)
 
 void gen_slt(struct gen *g, const struct insn *i, enum x64_cc cc)
 {
-    int a = gen_src(g, i->rs1, RAX), b = gen_src(g, i->rs2, RCX);
+    int a, b = gen_src(g, i->rs2, RCX);
 
+    if (i->rs1 == 0 && cc == X64_B) { /* snez */
+        x64_test_rr(&g->e, true, b, b);
+        gen_flag(g, i->rd, X64_NE);
+        return;
+    }
+    a = gen_src(g, i->rs1, RAX);
     x64_alu_rr(&g->e, X64_CMP, true, a, b);
     gen_flag(g, i->rd, cc);
 }
