@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "syscalls/linux.h"
+#include "syscalls/seccomp.h"
 #include "syscalls/trace.h"
 
 /* a7, a0: register numbers */
@@ -66,7 +67,8 @@ void dispatch_ecall(struct task *t)
     memcpy(a, &x[REG_A0], sizeof a);
     if (UNLIKELY(t->proc->trace != NULL))
         trace_enter(t, e, nr, a);
-    r = run(t, e, nr, a);
+    if (LIKELY(!t->seccomp_mode) || seccomp_allows(t, nr, a, &r))
+        r = run(t, e, nr, a);
     if (UNLIKELY(t->proc->trace != NULL))
         trace_leave(t, e, nr, a, r);
 

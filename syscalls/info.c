@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "syscalls/linux.h"
+#include "syscalls/seccomp.h"
 
 int64_t sys_uname(struct task *t, gva_t buf)
 {
@@ -135,7 +136,7 @@ static const struct {
     {PR_GET_DUMPABLE, 0},       {PR_SET_DUMPABLE, 0},
     {PR_GET_KEEPCAPS, 0},       {PR_SET_KEEPCAPS, 0},
     {PR_GET_TIMING, 0},         {PR_SET_TIMING, 0},
-    {PR_GET_NAME, 16},          {PR_GET_SECCOMP, 0},
+    {PR_GET_NAME, 16},
     {PR_CAPBSET_READ, 0},       {PR_CAPBSET_DROP, 0},
     {PR_GET_SECUREBITS, 0},     {PR_SET_SECUREBITS, 0},
     {PR_SET_TIMERSLACK, 0},     {PR_GET_TIMERSLACK, 0},
@@ -172,6 +173,10 @@ int64_t sys_prctl(struct task *t, int option, uint64_t arg2, uint64_t arg3, uint
             return HOST(t, SYS_prctl, option, prctl_same[i].bytes ? span(t, arg2, prctl_same[i].bytes) : arg2,
                         arg3, arg4, arg5);
     switch (option) {
+    case PR_GET_SECCOMP:
+        return t->seccomp_mode;
+    case PR_SET_SECCOMP:
+        return seccomp_prctl(t, arg2, arg3);
     case PR_SET_NAME:
         return set_name(t, arg2);
     case PR_GET_TID_ADDRESS:

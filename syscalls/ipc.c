@@ -103,8 +103,8 @@ static int64_t shm_place(struct task *t, gva_t addr, uint64_t len, bool fixed, b
 }
 
 /*
- * The host attaches the segment wherever it likes, and exactly as many bytes of it move into the window as there is
- * room for: the identifier may mean another segment by then. SHM_EXEC is the guest's own business.
+ * The host attaches the segment wherever it likes, and all of it moves into the window; the identifier cannot come to
+ * mean another while it is attached. SHM_EXEC is the guest's own business.
  */
 static int64_t shmat_locked(struct task *t, int shmid, gva_t shmaddr, int flags)
 {
@@ -135,7 +135,6 @@ static int64_t shmat_locked(struct task *t, int shmid, gva_t shmaddr, int flags)
     return at;
 }
 
-/* ipc/shm.c ksys_shmdt: what is left of the segment that was attached at exactly this address. */
 int64_t sys_shmat(struct task *t, int shmid, gva_t shmaddr, int flags)
 {
     int64_t r;
@@ -146,6 +145,7 @@ int64_t sys_shmat(struct task *t, int shmid, gva_t shmaddr, int flags)
     return r;
 }
 
+/* ipc/shm.c ksys_shmdt: what is left of the segment that was attached at exactly this address. */
 int64_t sys_shmdt(struct task *t, gva_t shmaddr)
 {
     int64_t found = -EINVAL;

@@ -25,6 +25,7 @@
 
 struct exec;
 struct trace;
+struct seccomp_filter;
 
 /* The guest's view of its address space beyond gmem: what brk, mmap and /proc need. */
 struct mm {
@@ -66,6 +67,8 @@ struct process {
     struct task *exec_by; /* is ending the others, for its execve; then with */
     struct exec *exec;    /* ... what the leader is to run, under exec_mask */
     uint64_t exec_mask;
+    int exec_seccomp; /* its seccomp_mode and filter */
+    struct seccomp_filter *exec_filter;
     bool exiting; /* all are to end, and how has been said */
     int exit_status, exit_signal;
 
@@ -98,6 +101,10 @@ struct task {
     siginfo_t held_info[2]; /* ... and their siginfo; the handler sets bits, so they change atomically */
 
     gva_t clear_tid, robust_list;
+
+    /* Changed under process.lock, by any thread of the process. */
+    _Atomic int seccomp_mode;              /* as prctl(PR_GET_SECCOMP) tells it */
+    struct seccomp_filter *_Atomic filter; /* the youngest; NULL: none */
 };
 
 /* --- Host calls (host.c, host_call.S) ---------------------------------------------------------------- */

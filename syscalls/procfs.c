@@ -24,6 +24,7 @@
 #include "noahv.h"
 #include "syscalls/fd.h"
 #include "syscalls/mm.h"
+#include "syscalls/seccomp.h"
 
 /* --- Recognition ------------------------------------------------------------------------------------- */
 
@@ -531,6 +532,14 @@ static bool put_size(struct gen *g, const char *line, const char *key, uint64_t 
     return true;
 }
 
+static bool put_count(struct gen *g, const char *line, const char *key, int n)
+{
+    if (!starts(line, key))
+        return false;
+    buf_printf(&g->b, "%s\t%d\n", key, n);
+    return true;
+}
+
 static bool put_signals(struct gen *g, const char *line, const char *key, uint64_t set)
 {
     if (!starts(line, key))
@@ -552,8 +561,9 @@ static void gen_status(struct task *t, struct gen *g, struct lines *l)
         if (!starts(line, "x86_") && !put_size(g, line, "VmPeak:", s.total) &&
             !put_size(g, line, "VmSize:", s.total) && !put_size(g, line, "VmData:", s.data) &&
             !put_size(g, line, "VmStk:", s.stack) && !put_size(g, line, "VmExe:", s.code) &&
-            !put_size(g, line, "VmLib:", 0) && !put_signals(g, line, "SigIgn:", ignored) &&
-            !put_signals(g, line, "SigCgt:", caught) &&
+            !put_size(g, line, "VmLib:", 0) && !put_count(g, line, "Seccomp:", t->seccomp_mode) &&
+            !put_count(g, line, "Seccomp_filters:", seccomp_count(t)) &&
+            !put_signals(g, line, "SigIgn:", ignored) && !put_signals(g, line, "SigCgt:", caught) &&
             !(mine && put_signals(g, line, "SigBlk:", t->sigmask))) /* another thread's is not known */
             buf_printf(&g->b, "%s\n", line);
         gen_line_done(g);

@@ -187,18 +187,25 @@ static void deliver_one(struct task *t, int sig, const siginfo_t *info)
         enter_handler(t, sig, &act, info);
 }
 
-void signal_force(struct task *t, int sig, int code, uint64_t addr)
+void signal_force_info(struct task *t, const siginfo_t *info)
 {
+    int sig = info->si_signo;
     const struct rv_sigaction act = take_action(t->proc, sig);
-    siginfo_t info = { .si_signo = sig, .si_code = code };
 
-    memcpy(&info.si_addr, &addr, sizeof addr);
-    trace_signal(t, &info);
+    trace_signal(t, info);
     if (act.handler == RV_SIG_DFL || act.handler == RV_SIG_IGN || (t->sigmask & SIG_BIT(sig)))
         process_die(t, sig);
     else
-        enter_handler(t, sig, &act, &info);
+        enter_handler(t, sig, &act, info);
     signal_thaw(t);
+}
+
+void signal_force(struct task *t, int sig, int code, uint64_t addr)
+{
+    siginfo_t info = { .si_signo = sig, .si_code = code };
+
+    memcpy(&info.si_addr, &addr, sizeof addr);
+    signal_force_info(t, &info);
 }
 
 void signal_deliver(struct task *t)

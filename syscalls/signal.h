@@ -33,6 +33,7 @@ void signal_exec(struct task *t);
 
 /* The guest caused a synchronous signal at its pc; delivered at once, or deadly. */
 void signal_force(struct task *t, int sig, int code, uint64_t addr);
+void signal_force_info(struct task *t, const siginfo_t *info);
 
 /* Safe point: delivers what was caught and puts the host mask back. Called before guest code runs on. */
 void signal_deliver(struct task *t);

@@ -277,6 +277,8 @@ int64_t thread_create(struct task *t, const struct clone *c)
         task_free(s.task);
         return s.err;
     }
+    s.task->filter = t->filter; /* under the lock: another thread may be about to give all of them one */
+    s.task->seccomp_mode = t->seccomp_mode;
     s.task->next = p->tasks;
     p->tasks = s.task;
     p->nr_tasks++;
@@ -428,6 +430,8 @@ int threads_exec(struct task *t, struct exec *x)
         *x = (struct exec){ .fd = -1 };
         p->exec = copy;
         p->exec_mask = t->sigmask;
+        p->exec_seccomp = t->seccomp_mode;
+        p->exec_filter = t->filter;
         atomic_store(&t->leave, true);
     }
     pthread_mutex_unlock(&p->lock);
@@ -444,6 +448,8 @@ static void take_over(struct task *t, struct exec *x)
     t->held = 0;
     t->restore_mask = false;
     t->sigmask = p->exec_mask;
+    t->filter = p->exec_filter;
+    t->seccomp_mode = p->exec_seccomp;
     atomic_store(&t->leave, false);
     exec_run(t, x);
     free(x);

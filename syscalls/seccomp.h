@@ -1,0 +1,21 @@
+/*
+ * The guest's own system call filters: classic BPF programs that dispatch.c asks before each call.
+ */
+#ifndef NOAHV_SYSCALLS_SECCOMP_H
+#define NOAHV_SYSCALLS_SECCOMP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct task;
+
+/* Whether call `nr` may be made, in a task whose seccomp_mode is not 0; else *r is the result to give. */
+bool seccomp_allows(struct task *t, uint64_t nr, const uint64_t *a, int64_t *r);
+
+/* prctl(PR_SET_SECCOMP): 0 or -errno. */
+int64_t seccomp_prctl(struct task *t, uint64_t mode, uint64_t filter);
+
+/* How many filters the task has installed. */
+int seccomp_count(const struct task *t);
+
+#endif
