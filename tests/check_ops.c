@@ -64,6 +64,24 @@ START_TEST(every_integer_row_has_a_case)
 }
 END_TEST
 
+/* What INSN_LOW and INSN_WORD say of a row is true of all its cases, whatever the high words hold. */
+START_TEST(words_as_flagged)
+{
+    const struct int_case *c = &int_cases[_i];
+    unsigned flags = insn_desc[c->op].flags;
+    struct int_case high = *c;
+
+    if (flags & INSN_WORD)
+        ck_assert_msg(c->want == (uint64_t)(int32_t)c->want, "%s: INSN_WORD", insn_desc[c->op].name);
+    if (!(flags & INSN_LOW))
+        return;
+    high.a ^= UINT64_C(0x5a5a5a5a) << 32;
+    if (insn_desc[c->op].fmt == FMT_R)
+        high.b ^= (int64_t)(UINT64_C(0xa5a5a5a5) << 32);
+    run_case(&high, A0, A1, A2, c->want);
+}
+END_TEST
+
 /* --- Control transfer --------------------------------------------------------------------------------- */
 
 START_TEST(jumps)
@@ -654,6 +672,7 @@ int main(void)
     tcase_add_checked_fixture(tc, rig_setup, rig_teardown);
     tcase_add_loop_test(tc, integer_row, 0, ARRAY_SIZE(int_cases));
     tcase_add_test(tc, every_integer_row_has_a_case);
+    tcase_add_loop_test(tc, words_as_flagged, 0, ARRAY_SIZE(int_cases));
     tcase_add_test(tc, jumps);
     tcase_add_loop_test(tc, branch, 0, ARRAY_SIZE(branches));
     tcase_add_loop_test(tc, load, 0, ARRAY_SIZE(loads));

@@ -61,6 +61,7 @@ struct hart {
         uint32_t mxcsr, host_mxcsr;
         uint32_t fp_used; /* the guest has floating-point code: its registers live in host registers */
         uint32_t dirty_d, dirty_s; /* f registers that a fault left with NaNs to be made canonical */
+        uint32_t dirty_w;          /* x registers that it left with a word to be sign-extended */
         uint32_t apart;            /* blocks are not linked: lockstep */
         uint32_t options;          /* enum jit_option; chosen before the hart first runs */
     } jit;

@@ -101,7 +101,7 @@ static bool block_is_nop(const struct insn *i)
 {
     const struct insn_desc *d = &insn_desc[i->op];
 
-    if (i->op == OP_ILLEGAL || i->rd != 0 || d->flags != 0)
+    if (i->op == OP_ILLEGAL || i->rd != 0 || (d->flags & (INSN_ENDS | INSN_LOAD | INSN_STORE | INSN_TRAP)))
         return false;
     switch (d->fmt) {
     case FMT_R:

@@ -62,6 +62,8 @@ enum insn_flags {
     INSN_LOAD = 2,  /* reads guest memory */
     INSN_STORE = 4, /* writes guest memory (an AMO has both) */
     INSN_TRAP = 8,  /* always traps in VU-mode */
+    INSN_LOW = 16,  /* looks at no more than the low word of its x operands */
+    INSN_WORD = 32, /* the result in x[rd] is a sign-extended word */
 };
 
 /* ISA extensions as rows name them; the table that HWCAP, hwprobe and /proc/cpuinfo derive from. */

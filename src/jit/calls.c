@@ -36,15 +36,17 @@ void jit_fcsr_from_mxcsr(struct hart *h)
     h->fcsr |= (m & 1) << 4 | (m >> 2 & 1) << 3 | (m >> 3 & 1) << 2 | (m >> 4 & 1) << 1 | (m >> 5 & 1);
 }
 
-void jit_canonical_nans(struct hart *h)
+void jit_clean(struct hart *h)
 {
     for (unsigned r = 0; r < 32; r++) {
+        if (h->jit.dirty_w >> r & 1)
+            h->x[r] = (uint64_t)(int32_t)h->x[r];
         if ((h->jit.dirty_d >> r & 1) && (h->f[r] << 1) > (uint64_t)0x7ff << 53)
             h->f[r] = F64_NAN;
         if ((h->jit.dirty_s >> r & 1) && (uint32_t)h->f[r] << 1 > 0xffu << 24)
             h->f[r] = (uint64_t)UINT32_MAX << 32 | F32_NAN;
     }
-    h->jit.dirty_d = h->jit.dirty_s = 0;
+    h->jit.dirty_d = h->jit.dirty_s = h->jit.dirty_w = 0;
 }
 
 int jit_callop(struct hart *h, uint32_t index)

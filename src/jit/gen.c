@@ -27,9 +27,20 @@ int gen_dst(int reg)
     return jit_home[reg] >= 0 ? jit_home[reg] : RAX;
 }
 
+void gen_wrote(struct gen *g, int reg)
+{
+    uint32_t bit = (uint32_t)1 << reg & ~(uint32_t)1; /* of x0 all is known for ever */
+
+    g->now.checked &= ~bit;
+    g->now.word &= ~bit;
+    g->now.dirty_w &= ~bit;
+    g->anchored &= ~bit;
+    g->written |= bit;
+}
+
 void gen_put(struct gen *g, int reg, int host)
 {
-    g->checked &= ~((uint32_t)1 << reg);
+    gen_wrote(g, reg);
     if (jit_home[reg] < 0 && reg != 0)
         x64_mov_mr(&g->e, 64, JIT_X(reg), host);
 }
@@ -38,7 +49,7 @@ struct cold *gen_cold(struct gen *g, uint8_t *field)
 {
     struct cold *c = &g->cold[g->nr_cold++ % ARRAY_SIZE(g->cold)];
 
-    *c = (struct cold){ .field = field, .pc = g->pc, .dirty_d = g->dirty_d, .dirty_s = g->dirty_s };
+    *c = (struct cold){ .field = field, .pc = g->pc, .at = g->now };
     return c;
 }
 
@@ -47,10 +58,29 @@ void gen_site(struct gen *g, enum jit_exit kind)
     struct jit *j = g->j;
 
     j->site[j->nr_sites++] = (struct jit_site){ .host = (uint32_t)(g->e.at - j->code.rw),
-                                                .dirty_d = g->dirty_d,
-                                                .dirty_s = g->dirty_s,
+                                                .dirty_d = g->now.dirty_d,
+                                                .dirty_s = g->now.dirty_s,
+                                                .dirty_w = g->now.dirty_w,
                                                 .kind = kind,
                                                 .pc = g->pc };
+}
+
+/* --- What waits to be made visible ------------------------------------------------------------------------ */
+
+void gen_clean_x(struct gen *g, uint32_t regs)
+{
+    uint32_t w = g->now.dirty_w & regs;
+
+    for (int r = 0; w; r++, w >>= 1)
+        if (w & 1)
+            x64_movsxd_rr(&g->e, jit_home[r], jit_home[r]);
+    g->now.dirty_w &= ~regs;
+}
+
+void gen_clean(struct gen *g)
+{
+    gen_clean_x(g, ~(uint32_t)0);
+    gen_clean_f(g, ~(uint32_t)0);
 }
 
 /* --- Calls of bodies ------------------------------------------------------------------------------------- */
@@ -70,17 +100,23 @@ void gen_body(struct gen *g, const struct insn *i, uint64_t pc)
 
 void gen_callop(struct gen *g, const struct insn *i)
 {
-    gen_clean(g, ~(uint32_t)0);
+    gen_clean(g);
     gen_body(g, i, g->pc);
-    g->checked &= ~((uint32_t)1 << i->rd);
-    g->boxed &= ~((uint32_t)1 << i->rd);
+    gen_wrote(g, i->rd);
+    g->now.boxed &= ~((uint32_t)1 << i->rd);
 }
 
 /* A constant below the limit needs no comparison later. */
-static void mark_checked(struct gen *g, int rd, uint64_t v)
+static void mark_const(struct gen *g, int rd, uint64_t v)
 {
-    if (v < g->h->limit)
-        g->checked |= (uint32_t)1 << rd;
+    uint32_t bit = (uint32_t)1 << rd;
+
+    if (v < g->h->limit) {
+        g->now.checked |= bit;
+        g->anchored |= bit;
+    }
+    if ((int64_t)v == (int32_t)v)
+        g->now.word |= bit;
 }
 
 void gen_const(struct gen *g, int rd, uint64_t v)
@@ -89,13 +125,13 @@ void gen_const(struct gen *g, int rd, uint64_t v)
 
     if (jit_home[rd] < 0 && (int64_t)v == (int32_t)v) {
         x64_mov_mi(&g->e, 64, JIT_X(rd), (int32_t)v);
-        g->checked &= ~((uint32_t)1 << rd);
-        mark_checked(g, rd, v);
+        gen_wrote(g, rd);
+        mark_const(g, rd, v);
         return;
     }
     x64_mov_ri(&g->e, d, v);
     gen_put(g, rd, d);
-    mark_checked(g, rd, v);
+    mark_const(g, rd, v);
 }
 
 /* --- Control flow ----------------------------------------------------------------------------------------- */
@@ -147,20 +183,52 @@ static void gen_depart(struct gen *g, uint64_t target)
         gen_count(g);
 }
 
+/* A transfer back to where this translation began: with what is known here, the loop's second copy is entered. */
+static void gen_back(struct gen *g, uint8_t *field)
+{
+    gen_goto(g, field, g->start);
+    g->cold[g->nr_cold - 1].kind = COLD_LOOP;
+    /* Near an address in use, and no round moves it farther than a guard is wide; or as it was. Where addresses are
+     * masked the guards stop nobody. */
+    g->cold[g->nr_cold - 1].at.checked &= g->j->harden ? 0 : g->anchored | ~g->written;
+}
+
+/* Before a transfer to `target`, where a second copy of the loop expects fewer registers dirty than there are. */
+static void gen_clean_for(struct gen *g, uint64_t target)
+{
+    if (!g->looping || target != g->start)
+        return;
+    gen_clean_x(g, ~g->loop.dirty_w);
+    gen_clean_f(g, ~(g->loop.dirty_d | g->loop.dirty_s));
+}
+
+static void gen_compare(struct gen *g, const struct insn *i)
+{
+    bool wide = (g->now.word >> i->rs1 & g->now.word >> i->rs2 & 1) == 0;
+    int a;
+
+    if (wide)
+        gen_clean_x(g, (uint32_t)1 << i->rs1 | (uint32_t)1 << i->rs2);
+    a = gen_src(g, i->rs1, RAX);
+    if (i->rs2 == 0)
+        x64_test_rr(&g->e, wide, a, a);
+    else if (jit_home[i->rs2] >= 0)
+        x64_alu_rr(&g->e, X64_CMP, wide, a, jit_home[i->rs2]);
+    else
+        x64_alu_rm(&g->e, X64_CMP, wide, a, JIT_X(i->rs2));
+}
+
 void gen_branch(struct gen *g, const struct insn *i, enum x64_cc cc)
 {
     uint64_t target = g->pc + (uint64_t)(int64_t)i->imm;
-    int a;
 
     gen_depart(g, target);
-    a = gen_src(g, i->rs1, RAX);
-    if (i->rs2 == 0)
-        x64_test_rr(&g->e, true, a, a);
-    else if (jit_home[i->rs2] >= 0)
-        x64_alu_rr(&g->e, X64_CMP, true, a, jit_home[i->rs2]);
+    gen_clean_for(g, target);
+    gen_compare(g, i);
+    if (target == g->start)
+        gen_back(g, x64_jcc(&g->e, cc));
     else
-        x64_alu_rm(&g->e, X64_CMP, true, a, JIT_X(i->rs2));
-    gen_goto(g, x64_jcc(&g->e, cc), target);
+        gen_goto(g, x64_jcc(&g->e, cc), target);
 }
 
 /* Behind a paired call: the guest's return address must be the one that the call put there. */
@@ -173,8 +241,9 @@ static void gen_landing(struct gen *g, uint64_t next)
         x64_alu_rm(&g->e, X64_CMP, true, RAX, JIT_X(1));
     }
     x64_link(x64_jcc(&g->e, X64_NE), code_rw(&g->j->code, g->j->retmiss));
-    g->checked = 0;
-    g->boxed = 0;
+    g->now = (struct facts){ .word = 1 };
+    g->anchored = 0;
+    g->written = ~(uint32_t)0;
 }
 
 void gen_jal(struct gen *g, const struct insn *i)
@@ -182,6 +251,13 @@ void gen_jal(struct gen *g, const struct insn *i)
     uint64_t target = g->pc + (uint64_t)(int64_t)i->imm, next = g->pc + i->len;
 
     gen_depart(g, target);
+    if (i->rd == 0 && target == g->start) {
+        gen_clean_for(g, target);
+        gen_back(g, x64_jmp(&g->e));
+        g->ended = true;
+        return;
+    }
+    gen_clean(g);
     if (i->rd != 0)
         gen_const(g, i->rd, next);
     if (i->rd == 1) {
@@ -235,10 +311,11 @@ struct x64_mem gen_addr(struct gen *g, const struct insn *i)
 {
     int a = gen_src(g, i->rs1, RCX);
 
-    if (!(g->checked >> i->rs1 & 1)) { /* the guards absorb the displacement */
+    g->anchored |= (uint32_t)1 << i->rs1;
+    if (!(g->now.checked >> i->rs1 & 1)) { /* the guards absorb the displacement */
         x64_alu_rm(&g->e, X64_CMP, true, a, HART(limit));
         gen_cold(g, x64_jcc(&g->e, X64_AE))->kind = COLD_REPLAY;
-        g->checked |= (uint32_t)1 << i->rs1;
+        g->now.checked |= (uint32_t)1 << i->rs1;
     }
     if (g->j->harden)
         a = gen_masked(g, a);
@@ -357,6 +434,8 @@ static bool gen_pair(struct gen *g, const struct insn *a, const struct insn *b)
     if (b->imm > 32)
         x64_shift_ri(&g->e, X64_SHR, false, d, (unsigned)b->imm - 32);
     gen_put(g, a->rd, d);
+    if (b->imm > 32)
+        g->now.word |= (uint32_t)1 << a->rd;
     return true;
 }
 
@@ -373,9 +452,86 @@ unsigned gen_fused_insns(struct gen *g, const struct insn i[3])
     return gen_quiet_compare(g, i) ? 3 : 0;
 }
 
+/* The x registers that a row reads, as bits. */
+static uint32_t reads(const struct insn *i)
+{
+    uint32_t rs1 = (uint32_t)1 << i->rs1, rs2 = (uint32_t)1 << i->rs2;
+
+    switch (insn_desc[i->op].fmt) {
+    case FMT_R:
+    case FMT_S:
+    case FMT_B:
+    case FMT_AMO:
+        return rs1 | rs2;
+    case FMT_R1:
+    case FMT_I:
+    case FMT_LD:
+    case FMT_SH:
+    case FMT_SHW:
+    case FMT_JALR:
+    case FMT_LR:
+    case FMT_CSR:
+    case FMT_FLD:
+    case FMT_FST:
+    case FMT_X2F:
+    case FMT_X2FRM:
+        return rs1;
+    default:
+        return 0;
+    }
+}
+
+/*
+ * Makes clean what the row looks at. Rows that look at low words only need nothing; the rest of a word is what it would
+ * be after and, or and xor of words, so these leave it for later too.
+ */
+static void prepare_operands(struct gen *g, const struct insn *i)
+{
+    uint32_t in = reads(i);
+
+    g->narrow = false;
+    g->words = (g->now.word & in) == in;
+    switch (i->op) {
+    case OP_and:
+    case OP_or:
+    case OP_xor:
+    case OP_andi:
+    case OP_ori:
+    case OP_xori:
+        g->narrow = g->words && (g->now.dirty_w & in) && jit_home[i->rd] >= 0;
+        break;
+    case OP_add: /* c.mv */
+        g->narrow = i->rs1 == 0 && jit_home[i->rd] >= 0 && jit_home[i->rs2] >= 0;
+        break;
+    case OP_slt:
+    case OP_sltu:
+    case OP_slti:
+    case OP_sltiu: /* compared as words */
+        if (g->words)
+            return;
+        break;
+    case OP_sb:
+    case OP_sh:
+    case OP_sw:
+        in = (uint32_t)1 << i->rs1;
+        break;
+    case OP_jal:
+        return; /* sees to it itself */
+    default:
+        if (insn_desc[i->op].fmt == FMT_B)
+            return;
+        if (insn_desc[i->op].flags & INSN_ENDS)
+            gen_clean(g);
+        break;
+    }
+    if (!g->narrow && !(insn_desc[i->op].flags & INSN_LOW))
+        gen_clean_x(g, in);
+}
+
 void gen_insn(struct gen *g, const struct insn *i)
 {
     if (wants_count(g, i)) {
+        gen_clean(g);
         gen_set_pc(g, g->pc);
         gen_leave(g, JIT_COUNT);
         g->ended = true;
@@ -388,9 +544,10 @@ void gen_insn(struct gen *g, const struct insn *i)
     }
     if (i->rd == 0 && writes_only_rd(i))
         return;
-    if (insn_desc[i->op].flags & INSN_ENDS)
-        gen_clean(g, ~(uint32_t)0);
+    prepare_operands(g, i);
     if (insn_desc[i->op].ext == EXT_F || insn_desc[i->op].ext == EXT_D)
         g->h->jit.fp_used = 1; /* registers are in the hart now; from the next entry on they are loaded */
     gen_row[i->op](g, i);
+    if (i->rd != 0 && (insn_desc[i->op].flags & INSN_WORD))
+        g->now.word |= (uint32_t)1 << i->rd;
 }

@@ -20,6 +20,7 @@ void gen_ecall(struct gen *g, const struct insn *i);
 void gen_lui(struct gen *g, const struct insn *i);
 void gen_auipc(struct gen *g, const struct insn *i);
 void gen_two(struct gen *g, const struct insn *i, enum x64_alu op);
+void gen_add(struct gen *g, const struct insn *i);
 void gen_alu_imm(struct gen *g, const struct insn *i, enum x64_alu op);
 void gen_addi(struct gen *g, const struct insn *i);
 void gen_addiw(struct gen *g, const struct insn *i);

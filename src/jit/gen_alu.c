@@ -13,21 +13,51 @@ void gen_auipc(struct gen *g, const struct insn *i)
     gen_const(g, i->rd, g->pc + (uint64_t)(int64_t)i->imm);
 }
 
+/* rd := rs, with all that is known of it. */
+static void gen_move(struct gen *g, int rd, int rs)
+{
+    uint32_t checked = g->now.checked >> rs & 1, word = g->now.word >> rs & 1,
+             dirty = g->now.dirty_w >> rs & 1;
+    uint32_t anchored = g->anchored >> rs & 1;
+    int d = gen_dst(rd), s = gen_src(g, rs, d);
+
+    if (rd == rs)
+        return;
+    if (s != d)
+        x64_mov_rr(&g->e, true, d, s);
+    gen_put(g, rd, d);
+    g->now.checked |= checked << rd;
+    g->now.word |= word << rd;
+    g->now.dirty_w |= dirty << rd;
+    g->anchored |= anchored << rd;
+}
+
+/* A word of which the home of `rd` has the low half, and that is all that is needed now. */
+static void mark_low(struct gen *g, int rd)
+{
+    g->now.word |= (uint32_t)1 << rd;
+    g->now.dirty_w |= (uint32_t)1 << rd;
+}
+
+/* After and, or, xor. */
+static void put_logic(struct gen *g, int rd, int d)
+{
+    gen_put(g, rd, d);
+    if (g->narrow)
+        mark_low(g, rd);
+    else if (g->words)
+        g->now.word |= (uint32_t)1 << rd;
+}
+
 /* d := a op b for commutative and other two-operand instructions of the host. */
 void gen_two(struct gen *g, const struct insn *i, enum x64_alu op)
 {
-    bool commutes = op != X64_SUB;
+    bool commutes = op != X64_SUB, logic = op != X64_ADD && op != X64_SUB, w = !(logic && g->narrow);
     int d = gen_dst(i->rd), b;
-    uint32_t copies = 0;
 
-    if (i->rs1 == 0 && op == X64_ADD) { /* c.mv */
-        b = gen_src(g, i->rs2, d);
-        if (b != d)
-            x64_mov_rr(&g->e, true, d, b);
-        copies = g->checked >> i->rs2 & 1;
-    } else if (commutes && i->rd == i->rs2 && jit_home[i->rd] >= 0 && i->rd != i->rs1) {
+    if (commutes && i->rd == i->rs2 && jit_home[i->rd] >= 0 && i->rd != i->rs1) {
         b = gen_src(g, i->rs1, RCX);
-        x64_alu_rr(&g->e, op, true, d, b);
+        x64_alu_rr(&g->e, op, w, d, b);
     } else if (jit_home[i->rd] >= 0 && i->rd == i->rs2 && i->rd != i->rs1) { /* d = a - d */
         x64_mov_rr(&g->e, true, RAX, gen_src(g, i->rs1, RAX));
         x64_alu_rr(&g->e, op, true, RAX, d);
@@ -38,16 +68,26 @@ void gen_two(struct gen *g, const struct insn *i, enum x64_alu op)
         int a = gen_src(g, i->rs1, d);
 
         if (a != d)
-            x64_mov_rr(&g->e, true, d, a);
+            x64_mov_rr(&g->e, w, d, a);
         if (jit_home[i->rs2] >= 0)
-            x64_alu_rr(&g->e, op, true, d, jit_home[i->rs2]);
+            x64_alu_rr(&g->e, op, w, d, jit_home[i->rs2]);
         else if (i->rs2 != 0)
-            x64_alu_rm(&g->e, op, true, d, JIT_X(i->rs2));
+            x64_alu_rm(&g->e, op, w, d, JIT_X(i->rs2));
         else if (op == X64_AND)
             x64_mov_ri(&g->e, d, 0);
     }
-    gen_put(g, i->rd, d);
-    g->checked |= copies << i->rd;
+    if (logic)
+        put_logic(g, i->rd, d);
+    else
+        gen_put(g, i->rd, d);
+}
+
+void gen_add(struct gen *g, const struct insn *i)
+{
+    if (i->rs1 == 0)
+        gen_move(g, i->rd, i->rs2);
+    else
+        gen_two(g, i, X64_ADD);
 }
 
 void gen_alu_imm(struct gen *g, const struct insn *i, enum x64_alu op)
@@ -55,72 +95,101 @@ void gen_alu_imm(struct gen *g, const struct insn *i, enum x64_alu op)
     int d = gen_dst(i->rd), a = gen_src(g, i->rs1, d);
 
     if (a != d)
-        x64_mov_rr(&g->e, true, d, a);
-    x64_alu_ri(&g->e, op, true, d, i->imm);
-    gen_put(g, i->rd, d);
+        x64_mov_rr(&g->e, !g->narrow, d, a);
+    x64_alu_ri(&g->e, op, !g->narrow, d, i->imm);
+    put_logic(g, i->rd, d);
+    if (op == X64_AND && i->imm >= 0) { /* no bit above */
+        g->now.word |= (uint32_t)1 << i->rd;
+        g->now.dirty_w &= ~((uint32_t)1 << i->rd);
+    }
 }
 
 void gen_addi(struct gen *g, const struct insn *i)
 {
-    bool checked = i->rs1 != 0 && g->checked >> i->rs1 & 1;
+    uint32_t checked = i->rs1 != 0 && !g->j->harden ? g->now.checked >> i->rs1 & 1 : 0,
+             anchored = g->anchored >> i->rs1 & 1;
     int d = gen_dst(i->rd), a;
 
     if (i->rs1 == 0) {
-        x64_mov_ri(&g->e, d, (uint64_t)(int64_t)i->imm);
-    } else if (i->rd == i->rs1 && jit_home[i->rd] < 0) {
+        gen_const(g, i->rd, (uint64_t)(int64_t)i->imm);
+        return;
+    }
+    if (i->imm == 0) {
+        gen_move(g, i->rd, i->rs1);
+        return;
+    }
+    if (i->rd == i->rs1 && jit_home[i->rd] < 0) {
         x64_alu_mi(&g->e, X64_ADD, true, JIT_X(i->rd), i->imm);
-        return; /* memory holds it; `checked` survives */
+        gen_wrote(g, i->rd);
     } else {
         a = gen_src(g, i->rs1, d);
         if (a == d)
             x64_alu_ri(&g->e, X64_ADD, true, d, i->imm);
-        else if (i->imm)
-            x64_lea(&g->e, true, d, x64_at(a, i->imm));
         else
-            x64_mov_rr(&g->e, true, d, a);
+            x64_lea(&g->e, true, d, x64_at(a, i->imm));
+        gen_put(g, i->rd, d);
     }
-    gen_put(g, i->rd, d);
-    if (checked) /* a block adds far less than a guard zone */
-        g->checked |= (uint32_t)1 << i->rd;
+    /* A block adds far less than a guard zone; but a mask knows no guards. */
+    g->now.checked |= checked << i->rd;
+    g->anchored |= anchored << i->rd;
 }
 
-/* W forms: compute 32 bits in rax, sign-extend into the destination. */
+/* A result in 32 bits: in the home it waits for its sign-extension until somebody looks. */
 void gen_sext(struct gen *g, int rd, int from)
 {
     int d = gen_dst(rd);
 
-    x64_movsxd_rr(&g->e, d, from);
+    if (jit_home[rd] < 0) {
+        x64_movsxd_rr(&g->e, d, from);
+        gen_put(g, rd, d);
+        return;
+    }
+    if (from != d)
+        x64_mov_rr(&g->e, false, d, from);
     gen_put(g, rd, d);
+    mark_low(g, rd);
 }
 
 void gen_addiw(struct gen *g, const struct insn *i)
 {
-    int a = gen_src(g, i->rs1, RAX);
+    int d = gen_dst(i->rd), a;
 
-    if (i->imm) {
-        x64_lea(&g->e, false, RAX, x64_at(a, i->imm));
-        a = RAX;
+    if (i->imm == 0 && g->words && (jit_home[i->rd] >= 0 || !(g->now.dirty_w >> i->rs1 & 1))) {
+        gen_move(g, i->rd, i->rs1);
+        return;
     }
-    gen_sext(g, i->rd, a);
+    a = gen_src(g, i->rs1, d);
+    if (i->imm && a == d)
+        x64_alu_ri(&g->e, X64_ADD, false, d, i->imm);
+    else if (i->imm)
+        x64_lea(&g->e, false, d, x64_at(a, i->imm));
+    gen_sext(g, i->rd, i->imm ? d : a);
 }
 
 void gen_aluw(struct gen *g, const struct insn *i, enum x64_alu op)
 {
-    int a = gen_src(g, i->rs1, RAX), b = gen_src(g, i->rs2, RCX);
+    int d = gen_dst(i->rd), a = gen_src(g, i->rs1, RAX), b = gen_src(g, i->rs2, RCX);
 
     if (op == X64_ADD) {
-        x64_lea(&g->e, false, RAX, x64_at2(a, b, 0, 0));
+        if (a == d)
+            x64_alu_rr(&g->e, X64_ADD, false, d, b);
+        else if (b == d)
+            x64_alu_rr(&g->e, X64_ADD, false, d, a);
+        else
+            x64_lea(&g->e, false, d, x64_at2(a, b, 0, 0));
     } else {
-        if (a != RAX)
-            x64_mov_rr(&g->e, false, RAX, a);
-        x64_alu_rr(&g->e, op, false, RAX, b);
+        if (b == d && a != d)
+            d = RAX;
+        if (a != d)
+            x64_mov_rr(&g->e, false, d, a);
+        x64_alu_rr(&g->e, op, false, d, b);
     }
-    gen_sext(g, i->rd, RAX);
+    gen_sext(g, i->rd, d);
 }
 
 void gen_shift_imm(struct gen *g, const struct insn *i, enum x64_shift op, bool w)
 {
-    int d = w ? gen_dst(i->rd) : RAX, a = gen_src(g, i->rs1, d);
+    int d = gen_dst(i->rd), a = gen_src(g, i->rs1, d);
     unsigned n = (unsigned)i->imm & (w ? 63 : 31);
 
     if (a != d)
@@ -129,7 +198,7 @@ void gen_shift_imm(struct gen *g, const struct insn *i, enum x64_shift op, bool 
     if (w)
         gen_put(g, i->rd, d);
     else
-        gen_sext(g, i->rd, RAX);
+        gen_sext(g, i->rd, d);
 }
 
 /* rd := the flag of a comparison that has been made. */
@@ -147,37 +216,34 @@ void gen_slt(struct gen *g, const struct insn *i, enum x64_cc cc)
     int a, b = gen_src(g, i->rs2, RCX);
 
     if (i->rs1 == 0 && cc == X64_B) { /* snez */
-        x64_test_rr(&g->e, true, b, b);
+        x64_test_rr(&g->e, !g->words, b, b);
         gen_flag(g, i->rd, X64_NE);
         return;
     }
     a = gen_src(g, i->rs1, RAX);
-    x64_alu_rr(&g->e, X64_CMP, true, a, b);
+    x64_alu_rr(&g->e, X64_CMP, !g->words, a, b);
     gen_flag(g, i->rd, cc);
 }
 
 void gen_slti(struct gen *g, const struct insn *i, enum x64_cc cc)
 {
-    x64_alu_ri(&g->e, X64_CMP, true, gen_src(g, i->rs1, RAX), i->imm);
+    x64_alu_ri(&g->e, X64_CMP, !g->words, gen_src(g, i->rs1, RAX), i->imm);
     gen_flag(g, i->rd, cc);
 }
 
 void gen_mul(struct gen *g, const struct insn *i, bool w)
 {
-    int a = gen_src(g, i->rs1, RAX), b = gen_src(g, i->rs2, RCX);
+    int d = gen_dst(i->rd), a = gen_src(g, i->rs1, RAX), b = gen_src(g, i->rs2, RCX);
 
-    if (a != RAX)
-        x64_mov_rr(&g->e, w, RAX, a);
-    x64_0f_rr(&g->e, X64_IMUL_RR, w, RAX, b);
-    if (w) {
-        int d = gen_dst(i->rd);
-
-        if (d != RAX)
-            x64_mov_rr(&g->e, true, d, RAX);
+    if (b == d)
+        b = a;
+    else if (a != d)
+        x64_mov_rr(&g->e, w, d, a);
+    x64_0f_rr(&g->e, X64_IMUL_RR, w, d, b);
+    if (w)
         gen_put(g, i->rd, d);
-    } else {
-        gen_sext(g, i->rd, RAX);
-    }
+    else
+        gen_sext(g, i->rd, d);
 }
 
 /* mulh, mulhu through rdx, which is the home of a3: kept in rcx, which the operand leaves free by then. */

@@ -31,54 +31,79 @@ static void fput(struct gen *g, int reg, int xmm, bool boxed)
     else if (jit_fhome[reg] != xmm)
         x64_0f_rr(&g->e, X64_MOVAPS, false, jit_fhome[reg], xmm);
     if (boxed)
-        g->boxed |= (uint32_t)1 << reg;
+        g->now.boxed |= (uint32_t)1 << reg;
     else
-        g->boxed &= ~((uint32_t)1 << reg);
-    g->dirty_d &= ~((uint32_t)1 << reg);
-    g->dirty_s &= ~((uint32_t)1 << reg);
+        g->now.boxed &= ~((uint32_t)1 << reg);
+    g->now.dirty_d &= ~((uint32_t)1 << reg);
+    g->now.dirty_s &= ~((uint32_t)1 << reg);
 }
 
 /* If it is a NaN, the home of f `reg` becomes the canonical one. */
-static uint8_t *unless_nan(struct gen *g, int reg, bool dbl)
-{
-    x64_0f_rr(&g->e, dbl ? X64_UCOMISD : X64_UCOMISS, false, jit_fhome[reg], jit_fhome[reg]);
-    return x64_jcc(&g->e, X64_NP);
-}
-
 static void canonise(struct gen *g, int reg, bool dbl)
 {
-    uint8_t *fine = unless_nan(g, reg, dbl);
+    struct cold *c;
 
+    x64_0f_rr(&g->e, dbl ? X64_UCOMISD : X64_UCOMISS, false, jit_fhome[reg], jit_fhome[reg]);
+    c = gen_cold(g, x64_jcc(&g->e, X64_P));
+    c->kind = dbl ? COLD_NAN_D : COLD_NAN_S;
+    c->reg = reg;
+    c->resume = g->e.at;
+}
+
+static void load_nan(struct gen *g, int reg, bool dbl)
+{
     x64_0f_rm(&g->e, X64_MOVSD_LOAD, false, jit_fhome[reg], konst(g, dbl ? g->j->k_nan_d : g->j->k_nan_s));
+}
+
+void gen_nan_cold(struct gen *g, const struct cold *c)
+{
+    load_nan(g, c->reg, c->kind == COLD_NAN_D);
+    x64_link(x64_jmp(&g->e), c->resume);
+}
+
+static void canonise_cold(struct gen *g, int reg, bool dbl)
+{
+    uint8_t *fine;
+
+    x64_0f_rr(&g->e, dbl ? X64_UCOMISD : X64_UCOMISS, false, jit_fhome[reg], jit_fhome[reg]);
+    fine = x64_jcc(&g->e, X64_NP);
+    load_nan(g, reg, dbl);
     x64_link(fine, g->e.at);
 }
 
-void gen_clean(struct gen *g, uint32_t regs)
+static void clean_f(struct gen *g, uint32_t regs, void (*how)(struct gen *, int, bool))
 {
-    for (int r = 0; r < 32; r++) {
-        if ((regs & g->dirty_d) >> r & 1)
-            canonise(g, r, true);
-        if ((regs & g->dirty_s) >> r & 1)
-            canonise(g, r, false);
+    uint32_t d = g->now.dirty_d & regs, s = g->now.dirty_s & regs;
+
+    for (int r = 0; d | s; r++, d >>= 1, s >>= 1) {
+        if (d & 1)
+            how(g, r, true);
+        if (s & 1)
+            how(g, r, false);
     }
-    g->dirty_d &= ~regs;
-    g->dirty_s &= ~regs;
+    g->now.dirty_d &= ~regs;
+    g->now.dirty_s &= ~regs;
+}
+
+void gen_clean_f(struct gen *g, uint32_t regs)
+{
+    clean_f(g, regs, canonise);
 }
 
 void gen_clean_cold(struct gen *g, const struct cold *c)
 {
-    g->dirty_d = c->dirty_d;
-    g->dirty_s = c->dirty_s;
-    gen_clean(g, ~(uint32_t)0);
+    g->now = c->at;
+    gen_clean_x(g, ~(uint32_t)0);
+    clean_f(g, ~(uint32_t)0, canonise_cold);
 }
 
 /* After fput of an arithmetic result to a home: its NaN can wait. */
 static void mark_dirty(struct gen *g, int reg, bool dbl)
 {
     if (dbl)
-        g->dirty_d |= (uint32_t)1 << reg;
+        g->now.dirty_d |= (uint32_t)1 << reg;
     else
-        g->dirty_s |= (uint32_t)1 << reg;
+        g->now.dirty_s |= (uint32_t)1 << reg;
 }
 
 /* A plain copy is as dirty as what was copied. */
@@ -86,8 +111,8 @@ static void copy_dirt(struct gen *g, int rd, uint32_t d, uint32_t s)
 {
     if (jit_fhome[rd] < 0)
         return;
-    g->dirty_d |= d << rd;
-    g->dirty_s |= s << rd;
+    g->now.dirty_d |= d << rd;
+    g->now.dirty_s |= s << rd;
 }
 
 /* The condition sends the instruction to its body, which computes it anew; fresume says where it comes back. */
@@ -121,9 +146,9 @@ static void resume(struct gen *g, const struct escapes *x)
  * check the fact holds on every path. */
 static void check_box(struct gen *g, int reg)
 {
-    if (g->boxed >> reg & 1)
+    if (g->now.boxed >> reg & 1)
         return;
-    gen_clean(g, (uint32_t)1 << reg); /* a double's NaN can look like a boxed single */
+    gen_clean_f(g, (uint32_t)1 << reg); /* a double's NaN can look like a boxed single */
     if (jit_fhome[reg] >= 0) {
         x64_0f_rr(&g->e, X64_MOVQ_FROM_XMM, true, jit_fhome[reg], RAX);
         x64_shift_ri(&g->e, X64_SHR, true, RAX, 32);
@@ -132,7 +157,7 @@ static void check_box(struct gen *g, int reg)
         x64_alu_mi(&g->e, X64_CMP, false, gen_hart(offsetof(struct hart, f) + 8 * (size_t)reg + 4), -1);
     }
     gen_cold(g, x64_jcc(&g->e, X64_NE))->kind = COLD_REPLAY;
-    g->boxed |= (uint32_t)1 << reg;
+    g->now.boxed |= (uint32_t)1 << reg;
 }
 
 /* A NaN in xmm15 is not the canonical one. */
@@ -306,7 +331,7 @@ void gen_fst(struct gen *g, const struct insn *i, bool dbl)
     struct x64_mem m;
     int v;
 
-    gen_clean(g, (uint32_t)1 << i->rs2);
+    gen_clean_f(g, (uint32_t)1 << i->rs2);
     m = gen_addr(g, i);
     v = fsrc(g, i->rs2, XMM15);
     gen_site(g, JIT_REPLAY);
@@ -321,15 +346,15 @@ void gen_fsgnj_d(struct gen *g, const struct insn *i)
         return;
     }
     if (jit_fhome[i->rd] < 0)
-        gen_clean(g, (uint32_t)1 << i->rs1);
+        gen_clean_f(g, (uint32_t)1 << i->rs1);
     if (i->op == OP_fsgnj_d) {
-        uint32_t d = g->dirty_d >> i->rs1 & 1, s = g->dirty_s >> i->rs1 & 1;
+        uint32_t d = g->now.dirty_d >> i->rs1 & 1, s = g->now.dirty_s >> i->rs1 & 1;
 
-        fput(g, i->rd, fsrc(g, i->rs1, XMM15), g->boxed >> i->rs1 & 1);
+        fput(g, i->rd, fsrc(g, i->rs1, XMM15), g->now.boxed >> i->rs1 & 1);
         copy_dirt(g, i->rd, d, s);
         return;
     }
-    gen_clean(g, (uint32_t)1 << i->rs1);
+    gen_clean_f(g, (uint32_t)1 << i->rs1);
     x64_0f_rr(&g->e, X64_MOVAPS, false, XMM15, fsrc(g, i->rs1, XMM15));
     if (i->op == OP_fsgnjn_d)
         x64_0f_rm(&g->e, X64_XORPS, false, XMM15, konst(g, g->j->k_sign));
@@ -345,7 +370,7 @@ void gen_fmv_s(struct gen *g, const struct insn *i)
         return;
     }
     check_box(g, i->rs1);
-    gen_clean(g, (uint32_t)1 << i->rs1);
+    gen_clean_f(g, (uint32_t)1 << i->rs1);
     fput(g, i->rd, fsrc(g, i->rs1, XMM15), true);
 }
 
@@ -353,7 +378,7 @@ void gen_fmv_to_x(struct gen *g, const struct insn *i, bool dbl)
 {
     int d = gen_dst(i->rd);
 
-    gen_clean(g, (uint32_t)1 << i->rs1);
+    gen_clean_f(g, (uint32_t)1 << i->rs1);
     x64_0f_rr(&g->e, X64_MOVQ_FROM_XMM, dbl, fsrc(g, i->rs1, XMM15), d);
     if (!dbl)
         x64_movsxd_rr(&g->e, d, d);

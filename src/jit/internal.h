@@ -40,6 +40,7 @@ struct jit_edge {
 struct jit_site {
     uint32_t host;             /* offset in the code */
     uint32_t dirty_d, dirty_s; /* f registers to be made canonical */
+    uint32_t dirty_w;          /* x registers to be sign-extended */
     uint32_t kind; /* enum jit_exit to leave with; JIT_INDIRECT: a poll whose guest pc is in rcx */
     uint64_t pc;
 };
@@ -51,8 +52,8 @@ struct jit_mark {
     uint64_t pc;
 };
 
-enum cold_kind { COLD_REPLAY, COLD_EDGE, COLD_CALL };
-enum { MARK_INSN = COLD_CALL + 1, MARK_TAIL, MARK_END };
+enum cold_kind { COLD_REPLAY, COLD_EDGE, COLD_LOOP, COLD_CALL, COLD_NAN_D, COLD_NAN_S };
+enum { MARK_INSN = COLD_NAN_S + 1, MARK_TAIL, MARK_END };
 
 struct jit_entry {
     uint64_t pc; /* odd: free */
@@ -91,27 +92,48 @@ struct jit {
     atomic_uint stopped; /* the poll page is closed */
 };
 
+/* What is known, at one point of a translation, of the registers: a bit each. */
+struct facts {
+    uint32_t checked; /* x: has been compared with the limit */
+    uint32_t word;    /* x: is a sign-extended word */
+    uint32_t boxed;   /* f: is a NaN-boxed single */
+    /* What the home does not hold yet as the guest is to see it: gen_clean. */
+    uint32_t dirty_w;          /* x: the low word of a sign-extended one; above it is anything */
+    uint32_t dirty_d, dirty_s; /* f: a result that, if it is a NaN, has yet to become the canonical one */
+};
+
+enum { GEN_INSNS_MAX = 64, GEN_COLD_MAX = 512 };
+
 /* One translation under way. */
 struct gen {
     struct jit *j;
     struct hart *h;
     struct x64 e;
     uint64_t pc, start;
-    uint8_t text[64 * 4]; /* guest code from `start` on, copied once */
+    uint8_t text[GEN_INSNS_MAX * 4]; /* guest code from `start` on, copied once */
     size_t text_len;
-    uint32_t checked; /* guest registers whose value has been compared with the limit */
-    uint32_t boxed;   /* f registers known to hold a NaN-boxed single */
-    /* f registers whose home holds an arithmetic result that, if it is a NaN, has yet to become the canonical one:
-     * as doubles, as singles. Nobody may see them so: gen_clean. */
-    uint32_t dirty_d, dirty_s;
+    struct insn insn[GEN_INSNS_MAX + 2]; /* decoded; ends with OP_ILLEGAL ones */
+    unsigned nr_insns;
+    struct facts now;
+    uint32_t anchored; /* x: near an address that this round through a loop has used or compared */
+    uint32_t written;  /* x: written since `start` */
+    bool words;        /* the operands of the row under way are sign-extended words ... */
+    bool narrow;       /* ... and it need not make more than the low word of its result */
     bool ended;
+
+    /* The second copy of a loop: what holds at its start, whenever it is entered. */
+    bool looping;
+    struct facts loop;
+    uint8_t *loop_start;
+
     struct cold {
         enum cold_kind kind;
         uint8_t *field, *resume;
-        uint64_t pc;               /* replayed, or the edge's target */
-        struct insn insn;          /* COLD_CALL */
-        uint32_t dirty_d, dirty_s; /* to be made canonical first */
-    } cold[256];
+        uint64_t pc;      /* replayed, or the edge's target */
+        struct insn insn; /* COLD_CALL */
+        int reg;          /* COLD_NAN_*: f register whose home becomes the canonical NaN */
+        struct facts at;  /* dirty registers are cleaned first */
+    } cold[GEN_COLD_MAX];
     unsigned nr_cold;
 };
 
@@ -141,8 +163,13 @@ void gen_callop(struct gen *g, const struct insn *i);
 struct cold *gen_cold(struct gen *g, uint8_t *field);
 struct x64_mem gen_hart(size_t offset); /* a field of struct hart */
 
-void gen_clean(struct gen *g, uint32_t regs); /* gen_fp.c: makes these f registers what the guest may see */
-void gen_clean_cold(struct gen *g, const struct cold *c); /* the same in cold code, for all that c says */
+/* Makes these registers what the guest may see. */
+void gen_clean_x(struct gen *g, uint32_t regs);
+void gen_clean_f(struct gen *g, uint32_t regs);           /* gen_fp.c */
+void gen_clean(struct gen *g);                            /* all */
+void gen_clean_cold(struct gen *g, const struct cold *c); /* gen_fp.c: in cold code, all that c says */
+void gen_nan_cold(struct gen *g, const struct cold *c);   /* gen_fp.c: COLD_NAN_* */
+void gen_wrote(struct gen *g, int reg); /* x `reg` is another value: nothing is known of it */
 
 void gen_body(struct gen *g, const struct insn *i, uint64_t pc);
 void gen_set_pc(struct gen *g, uint64_t pc);
@@ -172,7 +199,7 @@ void jit_mxcsr_from_fcsr(struct hart *h);
 void jit_fcsr_from_mxcsr(struct hart *h);
 
 /* calls.c: after a fault: what generated code had left dirty. */
-void jit_canonical_nans(struct hart *h);
+void jit_clean(struct hart *h);
 
 /*
  * What lockstep.c needs of jit.c: the block at h->pc, NULL when there can be none, and running it, linked to no other:

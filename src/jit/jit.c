@@ -17,8 +17,9 @@
 #include "mem/fault.h"
 
 /* The size of one translation, in weighted instructions, and the room that it can take at the very most. */
-#define BLOCK_BUDGET 64
-#define BLOCK_ROOM ((size_t)32 << 10)
+#define BLOCK_BUDGET GEN_INSNS_MAX
+#define BLOCK_ROOM ((size_t)512 << 10)
+#define COLD_PER_INSN 48 /* more than one instruction needs */
 
 static struct jit *state(struct hart *h)
 {
@@ -157,7 +158,7 @@ static bool has_room(const struct jit *j)
 {
     return j->code.size - j->code.used >= BLOCK_ROOM && JIT_MAX_CALLS - j->nr_calls >= 512 &&
            JIT_MAX_EDGES - j->nr_edges >= 512 && JIT_MAX_SITES - j->nr_sites >= 512 &&
-           JIT_MAX_MARKS - j->nr_marks >= 512 && j->nr_blocks < (size_t)1 << (JIT_TABLE_BITS_MAX - 1) &&
+           JIT_MAX_MARKS - j->nr_marks >= 1024 && j->nr_blocks < (size_t)1 << (JIT_TABLE_BITS_MAX - 1) &&
            j->nr_blocks + 1 < (size_t)1 << j->table_bits; /* the search for a free slot must end */
 }
 
@@ -204,16 +205,61 @@ static void mark(struct gen *g, unsigned kind, uint64_t pc)
         j->mark[j->nr_marks++] = (struct jit_mark){ (uint32_t)(g->e.at - j->code.rw), kind, pc };
 }
 
-static void emit_cold(struct gen *g, const struct cold *c)
+static bool is_dirty(const struct facts *f)
+{
+    return f->dirty_w | f->dirty_d | f->dirty_s;
+}
+
+/* The jump at `field` to guest `target`: to its code, or to a stub that asks for it. */
+static void emit_edge(struct gen *g, uint8_t *field, uint64_t target)
+{
+    struct jit *j = g->j;
+
+    if (slot(j, target)->host && !g->h->jit.apart) {
+        x64_link(field, code_rw(&j->code, slot(j, target)->host));
+        return;
+    }
+    x64_link(field, g->e.at);
+    j->edge[j->nr_edges] = (struct jit_edge){ field, target };
+    x64_push_i(&g->e, (int32_t)j->nr_edges++);
+    x64_link(x64_jmp(&g->e), code_rw(&j->code, j->link));
+}
+
+/* A jump to guest `pc`, or into the second copy of the loop. */
+static void emit_cold_edge(struct gen *g, struct cold *c)
+{
+    bool loop = c->kind == COLD_LOOP && g->looping;
+    uint8_t *field = c->field;
+
+    if (loop) { /* what is dirty there too may stay so */
+        c->at.dirty_w &= ~g->loop.dirty_w;
+        c->at.dirty_d &= ~g->loop.dirty_d;
+        c->at.dirty_s &= ~g->loop.dirty_s;
+    }
+    if (is_dirty(&c->at)) {
+        x64_link(field, g->e.at);
+        gen_clean_cold(g, c);
+        field = x64_jmp(&g->e);
+    }
+    if (loop)
+        x64_link(field, g->loop_start);
+    else
+        emit_edge(g, field, c->pc);
+}
+
+static void emit_cold(struct gen *g, struct cold *c)
 {
     struct jit *j = g->j;
 
     mark(g, c->kind, c->pc);
+    if (c->kind == COLD_EDGE || c->kind == COLD_LOOP) {
+        emit_cold_edge(g, c);
+        return;
+    }
     x64_link(c->field, g->e.at);
-    if (c->kind != COLD_EDGE)
-        gen_clean_cold(g, c);
     switch (c->kind) {
     case COLD_REPLAY:
+        gen_clean_cold(g, c);
         if ((int64_t)c->pc == (int32_t)c->pc) {
             x64_push_i(&g->e, (int32_t)c->pc);
             x64_link(x64_jmp(&g->e), code_rw(&j->code, j->replay));
@@ -222,49 +268,143 @@ static void emit_cold(struct gen *g, const struct cold *c)
             gen_leave(g, JIT_REPLAY);
         }
         break;
-    case COLD_EDGE:
-        if (slot(j, c->pc)->host && !g->h->jit.apart) {
-            x64_link(c->field, code_rw(&j->code, slot(j, c->pc)->host));
-            break;
-        }
-        j->edge[j->nr_edges] = (struct jit_edge){ c->field, c->pc };
-        x64_push_i(&g->e, (int32_t)j->nr_edges++);
-        x64_link(x64_jmp(&g->e), code_rw(&j->code, j->link));
-        break;
     case COLD_CALL:
+        gen_clean_cold(g, c);
         gen_body(g, &c->insn, c->pc);
         x64_link(x64_jmp(&g->e), c->resume);
         break;
+    default:
+        gen_nan_cold(g, c);
+        break;
     }
 }
 
-/* Translates what is at g->pc, i[0], or it and what follows as one; returns what it takes of the budget. */
-static unsigned step(struct gen *g, struct insn i[3])
+/* Translates what is at insn[k]; how many it took. */
+static unsigned step(struct gen *g, unsigned k)
 {
+    const struct insn *i = &g->insn[k];
     unsigned taken = 0;
 
     mark(g, MARK_INSN, g->pc);
-    if (!g->h->counting && gen_may_fuse(&i[0])) {
-        fetch(g, g->pc + i[0].len, &i[1]);
-        fetch(g, g->pc + i[0].len + i[1].len, &i[2]);
+    if (!g->h->counting && gen_may_fuse(i))
         taken = gen_fused_insns(g, i);
-    }
     if (!taken) {
-        gen_insn(g, &i[0]);
-        if (g->h->counting && !counts_itself(&i[0]) && !g->ended)
+        gen_insn(g, i);
+        if (g->h->counting && !counts_itself(i) && !g->ended)
             gen_count(g);
         taken = 1;
     }
-    for (unsigned k = 0; k < taken; k++)
-        g->pc += i[k].len;
-    return g->h->jit.apart && jit_reads_clock(&i[0]) ? BLOCK_BUDGET : weight(&i[0]);
+    for (unsigned n = 0; n < taken; n++)
+        g->pc += i[n].len;
+    return taken;
 }
 
-static bool next_reads_clock(const struct gen *g)
+/* What follows is not reached by going on. */
+static bool ends_path(const struct insn *i)
 {
-    struct insn i;
+    return i->op == OP_ILLEGAL || i->op == OP_ecall || ((i->op == OP_jal || i->op == OP_jalr) && i->rd != 1);
+}
 
-    return fetch(g, g->pc, &i) && jit_reads_clock(&i);
+/* Decodes what is to be one translation. Lockstep looks at clocks alone: each is a block. */
+static void scan(struct gen *g)
+{
+    unsigned n = 0, budget = 0;
+    uint64_t pc = g->start;
+
+    while (n < GEN_INSNS_MAX && budget < BLOCK_BUDGET && fetch(g, pc, &g->insn[n])) {
+        bool alone = g->h->jit.apart && jit_reads_clock(&g->insn[n]);
+
+        if (alone && n)
+            break;
+        budget += alone ? BLOCK_BUDGET : weight(&g->insn[n]);
+        pc += g->insn[n].len;
+        if (ends_path(&g->insn[n++]))
+            break;
+    }
+    g->nr_insns = n;
+    g->insn[n].op = g->insn[n + 1].op = OP_ILLEGAL;
+}
+
+/* One pass over the first `count` instructions; how many belong to loops back to the start. */
+static unsigned generate(struct gen *g, unsigned count)
+{
+    unsigned k = 0, in_loop = 0;
+
+    g->pc = g->start;
+    g->anchored = g->written = 0;
+    g->ended = false;
+    while (!g->ended && k < count && g->nr_cold < GEN_COLD_MAX - COLD_PER_INSN) {
+        unsigned cold = g->nr_cold;
+
+        k += step(g, k);
+        for (; cold < g->nr_cold; cold++)
+            if (g->cold[cold].kind == COLD_LOOP)
+                in_loop = k;
+        if (!g->looping && slot(g->j, g->pc)->host) /* the rest has been translated already */
+            break;
+    }
+    mark(g, MARK_TAIL, g->pc);
+    if (!g->ended) {
+        gen_clean(g);
+        gen_goto(g, x64_jmp(&g->e), g->pc);
+    }
+    return in_loop;
+}
+
+/* What holds at all jumps back that were generated from cold[from] on, if `f` does. */
+static struct facts meet(const struct gen *g, unsigned from, struct facts f)
+{
+    for (unsigned k = from; k < g->nr_cold; k++) {
+        const struct facts *at = &g->cold[k].at;
+
+        if (g->cold[k].kind != COLD_LOOP)
+            continue;
+        f.checked &= at->checked;
+        f.word &= at->word;
+        f.boxed &= at->boxed;
+        f.dirty_w &= at->dirty_w;
+        f.dirty_d &= at->dirty_d;
+        f.dirty_s &= at->dirty_s;
+    }
+    return f;
+}
+
+/*
+ * A loop back to the start of the translation gets a second copy, which the first round leads to: there, what has been
+ * checked in one round is known in the next, and what is dirty need not be cleaned in between. What may be assumed is
+ * tried, and tried again with less until every jump back keeps it.
+ */
+static void add_loop(struct gen *g, unsigned count)
+{
+    struct jit *j = g->j;
+    const size_t sites = j->nr_sites, calls = j->nr_calls, marks = j->nr_marks;
+    const unsigned cold = g->nr_cold;
+    uint8_t *const at = g->e.at;
+    struct facts all, keep;
+
+    memset(&all, 0xff, sizeof all);
+    keep = meet(g, 0, all);
+    if (!count || g->h->jit.apart || cold > GEN_COLD_MAX / 2)
+        return;
+    for (int tries = 0; tries < 4 && (keep.checked | keep.boxed | (uint32_t)is_dirty(&keep)); tries++) {
+        g->e.at = g->loop_start = j->code.rw + (((size_t)(at - j->code.rw) + 15) & ~(size_t)15);
+        j->nr_sites = sites;
+        j->nr_calls = calls;
+        j->nr_marks = marks;
+        g->nr_cold = cold;
+        g->now = g->loop = keep;
+        g->looping = true;
+        generate(g, count);
+        keep = meet(g, cold, g->loop);
+        if (memcmp(&keep, &g->loop, sizeof keep) == 0)
+            return;
+    }
+    g->e.at = at;
+    j->nr_sites = sites;
+    j->nr_calls = calls;
+    j->nr_marks = marks;
+    g->nr_cold = cold;
+    g->looping = false;
 }
 
 /* For lockstep: what the block is made of, in front of it. Returns where its code begins. */
@@ -297,8 +437,6 @@ static const uint8_t *translate(struct jit *j, struct hart *h, uint64_t pc)
     static _Thread_local struct gen g;
     uint8_t *start = j->code.rw + j->code.used;
     struct jit_entry *entry = slot(j, pc);
-    struct insn i[3];
-    unsigned n = 0;
 
     g.j = j;
     g.h = h;
@@ -307,24 +445,16 @@ static const uint8_t *translate(struct jit *j, struct hart *h, uint64_t pc)
     if (h->jit.apart)
         start = list_block(&g, start);
     g.e = (struct x64){ start, j->code.rw + j->code.used + BLOCK_ROOM, 0 };
-    g.checked = g.boxed = g.dirty_d = g.dirty_s = 0;
-    g.ended = false;
+    g.now = (struct facts){ .word = 1 };
+    g.looping = false;
     g.nr_cold = 0;
-    while (!g.ended && n < BLOCK_BUDGET && !(h->jit.apart && n && next_reads_clock(&g)) &&
-           g.nr_cold < ARRAY_SIZE(g.cold) - 8 && fetch(&g, g.pc, &i[0])) {
-        n += step(&g, i);
-        if (slot(j, g.pc)->host) /* the rest has been translated already */
-            break;
-    }
-    if (!n)
+    scan(&g);
+    if (!g.nr_insns)
         return NULL;
+    add_loop(&g, generate(&g, g.nr_insns));
     *entry =
         (struct jit_entry){ pc, code_rx(&j->code, start) }; /* a loop to its own start is linked at once */
     j->nr_blocks++;
-    mark(&g, MARK_TAIL, g.pc);
-    gen_clean(&g, ~(uint32_t)0);
-    if (!g.ended)
-        gen_goto(&g, x64_jmp(&g.e), g.pc);
     for (unsigned k = 0; k < g.nr_cold; k++)
         emit_cold(&g, &g.cold[k]);
     mark(&g, MARK_END, 0);
@@ -385,8 +515,8 @@ static int enter(struct jit *j, struct hart *h, const uint8_t *code)
     why = fn(h, code);
     running = NULL;
     jit_fcsr_from_mxcsr(h);
-    if (h->jit.dirty_d | h->jit.dirty_s)
-        jit_canonical_nans(h);
+    if (h->jit.dirty_d | h->jit.dirty_s | h->jit.dirty_w)
+        jit_clean(h);
     return why;
 }
 
@@ -567,5 +697,6 @@ bool jit_fault(void *ucontext, uint64_t addr)
     reg[REG_RIP] = (greg_t)(uintptr_t)j->exit;
     h->jit.dirty_d = site->dirty_d;
     h->jit.dirty_s = site->dirty_s;
+    h->jit.dirty_w = site->dirty_w;
     return true;
 }

@@ -76,6 +76,9 @@ static unsigned remark(const struct jit_mark *m, char row[GUEST_COLUMN + 1])
     static const char *const text[] = {
         [COLD_REPLAY] = "(%llx: left to its body)",
         [COLD_EDGE] = "(to %llx, not yet translated)",
+        [COLD_LOOP] = "(back to %llx)",
+        [COLD_NAN_D] = "(%llx: a NaN)",
+        [COLD_NAN_S] = "(%llx: a NaN)",
         [COLD_CALL] = "(%llx: by its body)",
         [MARK_TAIL] = "(on to %llx)",
     };

@@ -344,6 +344,27 @@ static void put_call(struct program *p, struct source *s)
     put_random(p, s);
 }
 
+/* A loop with nothing in it but rows: what is known of registers at its end is known at its start, or is not. */
+static void put_loop(struct program *p, struct source *s)
+{
+    size_t start = p->n, body = 1 + pick(s, 5); /* within the halves of a slot */
+
+    for (size_t k = 0; k < body; k++) {
+        uint8_t base = p->base[pick(s, ARRAY_SIZE(p->base))];
+
+        if (pick(s, 3) || base == COUNTDOWN)
+            put_random(p, s);
+        else
+            put_insn(p,
+                     (struct insn){ .op = OP_addi, .rd = base, .rs1 = base, .imm = immediate(p, s, FMT_I) });
+    }
+    put_countdown(p);
+    put_insn(p, (struct insn){ .op = (uint16_t)(OP_beq + pick(s, 6)),
+                               .rs1 = pick(s, 2) ? reg(p, s) : 0,
+                               .rs2 = pick(s, 2) ? reg(p, s) : 0,
+                               .imm = -2 * (int32_t)(p->n - start) });
+}
+
 static void resolve(struct program *p, struct source *s)
 {
     for (size_t k = 0; k < p->nr_fixes; k++) {
@@ -392,6 +413,8 @@ static void generate(struct program *p, struct source *s)
         p->slot[p->now] = p->n;
         if (pick(s, 48) == 0)
             put(p, pick(s, 2) ? (uint32_t)draw(s) | 3 : 0x73);
+        else if (pick(s, 12) == 0)
+            put_loop(p, s);
         else if (k == 0)
             put_row(p, s, p->op[pick(s, p->nr_ops)]);
         else if (k == 1)
