@@ -131,6 +131,9 @@ check-cli: $(B)/noahv $(G)/cli/ends
 # Guests are compiled twice from one source, here and for riscv64. $(call guest,output,source,compiler,flags)
 # They pass bad pointers on purpose.
 GUEST_FLAGS = -g -Wall -Wextra -Werror -Wno-stringop-overflow -Wno-stringop-overread -pthread -D_GNU_SOURCE $(DEPFLAGS)
+# Guests say if they are to be linked dynamically; then tests/run-guests.sh gives them a root.
+DYNAMIC := $(shell grep -ls '^/\* dynamic \*/$$' tests/guest/*.[cS] tests/guest/*.cc)
+LINKED   = $(if $(filter $<,$(DYNAMIC)),,-static)
 define guest
 $(1)/%: $(2) | $$(NEED)
 	$$(call say,GUEST,$$@)
@@ -138,9 +141,9 @@ $(1)/%: $(2) | $$(NEED)
 
 endef
 $(eval $(call guest,$(G)/native,tests/guest/%.c,gcc,-O1 -std=gnu11))
-$(eval $(call guest,$(G)/riscv64,tests/guest/%.c,$(RVCC),-O1 -std=gnu11 -static))
+$(eval $(call guest,$(G)/riscv64,tests/guest/%.c,$(RVCC),-O1 -std=gnu11 $$(LINKED)))
 $(eval $(call guest,$(G)/native,tests/guest/%.cc,$(CXX),-O1 -std=gnu++17 -fnon-call-exceptions))
-$(eval $(call guest,$(G)/riscv64,tests/guest/%.cc,$(RVCXX),-O1 -std=gnu++17 -fnon-call-exceptions -static))
+$(eval $(call guest,$(G)/riscv64,tests/guest/%.cc,$(RVCXX),-O1 -std=gnu++17 -fnon-call-exceptions $$(LINKED)))
 $(eval $(call guest,$(G)/cli,tests/cli/%.c,$(RVCC),-O1 -std=gnu11 -static))
 $(eval $(call guest,$(G)/riscv64,tests/guest/%.S,$(RVCC),-nostdlib -static))
 $(eval $(call guest,build/bench/native,bench/guest/%.c,gcc,-O2 -ffp-contract=off -std=gnu11 -static))

@@ -131,6 +131,9 @@ NOAHV_API void noahv_get_stats(const struct noahv_hart *h, struct noahv_stats *o
 struct noahv_linux_config {
     size_t size;              /* sizeof(struct noahv_linux_config) */
     const char *path;         /* the program, as execve(2) takes it */
+    const char *search;       /* directories as in $PATH to look for a path without '/' in; NULL: none */
+    const char *root;         /* directory laid over the host's files as the guest's "/"; NULL: none */
+    const char *workdir;      /* the guest's current directory, as it names it; NULL: this process's */
     char *const *argv;        /* NULL-terminated, argv[0] included */
     char *const *envp;        /* NULL-terminated; NULL: empty */
     int no_aslr;              /* fixed stack, PIE and mmap addresses */
@@ -143,7 +146,9 @@ NOAHV_API void noahv_linux_config_init(struct noahv_linux_config *cfg);
 
 /*
  * Loads a program into an empty vm as execve(2) would, and creates the hart of its first task. Installs signal
- * handlers in this process. -ENOENT, -EACCES, -ENOEXEC ...: noahv_last_error() names cause and next step.
+ * handlers in this process and changes its current directory if told so. -ENOENT: no such program; -EACCES,
+ * -ENOEXEC ...: it or its interpreter cannot be run; -EINVAL: no such root, directory or trace filter.
+ * noahv_last_error() names cause and next step.
  */
 NOAHV_API int noahv_linux_exec(struct noahv_vm *vm, const struct noahv_linux_config *cfg,
                                struct noahv_hart **out);

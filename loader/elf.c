@@ -1,8 +1,8 @@
 /*
- * Loads a static riscv64 executable: reads the headers once into private memory (libelf's translators decode
- * them), refuses in words what noahv or Linux would not run, and maps the segments as fs/binfmt_elf.c does.
- * The file is hostile and may change while it is read, so nothing is looked at twice. No dynamic loader, no
- * scripts: those are execve's business.
+ * Loads a riscv64 executable and the dynamic loader it names: reads the headers once into private memory
+ * (libelf's translators decode them), refuses in words what noahv or Linux would not run, and maps the segments
+ * as fs/binfmt_elf.c does. A file is hostile and may change while it is read, so nothing is looked at twice.
+ * Opens no file and knows no scripts: those are execve's business.
  */
 #include "loader/loader.h"
 
@@ -28,7 +28,6 @@
 #define LOWEST_ADDR PAGE_BYTES
 
 #define EF_RISCV_RVE_BIT 0x8u
-#define INTERP_SHOWN 96
 
 /* A file's headers: our copy, checked. */
 struct elf_file {
@@ -240,22 +239,20 @@ static int read_phdrs(struct elf_file *f, char *why)
     return 0;
 }
 
-/* Names the loader it wants, made safe to print: the bytes are the file's. */
-static int refuse_interp(const struct elf_file *f, const Elf64_Phdr *p, char *why)
+/* The name of the dynamic loader, as load_elf_binary() takes it: terminated, and not empty. */
+static int read_interp(const struct elf_file *f, const Elf64_Phdr *p, char *interp, char *why)
 {
-    char name[INTERP_SHOWN + 1] = "";
-    ssize_t n = 0;
+    ssize_t n;
 
-    if (range_within(p->p_offset, p->p_filesz, f->size))
-        n = read_at(f->fd, name, MIN(p->p_filesz, INTERP_SHOWN), p->p_offset);
-    name[n > 0 ? n : 0] = '\0';
-    for (char *c = name; *c; c++) {
-        if (*c < ' ' || *c > '~')
-            *c = '?';
-    }
-    return refuse(why, -ENOEXEC,
-                  "needs the dynamic loader %s; noahv runs static programs: link it with -static",
-                  *name ? name : "(not named)");
+    if (p->p_filesz < 2 || p->p_filesz > PATH_MAX || !range_within(p->p_offset, p->p_filesz, f->size))
+        return refuse(why, -ENOEXEC, "is a damaged ELF file: the name of its dynamic loader has %llu bytes",
+                      ull(p->p_filesz));
+    n = read_at(f->fd, interp, p->p_filesz, p->p_offset);
+    if (n < 0)
+        return refuse(why, -EIO, "cannot be read: %s", strerror((int)-n));
+    if ((size_t)n < p->p_filesz || interp[n - 1] != '\0')
+        return refuse(why, -ENOEXEC, "is a damaged ELF file: the name of its dynamic loader does not end");
+    return 0;
 }
 
 static int check_load(struct elf_file *f, unsigned i, char *why)
@@ -295,18 +292,24 @@ static bool is_loaded(const Elf64_Phdr *p)
     return p->p_type == PT_LOAD && p->p_memsz > 0;
 }
 
-static int check_phdrs(struct elf_file *f, char *why)
+static int check_phdrs(struct elf_file *f, char *interp, char *why)
 {
     int err;
 
+    if (interp)
+        interp[0] = '\0';
     f->low = UINT64_MAX;
     f->high = 0;
     f->align = PAGE_BYTES;
     for (unsigned i = 0; i < f->eh.e_phnum; i++) {
         const Elf64_Phdr *p = &f->ph[i];
 
-        if (p->p_type == PT_INTERP)
-            return refuse_interp(f, p, why);
+        /* A dynamic loader's own is ignored, as is a second one. */
+        if (p->p_type == PT_INTERP && interp && !interp[0]) {
+            err = read_interp(f, p, interp, why);
+            if (err)
+                return err;
+        }
         if (p->p_type != PT_LOAD)
             continue;
         err = check_load(f, i, why);
@@ -331,7 +334,7 @@ static void elf_close(struct elf_file *f)
 }
 
 /* On failure nothing is left to close. */
-static int elf_open(struct elf_file *f, int fd, char *why)
+static int elf_open(struct elf_file *f, int fd, char *interp, char *why)
 {
     struct stat st;
     int err;
@@ -351,37 +354,37 @@ static int elf_open(struct elf_file *f, int fd, char *why)
     if (!err)
         err = read_phdrs(f, why);
     if (!err)
-        err = check_phdrs(f, why);
+        err = check_phdrs(f, interp, why);
     if (err)
         elf_close(f);
     return err;
 }
 
-int elf_check(int fd, char *why)
+int elf_check(int fd, char *interp, char *why)
 {
     struct elf_file f;
-    int err = elf_open(&f, fd, why);
+    int err = elf_open(&f, fd, interp, why);
 
     if (!err)
         elf_close(&f);
     return err;
 }
 
-/* Chooses the load bias and makes sure that nothing is in the way. */
-static int place(const struct elf_file *f, struct gmem *m, const struct layout *l, uint64_t *bias, char *why)
+/* Chooses the load bias, of ET_DYN from `from` on, and makes sure that nothing is in the way. */
+static int place(const struct elf_file *f, struct gmem *m, gva_t from, uint64_t *bias, char *why)
 {
     uint64_t base = f->low;
 
     *bias = 0;
     if (f->eh.e_type == ET_DYN) {
-        /* The first address from pie_base on whose distance to the link address is a multiple of the alignment. */
-        uint64_t skip = (f->low - l->pie_base) & (f->align - 1);
+        /* The first address whose distance to the link address is a multiple of the alignment. */
+        uint64_t skip = (f->low - from) & (f->align - 1);
 
-        if (!range_within(l->pie_base, skip, m->limit))
+        if (!range_within(from, skip, m->limit))
             return refuse(why, -ENOMEM,
                           "asks for an alignment of 0x%llx, which the address space cannot give",
                           ull(f->align));
-        base = l->pie_base + skip;
+        base = from + skip;
         *bias = base - f->low;
     }
     if (base < LOWEST_ADDR || !range_within(base, f->high - f->low, m->limit))
@@ -439,6 +442,7 @@ static void describe(const struct elf_file *f, uint64_t bias, struct image *out)
 
     *out = (struct image){
         .entry = f->eh.e_entry + bias,
+        .start = f->eh.e_entry + bias,
         .phnum = f->eh.e_phnum,
         .base = bias,
         .brk = f->high + bias,
@@ -462,25 +466,60 @@ static void describe(const struct elf_file *f, uint64_t bias, struct image *out)
     }
 }
 
-int elf_map(struct gmem *m, int fd, const struct layout *l, struct image *out, char *why)
+static int map_segments(const struct elf_file *f, struct gmem *m, uint64_t bias, char *why)
+{
+    for (unsigned i = 0; i < f->eh.e_phnum; i++) {
+        const Elf64_Phdr *p = &f->ph[i];
+        int err = is_loaded(p) ? map_segment(f, m, p, bias) : 0;
+
+        if (err)
+            return refuse(why, err, "segment %u (%llu bytes at 0x%llx) cannot be mapped: %s", i,
+                          ull(p->p_memsz), ull(p->p_vaddr + bias), strerror(-err));
+    }
+    return 0;
+}
+
+/* load_elf_interp(): where mmap would put it, from the top down. */
+static int map_interp(struct gmem *m, int fd, const struct layout *l, struct image *out, char *why)
 {
     struct elf_file f;
-    uint64_t bias;
-    int err = elf_open(&f, fd, why);
+    uint64_t span, bias;
+    gva_t from;
+    int err = elf_open(&f, fd, NULL, why);
 
     if (err)
         return err;
-    err = place(&f, m, l, &bias, why);
-    for (unsigned i = 0; !err && i < f.eh.e_phnum; i++) {
-        if (!is_loaded(&f.ph[i]))
-            continue;
-        err = map_segment(&f, m, &f.ph[i], bias);
-        if (err)
-            refuse(why, err, "segment %u (%llu bytes at 0x%llx) cannot be mapped: %s", i,
-                   ull(f.ph[i].p_memsz), ull(f.ph[i].p_vaddr + bias), strerror(-err));
+    span = f.high - f.low;
+    from =
+        f.align < m->limit ? gmem_find_free(m, span + (f.align - PAGE_BYTES), LOWEST_ADDR, l->interp_top) : 0;
+    if (!from && f.eh.e_type == ET_DYN)
+        err = refuse(why, -ENOMEM, "its dynamic loader takes %llu bytes, for which there is no room",
+                     ull(span));
+    if (!err)
+        err = place(&f, m, from, &bias, why);
+    if (!err)
+        err = map_segments(&f, m, bias, why);
+    if (!err) {
+        out->start = f.eh.e_entry + bias;
+        out->interp_base = bias;
     }
+    elf_close(&f);
+    return err;
+}
+
+int elf_map(struct gmem *m, int fd, int interp_fd, const struct layout *l, struct image *out, char *why)
+{
+    struct elf_file f;
+    uint64_t bias;
+    int err = elf_open(&f, fd, NULL, why);
+
+    if (err)
+        return err;
+    err = place(&f, m, l->pie_base, &bias, why);
+    if (!err)
+        err = map_segments(&f, m, bias, why);
     if (!err)
         describe(&f, bias, out);
     elf_close(&f);
-    return err;
+    return !err && interp_fd >= 0 ? map_interp(m, interp_fd, l, out, why) : err;
 }

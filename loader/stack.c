@@ -86,7 +86,7 @@ static void fill_aux(struct tables *t, const struct layout *l, const struct imag
     aux(t, AT_PHDR, img->phdr);
     aux(t, AT_PHENT, sizeof(Elf64_Phdr));
     aux(t, AT_PHNUM, img->phnum);
-    aux(t, AT_BASE, 0);
+    aux(t, AT_BASE, img->interp_base);
     aux(t, AT_FLAGS, 0);
     aux(t, AT_ENTRY, img->entry);
     aux(t, AT_UID, a->uid);

@@ -5,13 +5,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,20 +28,22 @@ extern char **environ;
 struct options {
     int engine, harden, log; /* enum noahv_engine, mask of enum noahv_harden, enum noahv_log */
     bool trace, follow, no_aslr, stats, quiet, clear_env;
-    const char *trace_file, *trace_filter, *argv0, *workdir;
+    const char *trace_file, *trace_filter, *argv0, *workdir, *root;
     char **set; /* arguments of -E */
     size_t nr_set;
     char **prog; /* program and its arguments */
 };
 
 static const char usage_text[] =
-    "Usage: noahv [run] [OPTIONS] [--] PROG [ARGS...]   run a static riscv64 Linux program\n"
+    "Usage: noahv [run] [OPTIONS] [--] PROG [ARGS...]   run a riscv64 Linux program\n"
     "       noahv trace [OPTIONS] [--] PROG [ARGS...]   the same, and print its system calls\n"
     "       noahv compat                                list the system calls and how far they go\n"
     "\n"
     "Options of run and trace:\n"
     "      --verbose       note what the program asks for and does not get\n"
     "  -q, --quiet         print nothing of noahv's own\n"
+    "  -r, --root DIR      let DIR be the program's /: its files come first, those of this host\n"
+    "                      where it has none. -L DIR is the same\n"
     "  -w, --workdir DIR   start in DIR\n"
     "  -E, --env NAME=VAL  set (NAME alone: remove) an environment variable\n"
     "      --clearenv      start from an empty environment\n"
@@ -125,6 +125,7 @@ enum { OPT_CLEARENV = 256, OPT_ARGV0, OPT_NO_ASLR, OPT_STATS, OPT_ENGINE, OPT_VE
 static const struct option long_options[] = {
     { "verbose", no_argument, NULL, OPT_VERBOSE },
     { "quiet", no_argument, NULL, 'q' },
+    { "root", required_argument, NULL, 'r' },
     { "workdir", required_argument, NULL, 'w' },
     { "env", required_argument, NULL, 'E' },
     { "clearenv", no_argument, NULL, OPT_CLEARENV },
@@ -176,6 +177,10 @@ static void set_option(struct options *o, int c)
     case 'q':
         o->quiet = true;
         break;
+    case 'r':
+    case 'L': /* qemu-user's */
+        o->root = optarg;
+        break;
     case 'w':
         o->workdir = optarg;
         break;
@@ -225,7 +230,7 @@ static void set_option(struct options *o, int c)
 
 static void parse(struct options *o, int argc, char **argv)
 {
-    const char *shorts = o->trace ? "+qw:E:hVo:e:f" : "+qw:E:hV";
+    const char *shorts = o->trace ? "+qr:L:w:E:hVo:e:f" : "+qr:L:w:E:hV";
     int c;
 
     o->set = calloc((size_t)argc + 1, sizeof *o->set);
@@ -241,29 +246,6 @@ static void parse(struct options *o, int argc, char **argv)
         usage_error();
     }
     o->prog = argv + optind;
-}
-
-/* --- Finding the program --------------------------------------------------------------------------------- */
-
-/* As a shell does: a name without '/' is searched in $PATH. Returns a path, or NULL. */
-static const char *find_program(const char *name)
-{
-    static char path[PATH_MAX];
-    const char *dirs = getenv("PATH");
-    struct stat st;
-
-    if (strchr(name, '/'))
-        return name;
-    while (dirs) {
-        size_t n = strcspn(dirs, ":");
-
-        if ((size_t)snprintf(path, sizeof path, "%.*s/%s", n ? (int)n : 1, n ? dirs : ".", name) <
-                sizeof path &&
-            stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0)
-            return path;
-        dirs = dirs[n] ? dirs + n + 1 : NULL;
-    }
-    return NULL;
 }
 
 /* --- Running --------------------------------------------------------------------------------------------- */
@@ -336,24 +318,27 @@ static int run_loop(struct noahv_vm *vm, struct noahv_hart *h, const struct opti
     return x.u.halt.status;
 }
 
-/* A script whose interpreter is missing was found: 126. */
-static int exec_status(const char *path, int err)
+static int exec_status(int err)
 {
     if (err == -EINVAL || err == -ENOMEM)
         return EXIT_NOAHV;
-    return err == -ENOENT && access(path, F_OK) < 0 ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
+    return err == -ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
 }
 
 /* Loads the program: 0 with its hart, or an exit status. */
-static int load_program(const struct options *o, struct noahv_vm *vm, const char *path, int trace_fd,
-                        struct noahv_hart **h)
+static int load_program(const struct options *o, struct noahv_vm *vm, int trace_fd, struct noahv_hart **h)
 {
     struct noahv_linux_config cfg;
     char **env = env_build(o);
     int r;
 
     noahv_linux_config_init(&cfg);
-    cfg.path = path;
+    cfg.path = o->prog[0];
+    if (o->argv0)
+        o->prog[0] = (char *)o->argv0;
+    cfg.search = getenv("PATH");
+    cfg.root = o->root;
+    cfg.workdir = o->workdir;
     cfg.argv = o->prog;
     cfg.envp = env;
     cfg.no_aslr = o->no_aslr;
@@ -365,7 +350,7 @@ static int load_program(const struct options *o, struct noahv_vm *vm, const char
     if (r == 0)
         return 0;
     say("%s", noahv_last_error(vm));
-    return exec_status(path, r);
+    return exec_status(r);
 }
 
 static int run_program(const struct options *o)
@@ -374,19 +359,7 @@ static int run_program(const struct options *o)
     struct noahv_vm *vm;
     struct noahv_hart *h;
     int trace_fd = open_trace(o), status; /* FILE as the shell would find it: before -w */
-    const char *path;
 
-    if (o->workdir && chdir(o->workdir) < 0) {
-        say("cannot change to directory %s: %s", o->workdir, strerror(errno));
-        return EXIT_NOAHV;
-    }
-    path = find_program(o->prog[0]);
-    if (!path) {
-        say("%s: not found in $PATH. To run a file of this directory: ./%s", o->prog[0], o->prog[0]);
-        return EXIT_NOT_FOUND;
-    }
-    if (o->argv0)
-        o->prog[0] = (char *)o->argv0;
     noahv_config_init(&cfg);
     cfg.stats = o->stats;
     cfg.engine = o->engine;
@@ -395,7 +368,7 @@ static int run_program(const struct options *o)
         say("%s", noahv_last_error(NULL));
         return EXIT_NOAHV;
     }
-    status = load_program(o, vm, path, trace_fd, &h);
+    status = load_program(o, vm, trace_fd, &h);
     return status ? status : run_loop(vm, h, o);
 }
 

@@ -108,12 +108,14 @@ void exec_free(struct exec *x)
 {
     if (x->fd >= 0)
         close(x->fd);
+    if (x->interp_fd >= 0)
+        close(x->interp_fd);
     free(x->execfn);
     strv_free(&x->argv);
     strv_free(&x->envp);
 }
 
-int exec_open(int dirfd, const char *name, int flags, int *out)
+static int open_at(int dirfd, const char *name, int flags, int *out)
 {
     int empty = flags & AT_EMPTY_PATH && !*name;
     int nofollow = flags & AT_SYMLINK_NOFOLLOW ? O_NOFOLLOW : 0;
@@ -147,6 +149,17 @@ int exec_open(int dirfd, const char *name, int flags, int *out)
     return 0;
 }
 
+int exec_open(struct task *t, const char *name, int *fd)
+{
+    struct path p = { .dirfd = AT_FDCWD };
+    int r;
+
+    if ((size_t)snprintf(p.name, sizeof p.name, "%s", name) >= sizeof p.name)
+        return -ENAMETOOLONG;
+    r = path_resolve(t, &p, PATH_FOLLOW);
+    return r < 0 ? r : open_at(p.dirfd, p.name, 0, fd);
+}
+
 /*
  * Parses the first line of a script in place (fs/binfmt_script.c load_script): interpreter, and all the rest
  * without surrounding blanks as one argument. -ENOEXEC when there is none or it was cut.
@@ -178,7 +191,7 @@ static int script_parse(char *line, size_t n, char **interp, char **arg)
 }
 
 /* Replaces argv[0] by interpreter, its argument and the script's path, and opens the interpreter. */
-static int script_enter(struct exec *x, char *line, size_t n, const char *script)
+static int script_enter(struct task *t, struct exec *x, char *line, size_t n, const char *script)
 {
     char *interp, *arg, *first;
     int r = script_parse(line, n, &interp, &arg), fd = -1;
@@ -198,7 +211,7 @@ static int script_enter(struct exec *x, char *line, size_t n, const char *script
     if (r == 0)
         r = strv_push_first(&x->argv, interp);
     if (r == 0)
-        r = exec_open(AT_FDCWD, interp, 0, &fd);
+        r = exec_open(t, interp, &fd);
     if (r < 0) {
         snprintf(x->why, sizeof x->why, "its interpreter %.100s cannot be run: %s", interp, strerror(-r));
         return r;
@@ -208,7 +221,44 @@ static int script_enter(struct exec *x, char *line, size_t n, const char *script
     return 0;
 }
 
-int exec_prepare(struct exec *x)
+/* Where Debian's cross compiler keeps its libraries: what -r may well want. */
+#define CROSS_ROOT "/usr/riscv64-linux-gnu"
+
+static int no_interp(struct task *t, struct exec *x, const char *interp, int err)
+{
+    const struct root *r = &t->proc->root;
+    char cross[PATH_MAX + sizeof CROSS_ROOT];
+    const char *dir = "DIR";
+
+    snprintf(cross, sizeof cross, CROSS_ROOT "%s", interp);
+    if (access(cross, F_OK) == 0)
+        dir = CROSS_ROOT;
+    if (err == -ENOENT || err == -ENOTDIR)
+        snprintf(x->why, sizeof x->why, "needs %.60s, not found under %.60s%s. Try: noahv -r %s %.60s",
+                 interp, root_on(r) ? r->path : "", root_on(r) ? " or /" : "/", dir, x->execfn);
+    else
+        snprintf(x->why, sizeof x->why, "needs %.100s, which cannot be run: %s", interp, strerror(-err));
+    return err;
+}
+
+/* The ELF file itself and the dynamic loader it names (load_elf_binary). */
+static int prepare_elf(struct task *t, struct exec *x)
+{
+    char interp[PATH_MAX], why[LOADER_WHY_MAX];
+    int r = elf_check(x->fd, interp, x->why);
+
+    if (r < 0 || !interp[0])
+        return r;
+    r = exec_open(t, interp, &x->interp_fd);
+    if (r < 0)
+        return no_interp(t, x, interp, r);
+    r = elf_check(x->interp_fd, NULL, why);
+    if (r < 0)
+        snprintf(x->why, sizeof x->why, "its dynamic loader %.60s: %.150s", interp, why);
+    return r == -ENOEXEC ? -ELIBBAD : r;
+}
+
+int exec_prepare(struct task *t, struct exec *x)
 {
     char line[SCRIPT_LINE], script[PATH_MAX];
     int r;
@@ -227,12 +277,12 @@ int exec_prepare(struct exec *x)
             return -errno;
         line[n] = '\0';
         if (n < 2 || line[0] != '#' || line[1] != '!')
-            return elf_check(x->fd, x->why);
+            return prepare_elf(t, x);
         if (depth == SCRIPT_DEPTH) {
             snprintf(x->why, sizeof x->why, "#! lines are nested more than %d deep", SCRIPT_DEPTH);
             return -ELOOP;
         }
-        r = script_enter(x, line, (size_t)n, script);
+        r = script_enter(t, x, line, (size_t)n, script);
         if (r < 0)
             return r;
         snprintf(script, sizeof script, "%s", x->argv.at[0]);
@@ -243,18 +293,9 @@ int exec_prepare(struct exec *x)
 static void set_names(struct process *p, struct exec *x)
 {
     const char *slash = strrchr(x->execfn, '/');
-    char self[32], target[PATH_MAX];
-    ssize_t n;
 
     snprintf(p->comm, sizeof p->comm, "%.15s", slash ? slash + 1 : x->execfn);
     HOST_RAW(SYS_prctl, PR_SET_NAME, p->comm);
-    snprintf(self, sizeof self, "self/fd/%d", x->fd);
-    n = readlinkat(procfs_dir(), self, target, sizeof target - 1);
-    if (n > 0) {
-        target[n] = '\0';
-        free(p->exe);
-        p->exe = strdup(target);
-    }
     if (p->exe_fd >= 0)
         fd_release(p->exe_fd);
     p->exe_fd = -1;
@@ -291,7 +332,7 @@ int exec_commit(struct task *t, struct exec *x)
     stack_args_fill(&a, x);
     r = gmem_reset(p->mem);
     if (r == 0)
-        r = elf_map(p->mem, x->fd, &l, &img, x->why);
+        r = elf_map(p->mem, x->fd, x->interp_fd, &l, &img, x->why);
     if (r == 0 && !gmem_is_free(p->mem, l.vdso, vdso_len())) {
         l.vdso = gmem_find_free(p->mem, vdso_len(), MM_MIN_ADDR, l.vdso);
         r = l.vdso ? 0 : -ENOMEM;
@@ -309,7 +350,7 @@ int exec_commit(struct task *t, struct exec *x)
     set_names(p, x);
     signal_exec(t);
     hart_reset(t->hart);
-    t->hart->pc = img.entry;
+    t->hart->pc = img.start;
     t->hart->x[2] = p->mm.stack.sp;
     vm_flush_code(t->nh);
     return 0;
@@ -362,7 +403,7 @@ static int64_t exec_guest(struct task *t, struct exec *x, gva_t argv, gva_t envp
     if (r == 0 && x->argv.bytes + x->envp.bytes > MIN(t->mem->stack_max / 4, ARG_TOTAL_MAX))
         r = -E2BIG;
     if (r == 0)
-        r = exec_prepare(x);
+        r = exec_prepare(t, x);
     if (r < 0) {
         if (x->why[0])
             note_once(t, SYS_execve, "execve(\"%s\"): %s", x->execfn, x->why);
@@ -392,15 +433,15 @@ static char *name_of(struct task *t, int dirfd, gva_t path)
 
 static int64_t exec_path(struct task *t, int dirfd, gva_t path, gva_t argv, gva_t envp, int flags)
 {
-    struct exec x = { .fd = -1 };
+    struct exec x = { .fd = -1, .interp_fd = -1 };
     struct path p;
-    int r = path_in(t, dirfd, path, &p);
+    int r = path_in(t, dirfd, path, path_last_at(flags), &p);
 
     if (r < 0)
         return r;
     if (!p.name[0] && !(flags & AT_EMPTY_PATH))
         return -ENOENT;
-    r = exec_open(p.dirfd, p.name, flags, &x.fd);
+    r = open_at(p.dirfd, p.name, flags, &x.fd);
     if (r < 0)
         return r;
     x.execfn = name_of(t, dirfd, path);

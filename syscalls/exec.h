@@ -20,8 +20,9 @@ void strv_free(struct strv *v);
 
 /* A program about to be run. */
 struct exec {
-    int fd;       /* the ELF file, opened for reading; -1 before exec_prepare. Owned. */
-    char *execfn; /* AT_EXECFN: the path as given. Owned. */
+    int fd;        /* the ELF file, opened for reading; -1 before exec_prepare. Owned. */
+    int interp_fd; /* its dynamic loader; -1: static. Owned. */
+    char *execfn;  /* AT_EXECFN: the path as given. Owned. */
     struct strv argv, envp;
     char why[LOADER_WHY_MAX]; /* cause of a failure, for people; may be empty */
 };
@@ -29,13 +30,14 @@ struct exec {
 void exec_free(struct exec *x);
 
 /*
- * With x->fd open on the file as given, and execfn, argv, envp set: follows #! lines and validates, so that x->fd
- * is the ELF file to map and argv what it gets. -errno as execve(2) returns it; nothing of the guest has changed.
+ * With x->fd open on the file as given, and execfn, argv, envp set: follows #! lines, validates and opens the
+ * dynamic loader, so that x->fd is the ELF file to map and argv what it gets. -errno as execve(2) returns it;
+ * nothing of the guest has changed.
  */
-int exec_prepare(struct exec *x);
+int exec_prepare(struct task *t, struct exec *x);
 
-/* Opens a file for execution: regular, executable. */
-int exec_open(int dirfd, const char *name, int flags, int *fd);
+/* Opens a file for execution, by the guest's name for it: regular, executable. */
+int exec_open(struct task *t, const char *name, int *fd);
 
 /*
  * The point of no return: replaces the guest's image by x. 0, or -errno with x->why set, after which the process

@@ -1,6 +1,6 @@
 /*
- * Files by name and what they are: openat, openat2, stat, directory listings. The rest of the calls that take
- * a path cross unchanged (pass.c).
+ * Files by name and what they are: openat, openat2, stat, directory listings, and the calls that tell a name or
+ * change the root. The rest of the calls that take a path cross unchanged (pass.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -45,10 +45,17 @@ static bool opens_special(enum proc_node node, int flags)
     return node >= PROC_MAPS && !(flags & O_PATH);
 }
 
+static enum path_last open_last(int flags)
+{
+    if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
+        return PATH_ENTRY;
+    return flags & O_NOFOLLOW ? PATH_NOFOLLOW : PATH_FOLLOW;
+}
+
 int64_t sys_openat(struct task *t, int dirfd, gva_t path, int flags, uint32_t mode)
 {
     struct path p;
-    int r = path_in(t, dirfd, path, &p);
+    int r = path_in(t, dirfd, path, open_last(flags), &p);
 
     if (r < 0)
         return r;
@@ -78,6 +85,13 @@ static int open_how_in(struct task *t, struct open_how *how, gva_t from, uint64_
     return get_user(t->mem, how, from);
 }
 
+static enum path_last open2_last(const struct open_how *h)
+{
+    if (h->resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT))
+        return PATH_BENEATH;
+    return h->resolve & RESOLVE_NO_SYMLINKS ? PATH_NO_LINKS : open_last((int)h->flags);
+}
+
 int64_t sys_openat2(struct task *t, int dirfd, gva_t path, gva_t how, uint64_t usize)
 {
     struct open_how h;
@@ -86,7 +100,7 @@ int64_t sys_openat2(struct task *t, int dirfd, gva_t path, gva_t how, uint64_t u
 
     if (r < 0)
         return r;
-    r = path_in(t, dirfd, path, &p);
+    r = path_in(t, dirfd, path, open2_last(&h), &p);
     if (r < 0)
         return r;
     if (opens_special(p.virt, (int)h.flags))
@@ -127,7 +141,7 @@ int64_t sys_newfstatat(struct task *t, int dirfd, gva_t path, gva_t statbuf, int
     int64_t r;
 
     if (path || !(flags & AT_EMPTY_PATH)) { /* since 6.11 NULL is "" then */
-        r = path_in(t, dirfd, path, &p);
+        r = path_in(t, dirfd, path, path_last_at(flags), &p);
     } else {
         p.dirfd = dirfd;
         p.name[0] = '\0';
@@ -146,6 +160,74 @@ int64_t sys_fstat(struct task *t, int fd, gva_t statbuf)
     if (r == 0)
         r = HOST(t, SYS_fstat, fd, &st);
     return r < 0 ? r : stat_out(t, statbuf, &st);
+}
+
+/* --- Names that the host tells, and the root --------------------------------------------------------- */
+
+int64_t sys_getcwd(struct task *t, gva_t buf, uint64_t size)
+{
+    char path[PATH_MAX];
+    int64_t n = HOST(t, SYS_getcwd, path, sizeof path);
+
+    if (n < 0)
+        return n;
+    n = (int64_t)root_guest_path(&t->proc->root, path) + 1;
+    if ((uint64_t)n > size)
+        return -ERANGE;
+    return copy_out(t->mem, buf, path, (size_t)n) ? -EFAULT : n;
+}
+
+/* The links of /proc lead to what the host calls by its own names. */
+int64_t sys_readlinkat(struct task *t, int dirfd, gva_t path, gva_t buf, int bufsiz)
+{
+    char link[PATH_MAX + 1];
+    struct path p;
+    int64_t n;
+
+    if (bufsiz <= 0)
+        return -EINVAL;
+    n = path_in(t, dirfd, path, PATH_NOFOLLOW, &p);
+    if (n == 0)
+        n = HOST(t, SYS_readlinkat, p.dirfd, p.name, link, sizeof link - 1);
+    if (n < 0)
+        return n;
+    link[n] = '\0';
+    if (root_on(&t->proc->root) && procfs_is_link(p.dirfd, p.name))
+        n = (int64_t)root_guest_path(&t->proc->root, link);
+    n = MIN(n, bufsiz);
+    return copy_out(t->mem, buf, link, (size_t)n) ? -EFAULT : n;
+}
+
+/* From then on "/" is what the host says, with nothing laid over it. */
+static int64_t root_changed(struct task *t, int64_t r)
+{
+    if (r == 0)
+        t->proc->root.left = true;
+    return r;
+}
+
+int64_t sys_chroot(struct task *t, gva_t path)
+{
+    struct path p;
+    int r = path_in(t, AT_FDCWD, path, PATH_FOLLOW, &p);
+
+    if (r == 0)
+        r = path_flatten(&p);
+    return r < 0 ? r : root_changed(t, HOST(t, SYS_chroot, p.name));
+}
+
+int64_t sys_pivot_root(struct task *t, gva_t new_root, gva_t put_old)
+{
+    struct path new, old;
+    int r = path_in(t, AT_FDCWD, new_root, PATH_FOLLOW, &new);
+
+    if (r == 0)
+        r = path_in(t, AT_FDCWD, put_old, PATH_FOLLOW, &old);
+    if (r == 0)
+        r = path_flatten(&new);
+    if (r == 0)
+        r = path_flatten(&old);
+    return r < 0 ? r : root_changed(t, HOST(t, SYS_pivot_root, new.name, old.name));
 }
 
 /* --- Directories ------------------------------------------------------------------------------------- */

@@ -16,7 +16,7 @@
 #include "base/log.h"
 #include "syscalls/exec.h"
 #include "syscalls/fd.h"
-#include "syscalls/procfs.h"
+#include "syscalls/path.h"
 #include "syscalls/signal.h"
 #include "syscalls/thread.h"
 #include "syscalls/trace.h"
@@ -89,7 +89,7 @@ static void linux_destroy(void *state)
     for (size_t i = 0; i < ARRAY_SIZE(own); i++)
         if (*own[i] >= 0)
             fd_release(*own[i]);
-    free(p->exe);
+    root_close(&p->root);
     free(os);
 }
 
@@ -130,7 +130,7 @@ static void process_init(struct process *p, struct noahv_vm *vm, const struct no
 {
     p->vm = vm;
     p->mem = &vm->mem;
-    p->exe_fd = p->gate_r = p->gate_w = p->vfork_fd = p->log_fd = -1;
+    p->root.fd = p->exe_fd = p->gate_r = p->gate_w = p->vfork_fd = p->log_fd = -1;
     p->mm.aslr = !cfg->no_aslr;
     p->watch_deaths = cfg->trace_fd >= 0 || vm->cfg.stats;
     procfs_start();
@@ -138,32 +138,86 @@ static void process_init(struct process *p, struct noahv_vm *vm, const struct no
     take_limits(p);
 }
 
-static int load_first(struct task *t, const struct noahv_linux_config *cfg)
+/* Where the guest begins: its root, and its directory in there. */
+static int enter(struct task *t, const struct noahv_linux_config *cfg)
 {
-    struct noahv_vm *vm = t->proc->vm;
-    struct exec x = { .fd = -1 };
+    struct process *p = t->proc;
+    struct path dir = { .dirfd = AT_FDCWD };
+    int r = cfg->root ? root_open(&p->root, cfg->root) : 0;
+
+    if (r < 0)
+        return vm_fail(p->vm, -EINVAL, "cannot take directory %s as root: %s", cfg->root, strerror(-r));
+    if (!cfg->workdir)
+        return 0;
+    snprintf(dir.name, sizeof dir.name, "%s", cfg->workdir);
+    r = path_resolve(t, &dir, PATH_FOLLOW);
+    if (r == 0)
+        r = path_flatten(&dir);
+    if (r == 0)
+        r = (int)HOST_RAW(SYS_chdir, dir.name);
+    return r == 0 ? 0
+                  : vm_fail(p->vm, -EINVAL, "cannot change to directory %s: %s", cfg->workdir, strerror(-r));
+}
+
+/* As a shell does: each directory in turn, the current one for an empty name. */
+static int search(struct task *t, const struct noahv_linux_config *cfg, struct exec *x)
+{
+    char path[PATH_MAX];
+
+    for (const char *dir = cfg->search; dir; dir = *dir ? dir + 1 : NULL) {
+        size_t n = strcspn(dir, ":");
+        int len = snprintf(path, sizeof path, "%.*s/%s", n ? (int)n : 1, n ? dir : ".", cfg->path);
+
+        if (len < (int)sizeof path && exec_open(t, path, &x->fd) == 0) {
+            x->execfn = strdup(path);
+            return x->execfn ? 0 : -ENOMEM;
+        }
+        dir += n;
+    }
+    return vm_fail(t->proc->vm, -ENOENT, "%s: not found in $PATH. To run a file of this directory: ./%s",
+                   cfg->path, cfg->path);
+}
+
+static int open_first(struct task *t, const struct noahv_linux_config *cfg, struct exec *x)
+{
     int r;
 
-    r = exec_open(AT_FDCWD, cfg->path, 0, &x.fd);
+    if (cfg->search && !strchr(cfg->path, '/'))
+        return search(t, cfg, x);
+    r = exec_open(t, cfg->path, &x->fd);
     if (r < 0) {
         bool dir = r == -EACCES && access(cfg->path, F_OK) == 0 && access(cfg->path, X_OK) == 0;
 
-        return vm_fail(vm, r, "%s: %s", cfg->path,
+        return vm_fail(t->proc->vm, r, "%s: %s", cfg->path,
                        dir            ? "is not a regular file; noahv runs riscv64 programs"
                        : r == -EACCES ? "permission denied. If it is a program: chmod +x it"
                        : r == -ENOENT ? "no such file. Give a path with a '/' in it, or a name in $PATH"
                                       : strerror(-r));
     }
-    x.execfn = strdup(cfg->path);
-    r = x.execfn ? 0 : -ENOMEM;
+    x->execfn = strdup(cfg->path);
+    return x->execfn ? 0 : -ENOMEM;
+}
+
+static int load_first(struct task *t, const struct noahv_linux_config *cfg)
+{
+    struct noahv_vm *vm = t->proc->vm;
+    struct exec x = { .fd = -1, .interp_fd = -1 };
+    int r = enter(t, cfg);
+
+    if (r == 0)
+        r = open_first(t, cfg, &x);
+    if (r < 0)
+        return r;
     for (size_t i = 0; r == 0 && cfg->argv && cfg->argv[i]; i++)
         r = strv_push(&x.argv, cfg->argv[i]);
     for (size_t i = 0; r == 0 && cfg->envp && cfg->envp[i]; i++)
         r = strv_push(&x.envp, cfg->envp[i]);
     if (r == 0)
-        r = exec_prepare(&x);
+        r = exec_prepare(t, &x);
     if (r == 0)
         r = exec_commit(t, &x);
+    if (r == -ENOENT) /* an interpreter: the program itself was found */
+        r = -ENOEXEC;
     if (r < 0)
         vm_fail(vm, r, "%s: %s", cfg->path, x.why[0] ? x.why : strerror(-r));
     exec_free(&x);

@@ -40,13 +40,21 @@ struct mm {
     pid_t lock_pid;       /* ... asked for by this process: a child does not inherit it */
 };
 
+/* The directory that is laid over the host's file system (path.h). */
+struct root {
+    int fd;     /* own descriptor (O_PATH), or -1 */
+    char *path; /* the host's canonical name of it, owned; NULL: there is none */
+    size_t len;
+    bool left; /* the guest has changed its root */
+};
+
 struct process {
     struct noahv_vm *vm;
     struct gmem *mem;
     struct rv_sigaction act[RV_NSIG + 1]; /* by signal number; [0] unused. Guarded by sig_lock. */
     struct mm mm;
-    char *exe;          /* absolute path of the program, owned */
-    int exe_fd;         /* own descriptor (O_PATH) of it, or -1 */
+    struct root root;
+    int exe_fd;         /* own descriptor of the program, or -1 */
     int gate_r, gate_w; /* own descriptors while a vfork is under way (vfork.c); else -1 */
     int vfork_fd;       /* own descriptor of a vfork child before its execve; else -1 */
     int log_fd;         /* own copy of standard error for noahv's messages, or -1 */

@@ -50,6 +50,7 @@ void mm_layout(struct process *p, struct layout *out)
     gap = MIN(gap, top / 6 * 5);
     p->mm.mmap_top = page_down(top - gap) - (rnd ? random_pages(MMAP_RND_PAGES & big) : 0);
     out->vdso = p->mm.mmap_top - page_up(vdso_len());
+    out->interp_top = out->vdso;
 }
 
 void mm_start(struct process *p, const struct layout *l, const struct image *img)

@@ -35,8 +35,26 @@ static int marshal_str(struct task *t, struct pass *p, uint64_t a, uint64_t *out
     return 0;
 }
 
+/* What becomes of a symbolic link at the end of argument i, a path. */
+static enum path_last path_last(const struct sysent *e, int i, const uint64_t *a)
+{
+    enum path_last last = kind_desc[e->kind[i]].size;
+
+    for (int k = i + 1; k < e->nargs; k++) {
+        const struct kind_desc *d = &kind_desc[e->kind[k]];
+
+        if (d->marshal != M_LINK)
+            continue;
+        if (last == PATH_FOLLOW && (a[k] & d->size))
+            return PATH_NOFOLLOW;
+        if (last == PATH_NOFOLLOW && (a[k] & AT_SYMLINK_FOLLOW))
+            return PATH_FOLLOW;
+    }
+    return last;
+}
+
 /* A path, with the directory descriptor before it when there is one. A NULL path stays NULL (utimensat). */
-static int marshal_path(struct task *t, const struct sysent *e, struct pass *p, int i, uint64_t a,
+static int marshal_path(struct task *t, const struct sysent *e, struct pass *p, int i, const uint64_t *a,
                         uint64_t *host)
 {
     bool at = i > 0 && kind_desc[e->kind[i - 1]].marshal == M_DIRFD;
@@ -45,11 +63,13 @@ static int marshal_path(struct task *t, const struct sysent *e, struct pass *p, 
 
     BUG_ON(!p);
     to = &p->path[p->paths % ARRAY_SIZE(p->path)];
-    if (!a) {
+    if (!a[i]) {
         host[i] = 0;
         return at ? fd_check_at((int)host[i - 1]) : 0;
     }
-    r = path_in(t, at ? (int)host[i - 1] : AT_FDCWD, a, to);
+    r = path_in(t, at ? (int)host[i - 1] : AT_FDCWD, a[i], path_last(e, i, a), to);
+    if (r == 0 && !at)
+        r = path_flatten(to);
     if (r < 0)
         return r;
     p->paths++;
@@ -79,9 +99,10 @@ static int marshal(struct task *t, const struct sysent *e, struct pass *p, const
             break;
         case M_DIRFD:
         case M_VAL:
+        case M_LINK:
             break;
         case M_PATH:
-            r = marshal_path(t, e, p, i, a[i], host);
+            r = marshal_path(t, e, p, i, a, host);
             break;
         case M_STR:
             r = marshal_str(t, p, a[i], &host[i]);

@@ -1,7 +1,7 @@
 /*
  * Copies guest paths and recognises, by any route of directories to them, the /proc files that are special.
- * Resolves nothing else: symbolic links, mounts and permissions are the host kernel's. A symbolic link as the
- * last component is followed by the kernel only; fs.c looks at what such an open led to.
+ * Without a root it resolves nothing else: symbolic links, mounts and permissions are the host kernel's. A
+ * symbolic link as the last component is followed by the kernel only; fs.c looks at what such an open led to.
  */
 #include "syscalls/path.h"
 
@@ -46,35 +46,64 @@ static int lead_to_exe(struct task *t, struct path *p)
     return 0;
 }
 
-int path_in(struct task *t, int dirfd, gva_t guest, struct path *out)
+/* p->name as it stands, from p->dirfd, for special files. */
+static int recognise(struct task *t, struct path *p)
 {
-    ssize_t len = copy_str(t->mem, out->name, guest, sizeof out->name);
-    size_t end;
+    size_t len = strlen(p->name), end = len;
     char *base;
 
-    out->dirfd = dirfd;
-    out->virt = PROC_NONE;
-    if (len < 0)
-        return (int)len;
-    if (out->name[0] != '/' && fd_is_own(dirfd))
-        return -EBADF;
-
-    end = (size_t)len;
-    while (end > 0 && out->name[end - 1] == '/')
+    while (end > 0 && p->name[end - 1] == '/')
         end--;
     if (end == 0)
         return 0;
-    out->name[end] = '\0';
-    base = strrchr(out->name, '/');
-    base = base ? base + 1 : out->name;
+    p->name[end] = '\0';
+    base = strrchr(p->name, '/');
+    base = base ? base + 1 : p->name;
     if (procfs_name(base) != PROC_NONE)
-        out->virt = classify(dirfd, out->name, base);
-    if (out->virt == PROC_ABSENT)
+        p->virt = classify(p->dirfd, p->name, base);
+    if (p->virt == PROC_ABSENT)
         return -ENOENT;
-    if (end < (size_t)len) {
-        if (out->virt != PROC_NONE)
+    if (end < len) {
+        if (p->virt != PROC_NONE)
             return -ENOTDIR;
-        out->name[end] = '/';
+        p->name[end] = '/';
     }
-    return out->virt == PROC_EXE ? lead_to_exe(t, out) : 0;
+    return p->virt == PROC_EXE ? lead_to_exe(t, p) : 0;
+}
+
+int path_resolve(struct task *t, struct path *p, enum path_last last)
+{
+    int r = 0;
+
+    p->virt = PROC_NONE;
+    if (p->name[0] != '/' && fd_is_own(p->dirfd))
+        return -EBADF;
+    if (p->name[0] && last != PATH_BENEATH && root_on(&t->proc->root))
+        r = root_resolve(&t->proc->root, p, last);
+    return r < 0 ? r : recognise(t, p);
+}
+
+int path_in(struct task *t, int dirfd, gva_t guest, enum path_last last, struct path *out)
+{
+    ssize_t len = copy_str(t->mem, out->name, guest, sizeof out->name);
+
+    out->dirfd = dirfd;
+    out->virt = PROC_NONE;
+    return len < 0 ? (int)len : path_resolve(t, out, last);
+}
+
+int path_flatten(struct path *p)
+{
+    char prefix[32];
+    size_t n, len = strlen(p->name) + 1;
+
+    if (p->dirfd == AT_FDCWD || p->name[0] == '/')
+        return 0;
+    n = (size_t)snprintf(prefix, sizeof prefix, "/proc/self/fd/%d/", p->dirfd);
+    if (n + len > sizeof p->name)
+        return -ENAMETOOLONG;
+    memmove(p->name + n, p->name, len);
+    memcpy(p->name, prefix, n);
+    p->dirfd = AT_FDCWD;
+    return 0;
 }

@@ -1,6 +1,7 @@
 /*
- * Paths on their way from the guest to the host kernel. There is one name space, the host's; only a few names
- * under /proc mean something else for the guest (procfs.h).
+ * Paths on their way from the guest to the host kernel, and back. Without a root there is one name space, the
+ * host's. With one (--root DIR) the guest sees DIR laid over the host: root.c. Either way a few names under
+ * /proc mean something else for the guest (procfs.h).
  */
 #ifndef NOAHV_SYSCALLS_PATH_H
 #define NOAHV_SYSCALLS_PATH_H
@@ -17,11 +18,50 @@ struct path {
     enum proc_node virt; /* ... except to open it: then PROC_MAPS and above are for procfs_open */
 };
 
+/* A symbolic link that is the last component: what the call does with it. */
+enum path_last {
+    PATH_FOLLOW,   /* goes on */
+    PATH_NOFOLLOW, /* stops, unless the name ends in '/' */
+    PATH_ENTRY,    /* stops: the call works on the directory's entry, which it makes, moves or removes */
+    PATH_NO_LINKS, /* -ELOOP, and for any other link too: openat2(RESOLVE_NO_SYMLINKS) */
+    PATH_BENEATH   /* the host looks, below dirfd, and at no root: openat2(RESOLVE_BENEATH) */
+};
+
+/* Of a call with AT_* flags. */
+static inline enum path_last path_last_at(int flags)
+{
+    return flags & AT_SYMLINK_NOFOLLOW ? PATH_NOFOLLOW : PATH_FOLLOW;
+}
+
 /*
  * Copies and resolves the path at `guest`, relative to dirfd: 0, or -EFAULT, -ENAMETOOLONG, -EBADF (dirfd is
- * noahv's), -ENOENT, -ENOTDIR (names under /proc that the guest does not have). The empty path is passed on.
- * /proc/self/exe has become a name that leads to the guest's program.
+ * noahv's), -ENOENT, -ENOTDIR (names under /proc that the guest does not have), with a root whatever a look-up
+ * of the directories gives. The empty path is passed on. /proc/self/exe has become a name that leads to the
+ * guest's program.
  */
-int path_in(struct task *t, int dirfd, gva_t guest, struct path *out);
+int path_in(struct task *t, int dirfd, gva_t guest, enum path_last last, struct path *out);
+
+/* The same for a path that noahv has: p->dirfd and p->name as the guest would give them. */
+int path_resolve(struct task *t, struct path *p, enum path_last last);
+
+/* For calls that take no directory descriptor: makes p->name lead there by itself. 0 or -ENAMETOOLONG. */
+int path_flatten(struct path *p);
+
+/* --- The root (root.c) ------------------------------------------------------------------------------ */
+
+/* Lays `dir` over the host: 0 or -errno. "/" is no root at all. */
+int root_open(struct root *r, const char *dir);
+void root_close(struct root *r);
+
+static inline bool root_on(const struct root *r)
+{
+    return r->path && !r->left;
+}
+
+/* With a root: turns p->dirfd and p->name into where the host keeps it. */
+int root_resolve(const struct root *r, struct path *p, enum path_last last);
+
+/* A host path as the guest knows it: cuts the root off, in place. Returns the length. */
+size_t root_guest_path(const struct root *r, char *path);
 
 #endif

@@ -25,6 +25,7 @@
 #include "syscalls/fd.h"
 #include "syscalls/mm.h"
 #include "syscalls/seccomp.h"
+#include "syscalls/path.h"
 
 /* --- Recognition ------------------------------------------------------------------------------------- */
 
@@ -179,6 +180,16 @@ static bool on_procfs(int fd)
     struct statfs fs;
 
     return HOST_RAW(SYS_fstatfs, fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
+}
+
+bool procfs_is_link(int dirfd, const char *name)
+{
+    int64_t fd = HOST_RAW(SYS_openat, dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    bool is = fd >= 0 && on_procfs((int)fd);
+
+    if (fd >= 0)
+        HOST_RAW(SYS_close, fd);
+    return is;
 }
 
 /* Inode 1 (fs/proc/root.c). */
@@ -390,16 +401,16 @@ struct host_map {
     uint64_t start, end;
     unsigned major, minor;
     unsigned long inode;
-    const char *path; /* into the line */
+    char *path; /* into the line, or NULL */
 };
 
-static bool parse_host_map(const char *line, struct host_map *out)
+static bool parse_host_map(char *line, struct host_map *out)
 {
     int path = -1;
     bool ok = sscanf(line, "%lx-%lx %*4s %*x %x:%x %lu %n", &out->start, &out->end, &out->major, &out->minor,
                      &out->inode, &path) == 5;
 
-    out->path = ok && path >= 0 ? line + path : "";
+    out->path = ok && path >= 0 ? line + path : NULL;
     return ok;
 }
 
@@ -416,7 +427,7 @@ static const char *label(const struct region *r)
 /* fs/proc/task_mmu.c show_map_vma: the path begins in column 73. */
 static void put_map(struct gen *g, const struct region *r, const struct host_map *file)
 {
-    static const struct host_map anonymous = { .path = "" };
+    static const struct host_map anonymous;
     const struct host_map *f = file ? file : &anonymous;
     const char *path = *label(r) ? label(r) : f->path;
     size_t start = g->b.len;
@@ -424,7 +435,7 @@ static void put_map(struct gen *g, const struct region *r, const struct host_map
     buf_printf(&g->b, "%08lx-%08lx %c%c%c%c %08lx %02x:%02x %lu ", r->start, r->start + r->len,
                r->prot & GMEM_R ? 'r' : '-', r->prot & GMEM_W ? 'w' : '-', r->prot & GMEM_X ? 'x' : '-',
                r->flags & GMEM_SHARED ? 's' : 'p', file ? r->offset : 0, f->major, f->minor, f->inode);
-    if (*path)
+    if (path && *path)
         buf_printf(&g->b, "%*s %s", (int)MAX(0, 72 - (int)(g->b.len - start)), "", path);
     buf_putc(&g->b, '\n');
     gen_line_done(g);
@@ -444,7 +455,8 @@ static void gen_maps(struct task *t, struct gen *g, struct lines *l)
 
         if (r.file || r.flags & GMEM_SHARED)
             while ((!any || host.end <= where) && (line = lines_next(l)))
-                any = parse_host_map(line, &host);
+                if ((any = parse_host_map(line, &host)) && host.path)
+                    root_guest_path(&t->proc->root, host.path);
         put_map(g, &r, any && host.start <= where && where < host.end ? &host : NULL);
     }
 }

@@ -40,6 +40,9 @@ enum proc_node procfs_node(int dirfd, const char *base);
 /* What an open descriptor is, however it was come by. */
 enum proc_node procfs_opened(int fd);
 
+/* True when (dirfd, name) is a link of /proc, whose text the host makes up. */
+bool procfs_is_link(int dirfd, const char *name);
+
 /* True when `fd` is a directory of this process's descriptors in /proc: fd or fdinfo. */
 bool procfs_is_fd_dir(int fd);
 

@@ -4,9 +4,13 @@
  */
 #include "syscalls/sysent.h"
 
+#include <fcntl.h>
+#include <sys/inotify.h>
+#include <sys/mount.h>
 #include <sys/syscall.h>
 
 #include "noahv.h"
+#include "syscalls/path.h"
 
 /* A thunk per row that has a handler; PASS, SAME, DENY and NONE rows have none. */
 #define THUNK_PASS(...)

@@ -14,6 +14,7 @@ struct task;
 /* How an argument crosses to the host when a row is passed through. */
 enum marshal {
     M_VAL,   /* as it is */
+    M_LINK,  /* the same: flags, of which one says that the path's last link is not followed */
     M_FD,    /* a descriptor: noahv's own give -EBADF */
     M_DIRFD, /* the same, of the path that follows */
     M_PATH,  /* copied, resolved (path.c), the preceding DIRFD replaced if need be; NULL stays NULL */
@@ -23,7 +24,7 @@ enum marshal {
     M_OWN    /* needs a handler of our own: nested pointers, addresses that mean memory */
 };
 
-/* kinds.def: KIND(name, C type, marshal, size in bytes or 0, printer) */
+/* kinds.def: KIND(name, C type, marshal, size in bytes or what it says, printer) */
 enum kind {
     KIND_NONE,
 #define KIND(name, type, marshal, size, printer) KIND_##name,
@@ -81,7 +82,7 @@ struct kind_desc {
     const char *name;
     uint8_t marshal, bytes; /* bytes: of the C type, for narrowing */
     uint8_t is_signed;
-    uint16_t size;
+    uint32_t size;
 };
 
 extern const struct sysent sysent[NR_SYS];

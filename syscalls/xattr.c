@@ -45,7 +45,7 @@ static int64_t xattr_call(struct task *t, long nr, int dirfd, gva_t path, int at
     if (r < 0)
         return r;
     if (path || !(at_flags & AT_EMPTY_PATH)) {
-        r = path_in(t, dirfd, path, &p);
+        r = path_in(t, dirfd, path, path_last_at(at_flags), &p);
     } else {
         p.dirfd = dirfd;
         p.name[0] = '\0';

@@ -31,7 +31,7 @@ static void setup(void)
     ck_assert_int_eq(gmem_map(&mem, GUEST_PATH, 2 * PAGE_BYTES, GMEM_R | GMEM_W, 0, GMEM_PLAIN, -1, 0), 0);
     ck_assert_ptr_nonnull(mkdtemp(scratch));
     procfs_start();
-    proc = (struct process){ .mem = &mem, .exe_fd = -1 };
+    proc = (struct process){ .mem = &mem, .exe_fd = -1, .root.fd = -1 };
     task = (struct task){ .proc = &proc, .mem = &mem, .tid = getpid() };
     exe = open("/bin/true", O_PATH | O_CLOEXEC);
     ck_assert_int_gt(fd_own(exe, &proc.exe_fd), 0);
@@ -54,7 +54,7 @@ static int look(int dirfd, const char *name, struct path *p)
     int r;
 
     ck_assert_int_eq(copy_out(&mem, GUEST_PATH, name, strlen(name) + 1), 0);
-    r = path_in(&task, dirfd, GUEST_PATH, p);
+    r = path_in(&task, dirfd, GUEST_PATH, PATH_FOLLOW, p);
     if (r < 0)
         return r;
     if (strcmp(p->name, name) == 0)
@@ -164,11 +164,11 @@ START_TEST(errors_of_the_argument)
     static char text[PATH_MAX + 1];
     struct path p;
 
-    ck_assert_int_eq(path_in(&task, AT_FDCWD, 0, &p), -EFAULT);
-    ck_assert_int_eq(path_in(&task, AT_FDCWD, ~(gva_t)0, &p), -EFAULT);
+    ck_assert_int_eq(path_in(&task, AT_FDCWD, 0, PATH_FOLLOW, &p), -EFAULT);
+    ck_assert_int_eq(path_in(&task, AT_FDCWD, ~(gva_t)0, PATH_FOLLOW, &p), -EFAULT);
     memset(text, 'a', PATH_MAX);
     ck_assert_int_eq(copy_out(&mem, GUEST_PATH, text, sizeof text), 0);
-    ck_assert_int_eq(path_in(&task, AT_FDCWD, GUEST_PATH, &p), -ENAMETOOLONG);
+    ck_assert_int_eq(path_in(&task, AT_FDCWD, GUEST_PATH, PATH_FOLLOW, &p), -ENAMETOOLONG);
     ck_assert_int_eq(look(proc.exe_fd, "x", &p), -EBADF);
     ck_assert_int_eq(look(proc.exe_fd, "/x", &p), PROC_NONE); /* an absolute name needs no directory */
 }

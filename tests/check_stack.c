@@ -23,6 +23,7 @@ static const struct image image = {
     .phdr = 0x10040,
     .phnum = 5,
     .base = 0x1000,
+    .interp_base = 0x3f00000,
     .brk = 0x20000,
 };
 
@@ -126,7 +127,7 @@ START_TEST(every_word)
         AT_PHNUM,
         5,
         AT_BASE,
-        0,
+        0x3f00000,
         AT_FLAGS,
         0,
         AT_ENTRY,

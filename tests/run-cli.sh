@@ -132,10 +132,6 @@ cli_cannot_run() {
 
 cli_foreign_elf() {
     refused 126 'x86-64' noahv /bin/sh
-    riscv64-linux-gnu-gcc -o prog -x c - << 'C'
-int main(void) { return 0; }
-C
-    refused 126 'dynamic loader /lib/ld-linux-riscv64-lp64d.so.1' noahv ./prog
     patched 4 001 # EI_CLASS
     refused 126 '32-bit' noahv ./prog
     patched 5 002 # EI_DATA
@@ -146,6 +142,76 @@ C
         head -c $size "$guest/cli/ends" > prog
         refused 126 'truncated' noahv ./prog
     done
+}
+
+# dynamic NAME: a dynamically linked program that prints what it is and where.
+dynamic() {
+    riscv64-linux-gnu-gcc -o "$1" -x c - << 'C'
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+    char cwd[4096] = "", exe[4096] = "";
+
+    getcwd(cwd, sizeof cwd);
+    readlink("/proc/self/exe", exe, sizeof exe - 1);
+    printf("%s|%s|%s\n", argv[0], exe, cwd);
+    fflush(stdout);
+    return argc == 2 ? execv(argv[1], argv + 1) : argc;
+}
+C
+}
+
+# A root with the libraries of the cross compiler.
+small_root() {
+    mkdir -p root/lib root/usr/bin root/etc/alternatives
+    libs=$(dirname "$(riscv64-linux-gnu-gcc -print-file-name=libc.so.6)")
+    cp "$libs/libc.so.6" "$libs/ld-linux-riscv64-lp64d.so.1" root/lib
+    dynamic root/usr/bin/first
+    cp root/usr/bin/first root/usr/bin/second
+    ln -s /usr/bin/second root/etc/alternatives/third
+    ln -s /etc/alternatives/third root/usr/bin/third
+    ln -s usr/bin root/bin
+}
+
+cli_dynamic() {
+    dynamic prog
+    refused 126 './prog: needs /lib/ld-linux-riscv64-lp64d.so.1, not found under /. Try: noahv -r ' noahv ./prog
+    mkdir root
+    refused 126 "not found under $PWD/root or /. Try: noahv -r " noahv -r root ./prog
+    small_root
+    printf 'text' > root/lib/ld-linux-riscv64-lp64d.so.1
+    refused 126 'loader /lib/ld-linux-riscv64-lp64d.so.1: is not an ELF file' noahv -r root ./prog
+    chmod 644 root/lib/ld-linux-riscv64-lp64d.so.1
+    refused 126 'needs /lib/ld-linux-riscv64-lp64d.so.1, which cannot be run: Permission' noahv -r root ./prog
+}
+
+cli_root() {
+    small_root
+    want 1 "first|/usr/bin/first|$PWD" noahv -r root first
+    want 1 "first|/usr/bin/first|$PWD" noahv -L root/../root -- first
+    want 1 "/usr/bin/first|/usr/bin/first|/" noahv --root root -w / /usr/bin/first
+    want 1 "bin/third|/usr/bin/second|/usr" noahv -r root -w /bin/.. bin/third
+    want 1 "root/usr/bin/first|/usr/bin/first|$PWD" noahv -r root root/usr/bin/first
+    want 1 "$PWD/root/bin/third|/usr/bin/second|$PWD" noahv -r root "$PWD/root/bin/third"
+    cp root/usr/bin/first here
+    want 1 "./here|$PWD/here|$PWD" noahv -r root ./here
+    printf '#!/bin/third  -x y\n' > root/usr/bin/script
+    chmod +x root/usr/bin/script
+    want 3 "first|/usr/bin/first|/usr/bin
+/bin/third|/usr/bin/second|/usr/bin" noahv -r root -w /bin first script
+}
+
+cli_root_refused() {
+    small_root
+    refused 125 "cannot take directory none as root: No such file" noahv -r none first
+    refused 125 "directory root/usr/bin/first as root: Not a directory" noahv -r root/usr/bin/first first
+    refused 125 "directory /none: No such file" noahv -r root -w /none first
+    refused 127 "fourth: not found in \$PATH" noahv -r root fourth
+    refused 127 "/usr/bin/fourth: no such file" noahv -r root /usr/bin/fourth
+    rm root/usr/bin/second
+    refused 127 "third: not found in \$PATH" noahv -r root third
 }
 
 cli_script_without_interpreter() {

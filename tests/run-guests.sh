@@ -7,6 +7,7 @@
 #     /* expect: oracle=qemu */    qemu-riscv64 is right where the host's hardware differs
 #     /* skip-native */            not built natively (needs one of the two above)
 #     /* args: a b */              arguments, the same for both
+#     /* dynamic */                linked dynamically: it gets the cross compiler's libraries as its root
 set -u
 
 here=$PWD
@@ -30,20 +31,25 @@ one() {
     run=$work/run/$name
     source=$(ls tests/guest/"$name".c tests/guest/"$name".cc tests/guest/"$name".S 2> /dev/null)
     args=$(sed -n '1,9s;^/\* args: \(.*\) \*/$;\1;p' "$source")
+    root=
+    if sed 9q "$source" | grep -q '^/\* dynamic \*/$'; then
+        root=$(riscv64-linux-gnu-gcc -print-file-name=libc.so.6)
+        root="-L $(dirname "$(dirname "$root")")"
+    fi
     mkdir -p "$work/run"
 
-    # shellcheck disable=SC2086  # args and engine are words
+    # shellcheck disable=SC2086  # args, root and engine are words
     if [ -e "tests/golden/$name.out" ]; then
         cp "tests/golden/$name.out" "$run.want.out"
     elif sed 9q "$source" | grep -q 'expect: oracle=qemu'; then
-        record "$run.want" qemu-riscv64 "$work/riscv64/$name" $args
+        record "$run.want" qemu-riscv64 $root "$work/riscv64/$name" $args
     else
         record "$run.want" "$work/native/$name" $args
     fi
     : > "$run.result"
     # shellcheck disable=SC2086
     for engine in ${ENGINES:-""}; do
-        record "$run.got" "$noahv" $engine "$work/riscv64/$name" $args
+        record "$run.got" "$noahv" $engine $root "$work/riscv64/$name" $args
         if cmp -s "$run.want.out" "$run.got.out"; then
             echo passed >> "$run.result"
         else

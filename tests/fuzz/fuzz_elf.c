@@ -1,7 +1,8 @@
 /*
  * The ELF loader against any file: it may refuse, with words, but it never crashes, and what it accepts can be
- * mapped or is refused in its turn.
+ * mapped, also as its own dynamic loader, or is refused in its turn.
  */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -31,8 +32,10 @@ static void refused_in_words(int err, const char *why)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct layout layout = { .pie_base = 0x20000000, .stack_top = GIB };
-    char why[LOADER_WHY_MAX], page[16];
+    static const struct layout layout = { .pie_base = 0x20000000,
+                                          .interp_top = 0x38000000,
+                                          .stack_top = GIB };
+    char why[LOADER_WHY_MAX], interp[PATH_MAX], page[16];
     struct image img = { 0 };
     int err;
 
@@ -40,15 +43,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         start();
     if (ftruncate(fd, 0) < 0 || pwrite(fd, data, size, 0) != (ssize_t)size)
         abort();
-    err = elf_check(fd, why);
+    err = elf_check(fd, interp, why);
     refused_in_words(err, why);
     if (err)
         return 0;
-    err = elf_map(&mem, fd, &layout, &img, why);
+    err = elf_map(&mem, fd, interp[0] ? fd : -1, &layout, &img, why);
     refused_in_words(err, why);
     if (!err && (img.brk > GIB || !gmem_is_free(&mem, 0, PAGE_BYTES)))
         abort();
-    copy_in_some(&mem, page, img.entry, sizeof page);
+    copy_in_some(&mem, page, img.start, sizeof page);
     if (gmem_reset(&mem) != 0)
         abort();
     return 0;
