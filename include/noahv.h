@@ -85,7 +85,7 @@ struct noahv_exit {
     } u;
 };
 
-/* Counters of a hart since its creation. Times are nanoseconds, 0 unless cfg.stats. */
+/* Counters of a hart since its creation, and of all threads that have ended. Times are nanoseconds, 0 unless cfg.stats. */
 struct noahv_stats {
     uint64_t instructions, ecalls;
     uint64_t fetch_faults, load_faults, store_faults; /* guest-page faults that reached the core */

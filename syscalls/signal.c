@@ -122,16 +122,21 @@ void signal_thread_detach(void)
     current_task = NULL;
 }
 
-void signal_exec(struct task *t)
+void signal_clear_handlers(struct process *p)
 {
     for (int sig = 1; sig <= RV_NSIG; sig++) {
-        struct rv_sigaction *act = &t->proc->act[sig];
+        struct rv_sigaction *act = &p->act[sig];
 
         if (act->handler == RV_SIG_DFL && !act->flags)
             continue;
         *act = (struct rv_sigaction){ .handler = act->handler == RV_SIG_IGN ? RV_SIG_IGN : RV_SIG_DFL };
-        signal_apply(t->proc, sig);
+        signal_apply(p, sig);
     }
+}
+
+void signal_exec(struct task *t)
+{
+    signal_clear_handlers(t->proc);
     t->altstack = (struct rv_stack){ .flags = SS_DISABLE };
 }
 

@@ -28,7 +28,10 @@ int signal_take_held(struct task *t, uint64_t set, siginfo_t *info);
 /* Puts the host disposition behind the guest's action for `sig`; sig_lock is held, or there is one task. */
 void signal_apply(struct process *p, int sig);
 
-/* Handled signals to SIG_DFL, alternate stack off: execve. */
+/* Handled signals to SIG_DFL: CLONE_CLEAR_SIGHAND. */
+void signal_clear_handlers(struct process *p);
+
+/* The same, and the alternate stack off: execve. */
 void signal_exec(struct task *t);
 
 /* The guest caused a synchronous signal at its pc; delivered at once, or deadly. */

@@ -3,12 +3,14 @@
  * limits are the host's. clone: kernel/fork.c; argument order CONFIG_CLONE_BACKWARDS. Threads are in thread.c.
  */
 #include <errno.h>
+#include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "syscalls/fd.h"
 #include "syscalls/signal.h"
 #include "syscalls/thread.h"
 #include "syscalls/trace.h"
@@ -26,6 +28,8 @@ static void become_child(struct task *t, const struct clone *c)
     t->held = 0;
     t->robust_list = 0;
     t->clear_tid = c->flags & CLONE_CHILD_CLEARTID ? c->child_tid : 0;
+    if (c->flags & CLONE_CLEAR_SIGHAND)
+        signal_clear_handlers(t->proc);
     if (c->sp)
         t->hart->x[2] = c->sp;
     if (c->flags & CLONE_SETTLS)
@@ -36,20 +40,51 @@ static void become_child(struct task *t, const struct clone *c)
         trace_fork_child(t);
 }
 
-/*
- * The host's fork. The C library's own leaves none of its locks held in the child, whatever other threads are at;
- * what it cannot say is said to the kernel, and goes wrong should another thread be inside malloc just then.
- */
+/* What no flag of clone says. */
+static int64_t host_clone3(struct task *t, const struct clone *c, uint64_t flags)
+{
+    struct clone_args a = {
+        .flags = flags,
+        .exit_signal = (uint64_t)c->exit_signal,
+        .pidfd = span(t, c->pidfd, 4),
+        .set_tid = (uint64_t)(uintptr_t)c->set_tid,
+        .set_tid_size = c->nr_set_tid,
+        .cgroup = c->cgroup,
+    };
+
+    if (!c->nr_set_tid)
+        a.set_tid = 0;
+    return HOST_RAW(SYS_clone3, &a, sizeof a);
+}
+
+/* By way of the C library, which leaves none of its locks held in the child, whatever other threads are at. */
+static int64_t library_fork(struct task *t, const struct clone *c)
+{
+    int64_t pid = fork(), fd;
+    int32_t n;
+
+    if (pid < 0)
+        return -errno;
+    if (pid > 0 && c->flags & CLONE_PIDFD) {
+        fd = HOST_RAW(SYS_pidfd_open, pid, 0);
+        n = (int32_t)fd;
+        if (fd >= 0)
+            put_user(t->mem, c->pidfd, &n);
+    }
+    return pid;
+}
+
+/* The host's fork. What the C library cannot say goes wrong should another thread be inside malloc just then. */
 static int64_t host_fork(struct task *t, const struct clone *c)
 {
     /* Descriptors too are copied: each process keeps own ones, and knows only of its own. */
-    uint64_t flags = c->flags & ~(uint64_t)(CLONE_OURS | CLONE_VM | CLONE_VFORK | CLONE_FILES);
-    int64_t pid;
+    uint64_t flags =
+        c->flags & ~(uint64_t)(CLONE_OURS | CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_CLEAR_SIGHAND);
 
-    if (!flags && c->exit_signal == SIGCHLD) {
-        pid = fork();
-        return pid < 0 ? -errno : pid;
-    }
+    if (t->proc->nr_tasks > 1 && !(flags & ~(uint64_t)CLONE_PIDFD) && c->exit_signal == SIGCHLD)
+        return library_fork(t, c);
+    if (c->nr_set_tid || flags >> 32)
+        return host_clone3(t, c, flags);
     return HOST_RAW(SYS_clone, flags | (uint64_t)c->exit_signal, 0, span(t, c->pidfd, 4));
 }
 
@@ -90,9 +125,9 @@ static int clone_check(const struct clone *c)
         return -EINVAL;
     if (((f & CLONE_THREAD) && !(f & CLONE_SIGHAND)) || ((f & CLONE_SIGHAND) && !(f & CLONE_VM)))
         return -EINVAL;
-    if ((f & CLONE_THREAD) && (f & (CLONE_NEWUSER | CLONE_NEWPID | CLONE_PIDFD)))
+    if ((f & CLONE_THREAD) && (f & (CLONE_NEWUSER | CLONE_NEWPID | CLONE_PIDFD | CLONE_INTO_CGROUP)))
         return -EINVAL;
-    return 0;
+    return c->nr_set_tid && f & CLONE_THREAD ? -EPERM : 0; /* ids are the host's to choose */
 }
 
 static int64_t clone_task(struct task *t, const struct clone *c)
@@ -129,6 +164,78 @@ int64_t sys_clone(struct task *t, uint64_t flags, gva_t newsp, gva_t ptid, uint6
 
     if ((flags & CLONE_PIDFD) && (flags & (CLONE_PARENT_SETTID | CLONE_DETACHED)))
         return -EINVAL;
+    return clone_task(t, &c);
+}
+
+/* kernel/fork.c copy_clone_args_from_user: a longer structure than ours must end in zeros. */
+static int clone_args_in(struct task *t, gva_t at, uint64_t size, struct clone_args *a)
+{
+    uint8_t rest[64];
+
+    if (size > PAGE_BYTES)
+        return -E2BIG;
+    if (size < 64) /* CLONE_ARGS_SIZE_VER0 */
+        return -EINVAL;
+    memset(a, 0, sizeof *a);
+    if (copy_in(t->mem, a, at, MIN(size, sizeof *a)))
+        return -EFAULT;
+    for (uint64_t from = sizeof *a; from < size; from += sizeof rest) {
+        uint64_t n = MIN(size - from, sizeof rest);
+
+        if (copy_in(t->mem, rest, at + from, n))
+            return -EFAULT;
+        for (uint64_t i = 0; i < n; i++)
+            if (rest[i])
+                return -E2BIG;
+    }
+    return 0;
+}
+
+/* kernel/fork.c clone3_args_valid and what comes before it. */
+static int clone_args_check(const struct clone_args *a, uint64_t size)
+{
+    const uint64_t known = UINT32_MAX | CLONE_CLEAR_SIGHAND | CLONE_INTO_CGROUP;
+
+    if (a->set_tid_size > ARRAY_SIZE(((struct clone *)NULL)->set_tid) || !a->set_tid != !a->set_tid_size)
+        return -EINVAL;
+    if (a->exit_signal > RV_NSIG)
+        return -EINVAL;
+    if ((a->flags & CLONE_INTO_CGROUP) && (a->cgroup > INT_MAX || size < sizeof *a))
+        return -EINVAL;
+    if (a->flags & (~known | CLONE_DETACHED | (CSIGNAL & ~CLONE_NEWTIME)))
+        return -EINVAL;
+    if ((a->flags & CLONE_SIGHAND) && (a->flags & CLONE_CLEAR_SIGHAND))
+        return -EINVAL;
+    if ((a->flags & (CLONE_THREAD | CLONE_PARENT)) && a->exit_signal)
+        return -EINVAL;
+    return !a->stack == !a->stack_size ? 0 : -EINVAL;
+}
+
+int64_t sys_clone3(struct task *t, gva_t uargs, uint64_t size)
+{
+    struct clone_args a;
+    struct clone c = { 0 };
+    int r = clone_args_in(t, uargs, size, &a);
+
+    if (r == 0)
+        r = clone_args_check(&a, size);
+    if (r < 0)
+        return r;
+    if (!range_within(a.stack, a.stack_size, t->mem->limit))
+        return -EINVAL;
+    if (a.set_tid && copy_in(t->mem, c.set_tid, a.set_tid, a.set_tid_size * sizeof c.set_tid[0]))
+        return -EFAULT;
+    if ((a.flags & CLONE_INTO_CGROUP) && fd_is_own((int)a.cgroup))
+        return -EBADF;
+    c.flags = a.flags;
+    c.exit_signal = (int)a.exit_signal;
+    c.pidfd = a.pidfd;
+    c.parent_tid = a.parent_tid;
+    c.child_tid = a.child_tid;
+    c.sp = a.stack + a.stack_size;
+    c.tls = a.tls;
+    c.cgroup = a.cgroup;
+    c.nr_set_tid = (unsigned)a.set_tid_size;
     return clone_task(t, &c);
 }
 

@@ -110,7 +110,7 @@ static void thread_end(struct task *t)
     pthread_mutex_lock(&p->lock);
     t->nh = NULL; /* no more to be kicked */
     pthread_mutex_unlock(&p->lock);
-    vm_hart_destroy(nh);
+    vm_hart_end(nh);
     pthread_mutex_lock(&p->lock);
     list_remove(&p->tasks, t);
     p->nr_tasks--;

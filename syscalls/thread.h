@@ -18,6 +18,9 @@ struct clone {
     int exit_signal;
     gva_t pidfd, parent_tid, child_tid, sp; /* sp 0: the caller's */
     uint64_t tls;
+    uint64_t cgroup;
+    pid_t set_tid[32]; /* MAX_PID_NS_LEVEL */
+    unsigned nr_set_tid;
 };
 
 /* The list of tasks of a process, with its first one; threads_destroy waits for those that are ending. */

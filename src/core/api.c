@@ -105,6 +105,7 @@ void noahv_vm_destroy(struct noahv_vm *vm)
         vm->os->destroy(vm->os_state);
     while (vm->harts)
         vm_hart_destroy(vm->harts);
+    vm_idle_free(vm);
     gmem_destroy(&vm->mem);
     pthread_mutex_destroy(&vm->lock);
     free(vm);
@@ -190,19 +191,24 @@ void noahv_kick(struct noahv_hart *h)
 
 void noahv_get_stats(const struct noahv_hart *h, struct noahv_stats *out)
 {
-    const struct vm_counts *c = &h->counts;
+    struct vm_counts c = h->counts;
+    uint64_t instret = h->hart.instret;
 
+    pthread_mutex_lock(&h->vm->lock);
+    vm_counts_add(&c, &h->vm->ended);
+    instret += h->vm->ended_instret;
+    pthread_mutex_unlock(&h->vm->lock);
     *out = (struct noahv_stats){
-        .instructions = h->hart.instret,
-        .ecalls = c->ecalls,
-        .fetch_faults = c->faults_resolved[CAUSE_GPF_FETCH] + c->faults_exited[CAUSE_GPF_FETCH],
-        .load_faults = c->faults_resolved[CAUSE_GPF_LOAD] + c->faults_exited[CAUSE_GPF_LOAD],
-        .store_faults = c->faults_resolved[CAUSE_GPF_STORE] + c->faults_exited[CAUSE_GPF_STORE],
-        .guest_ns = c->guest_ns,
-        .host_ns = c->host_ns,
+        .instructions = instret,
+        .ecalls = c.ecalls,
+        .fetch_faults = c.faults_resolved[CAUSE_GPF_FETCH] + c.faults_exited[CAUSE_GPF_FETCH],
+        .load_faults = c.faults_resolved[CAUSE_GPF_LOAD] + c.faults_exited[CAUSE_GPF_LOAD],
+        .store_faults = c.faults_resolved[CAUSE_GPF_STORE] + c.faults_exited[CAUSE_GPF_STORE],
+        .guest_ns = c.guest_ns,
+        .host_ns = c.host_ns,
     };
     for (int i = 0; i < NR_CAUSES; i++)
-        out->faults_resolved += c->faults_resolved[i];
+        out->faults_resolved += c.faults_resolved[i];
 }
 
 struct log_target {

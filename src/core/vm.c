@@ -10,6 +10,8 @@
 
 #include "interp/interp.h"
 #include "isa/insn.h"
+
+#define IDLE_MAX 16 /* harts that wait for a new thread: each holds translations */
 #include "jit/jit.h"
 
 int vm_fail(struct noahv_vm *vm, int err, const char *fmt, ...)
@@ -22,17 +24,36 @@ int vm_fail(struct noahv_vm *vm, int err, const char *fmt, ...)
     return err;
 }
 
+/* A hart that has ended, as new but for its translations; NULL: there is none. */
+static struct noahv_hart *reuse(struct noahv_vm *vm)
+{
+    struct noahv_hart *h;
+
+    pthread_mutex_lock(&vm->lock);
+    h = vm->idle;
+    if (h) {
+        vm->idle = h->next;
+        vm->nr_idle--;
+    }
+    pthread_mutex_unlock(&vm->lock);
+    if (h && h->fences != atomic_load(&vm->mem.fences))
+        vm_flush_code(h);
+    return h;
+}
+
 int vm_hart_create(struct noahv_vm *vm, struct noahv_hart **out)
 {
-    struct noahv_hart *h = calloc(1, sizeof *h);
+    struct noahv_hart *h = reuse(vm);
 
+    if (!h)
+        h = calloc(1, sizeof *h);
     if (!h)
         return vm_fail(vm, -ENOMEM, "out of memory for a hart");
     h->vm = vm;
     h->hart.mem = &vm->mem;
     h->hart.window = vm->mem.gs.window;
     h->hart.limit = vm->mem.limit;
-    h->hart.counting = vm->cfg.stats != 0;
+    h->hart.counting |= vm->cfg.stats != 0;
     h->hart.jit.options = vm->cfg.harden & NOAHV_HARDEN_SPECTRE ? JIT_HARDEN_SPECTRE : 0;
     hart_reset(&h->hart);
 
@@ -44,20 +65,78 @@ int vm_hart_create(struct noahv_vm *vm, struct noahv_hart **out)
     return 0;
 }
 
+static void list_remove(struct noahv_hart *h)
+{
+    struct noahv_hart **p = &h->vm->harts;
+
+    while (*p != h)
+        p = &(*p)->next;
+    *p = h->next;
+}
+
+static void hart_free(struct noahv_hart *h)
+{
+    h->vm->engine->free(&h->hart);
+    interp_free(&h->hart);
+    free(h);
+}
+
 void vm_hart_destroy(struct noahv_hart *h)
 {
     struct noahv_vm *vm = h->vm;
 
     pthread_mutex_lock(&vm->lock);
-    for (struct noahv_hart **p = &vm->harts; *p; p = &(*p)->next)
-        if (*p == h) {
-            *p = h->next;
-            break;
-        }
+    list_remove(h);
     pthread_mutex_unlock(&vm->lock);
-    vm->engine->free(&h->hart);
-    interp_free(&h->hart);
-    free(h);
+    hart_free(h);
+}
+
+void vm_hart_end(struct noahv_hart *h)
+{
+    struct noahv_vm *vm = h->vm;
+    bool keep;
+
+    pthread_mutex_lock(&vm->lock);
+    list_remove(h);
+    vm_counts_add(&vm->ended, &h->counts);
+    vm->ended_instret += h->hart.instret;
+    keep = vm->nr_idle < IDLE_MAX;
+    if (keep) {
+        h->counts = (struct vm_counts){ 0 };
+        h->left_at = 0;
+        h->hart.instret = 0;
+        h->hart.task = NULL;
+        atomic_store(&h->hart.kick, 0);
+        h->fences = atomic_load(&vm->mem.fences);
+        h->next = vm->idle;
+        vm->idle = h;
+        vm->nr_idle++;
+    }
+    pthread_mutex_unlock(&vm->lock);
+    if (!keep)
+        hart_free(h);
+}
+
+void vm_idle_free(struct noahv_vm *vm)
+{
+    struct noahv_hart *h;
+
+    while ((h = vm->idle)) {
+        vm->idle = h->next;
+        hart_free(h);
+    }
+    vm->nr_idle = 0;
+}
+
+void vm_counts_add(struct vm_counts *to, const struct vm_counts *from)
+{
+    to->ecalls += from->ecalls;
+    for (unsigned i = 0; i < NR_CAUSES; i++) {
+        to->faults_resolved[i] += from->faults_resolved[i];
+        to->faults_exited[i] += from->faults_exited[i];
+    }
+    to->guest_ns += from->guest_ns;
+    to->host_ns += from->host_ns;
 }
 
 void vm_flush_code(struct noahv_hart *h)
@@ -103,8 +182,11 @@ void vm_forked(struct noahv_hart *h)
     for (other = vm->harts; other; other = next) {
         next = other->next;
         if (other != h)
-            vm_hart_destroy(other);
+            hart_free(other);
     }
+    h->next = NULL;
+    vm->harts = h;
+    vm_idle_free(vm);
     vm->engine->forked(&h->hart);
 }
 

@@ -18,6 +18,7 @@ struct noahv_hart {
         uint64_t ecalls, faults_resolved[NR_CAUSES], faults_exited[NR_CAUSES];
         uint64_t guest_ns, host_ns; /* only when cfg.stats */
     } counts;
+    unsigned fences;  /* gmem.fences when it became idle */
     uint64_t left_at; /* clock reading at the last return from the engine, for host_ns */
 };
 
@@ -29,17 +30,28 @@ struct guest_os {
 
 struct noahv_vm {
     struct gmem mem;
-    struct noahv_hart *harts;
+    struct noahv_hart *harts, *idle;
+    unsigned nr_idle;
+    struct vm_counts ended; /* of harts that have ended */
+    uint64_t ended_instret;
     const struct guest_os *os; /* NULL: none */
     void *os_state;
     struct noahv_config cfg;
     const struct engine *engine; /* of all harts */
-    pthread_mutex_t lock;        /* harts, os */
+    pthread_mutex_t lock;        /* all of the above, but for mem */
     char error[256];             /* text of the last failure, for noahv_last_error */
 };
 
 int vm_hart_create(struct noahv_vm *vm, struct noahv_hart **out);
 void vm_hart_destroy(struct noahv_hart *h);
+
+/* The hart has ended: kept, with what its engine has translated, for the next vm_hart_create. */
+void vm_hart_end(struct noahv_hart *h);
+
+/* Frees the harts that have ended; nobody else uses the vm. */
+void vm_idle_free(struct noahv_vm *vm);
+
+void vm_counts_add(struct vm_counts *to, const struct vm_counts *from);
 
 /* See noahv_run. */
 int vm_run(struct noahv_hart *h, struct noahv_exit *x);

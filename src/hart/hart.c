@@ -25,6 +25,5 @@ void hart_copy(struct hart *to, const struct hart *from)
     memcpy(to->f, from->f, sizeof to->f);
     to->pc = from->pc;
     to->fcsr = from->fcsr;
-    to->counting = from->counting;
     to->resv_addr = RESV_NONE;
 }

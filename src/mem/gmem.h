@@ -48,6 +48,7 @@ struct gmem {
     uint64_t limit;             /* == gs.size: first address beyond the guest's address space */
     _Atomic uint64_t stack_max; /* bytes a GMEM_GROWSDOWN region may reach; set at any time */
     atomic_uint code_gen;       /* raised whenever executable memory is mapped, unmapped or re-protected */
+    atomic_uint fences;         /* raised by each FENCE.I: it concerns one hart, but also those that begin later */
     _Atomic uint64_t grow_from, grow_to; /* the gaps below growing regions lie in [grow_from, grow_to) */
 };
 

@@ -17,6 +17,7 @@ OP(fence)
 
 OP(fence_i)
 {
+    atomic_fetch_add_explicit(&h->mem->fences, 1, memory_order_relaxed);
     return OP_REFETCH;
 }
 
