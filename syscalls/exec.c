@@ -352,7 +352,6 @@ int exec_commit(struct task *t, struct exec *x)
     hart_reset(t->hart);
     t->hart->pc = img.start;
     t->hart->x[2] = p->mm.stack.sp;
-    vm_flush_code(t->nh);
     return 0;
 }
 

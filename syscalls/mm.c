@@ -352,6 +352,17 @@ static int64_t on_rounded(struct task *t, long nr, gva_t addr, uint64_t len, uin
     return on_range(t, nr, addr - skew, len + skew, arg);
 }
 
+/* Advice that empties memory may empty code. */
+static int64_t advise(struct task *t, gva_t addr, uint64_t len, int advice)
+{
+    int64_t r = on_range(t, SYS_madvise, addr, len, (uint64_t)advice);
+
+    if (advice == MADV_DONTNEED || advice == MADV_DONTNEED_LOCKED || advice == MADV_FREE ||
+        advice == MADV_REMOVE)
+        gmem_code_changed(t->mem, addr, page_up(len), true);
+    return r;
+}
+
 int64_t sys_madvise(struct task *t, gva_t addr, uint64_t len, int advice)
 {
     switch (advice) {
@@ -390,7 +401,7 @@ int64_t sys_madvise(struct task *t, gva_t addr, uint64_t len, int advice)
         return -EINVAL;
     if (len > t->mem->limit || !range_within(addr, len, t->mem->limit))
         return len > UINT64_MAX - PAGE_BYTES ? -EINVAL : len ? -ENOMEM : 0;
-    return on_range(t, SYS_madvise, addr, len, (uint64_t)advice);
+    return advise(t, addr, len, advice);
 }
 
 int64_t sys_msync(struct task *t, gva_t addr, uint64_t len, int flags)
@@ -535,13 +546,12 @@ int64_t sys_mremap(struct task *t, gva_t old, uint64_t old_len, uint64_t new_len
 
 int64_t sys_riscv_flush_icache(struct task *t, gva_t start, gva_t end, uint64_t flags)
 {
-    (void)start;
-    (void)end;
     if (flags & ~(uint64_t)1) /* SYS_RISCV_FLUSH_ICACHE_LOCAL */
         return -EINVAL;
-    if (flags)
-        vm_flush_code(t->nh);
-    else
-        atomic_fetch_add(&t->mem->code_gen, 1); /* dispatch sees it, and tells the other harts */
+    if (start >= end || end > t->mem->limit) { /* the kernel looks at neither */
+        start = 0;
+        end = t->mem->limit;
+    }
+    gmem_code_changed(t->mem, start, end - start, false);
     return 0;
 }

@@ -132,8 +132,7 @@ START_TEST(engines_agree)
         struct hart from, a, b;
 
         generate(&from, data);
-        interp_flush(&rig_hart);
-        jit_flush(&rig_hart);
+        rig_new_code();
         a = run(interp_run, &from, data, by_interp);
         b = run(jit_run, &from, data, by_jit);
         for (int r = 0; r < 32; r++) {
@@ -161,11 +160,12 @@ static void look_at_block(look_fn look)
     cs_insn *i;
     csh cs;
 
-    jit_flush(&rig_hart);
+    rig_new_code();
     rig_hart.pc = RIG_TEXT;
-    code = jit_block(&rig_hart);
-    ck_assert_ptr_nonnull(code);
+    ck_assert_ptr_nonnull(jit_block(&rig_hart));
     j = rig_hart.jit.state;
+    ck_assert_uint_eq(j->block[j->nr_blocks - 1].pc, RIG_TEXT);
+    code = j->code.rx + j->block[j->nr_blocks - 1].host;
     ck_assert_uint_eq(j->mark[j->nr_marks - 1].kind, MARK_END);
     left = (size_t)(j->code.rx + j->mark[j->nr_marks - 1].host - code);
     address = (uint64_t)(uintptr_t)code;

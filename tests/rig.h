@@ -78,6 +78,12 @@ static inline uint64_t rig_code(uint64_t addr, const uint32_t *word, size_t n)
 /* One instruction's encoding from its operands, as the formats need them. */
 #define RIG_INSN(name, ...) insn_encode(&(struct insn){ .op = OP_##name, .len = 4, __VA_ARGS__ })
 
+/* Text has been written, for every engine. */
+static inline void rig_new_code(void)
+{
+    gmem_code_changed(&rig_mem, RIG_TEXT, PAGE_BYTES, false);
+}
+
 /* Runs at `pc` until a trap and returns its cause. */
 static inline uint64_t rig_run(uint64_t pc)
 {
@@ -92,7 +98,7 @@ static inline uint64_t rig_run(uint64_t pc)
 static inline uint64_t rig_step(uint32_t word)
 {
     RIG_CODE(RIG_TEXT, word, RIG_ECALL);
-    interp_flush(&rig_hart);
+    rig_new_code();
     return rig_run(RIG_TEXT);
 }
 

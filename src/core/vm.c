@@ -37,7 +37,7 @@ static struct noahv_hart *reuse(struct noahv_vm *vm)
     }
     pthread_mutex_unlock(&vm->lock);
     if (h && h->fences != atomic_load(&vm->mem.fences))
-        vm_flush_code(h);
+        vm->engine->flush(&h->hart);
     return h;
 }
 
@@ -137,12 +137,6 @@ void vm_counts_add(struct vm_counts *to, const struct vm_counts *from)
     }
     to->guest_ns += from->guest_ns;
     to->host_ns += from->host_ns;
-}
-
-void vm_flush_code(struct noahv_hart *h)
-{
-    h->vm->engine->flush(&h->hart);
-    interp_flush(&h->hart);
 }
 
 void vm_kick(struct noahv_hart *h)

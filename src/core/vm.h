@@ -59,7 +59,7 @@ int vm_run(struct noahv_hart *h, struct noahv_exit *x);
 /* An engine: interp/interp.h has the contract. */
 struct engine {
     enum engine_exit (*run)(struct hart *h);
-    void (*flush)(struct hart *h);
+    void (*flush)(struct hart *h); /* as FENCE.I */
     void (*free)(struct hart *h);
     void (*kick)(struct hart *h);   /* after h->kick was set; async-signal-safe */
     void (*forked)(struct hart *h); /* in a fork child, before guest code runs */
@@ -77,9 +77,6 @@ void vm_fork_done(struct noahv_vm *vm);
 
 /* In the child: `h` is the only hart left, and its engine rebuilds what must not be shared with the parent. */
 void vm_forked(struct noahv_hart *h);
-
-/* Drops everything that the hart's engine derived from guest code (execve, riscv_flush_icache). */
-void vm_flush_code(struct noahv_hart *h);
 
 /* What hwprobe says of the implemented extensions (RISCV_HWPROBE_KEY_IMA_EXT_0), and AT_HWCAP. */
 uint64_t vm_hwprobe_ext0(void);

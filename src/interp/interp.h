@@ -10,7 +10,7 @@
 /* ENGINE_TRAP: h->trap is filled, h->pc at the trapping instruction. ENGINE_KICKED: h->kick was seen (not cleared). */
 enum engine_exit interp_run(struct hart *h);
 
-/* Forgets every decoded block of this hart. */
+/* Forgets every decoded block of this hart, as FENCE.I does. */
 void interp_flush(struct hart *h);
 
 /* Frees the engine's state of this hart; interp_run allocates it on first use. */

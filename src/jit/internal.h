@@ -4,6 +4,7 @@
 #ifndef NOAHV_JIT_INTERNAL_H
 #define NOAHV_JIT_INTERNAL_H
 
+#include "base/imap.h"
 #include "hart/hart.h"
 #include "jit/code.h"
 #include "jit/x64.h"
@@ -55,7 +56,26 @@ struct jit_mark {
 enum cold_kind { COLD_REPLAY, COLD_EDGE, COLD_LOOP, COLD_CALL, COLD_NAN_D, COLD_NAN_S };
 enum { MARK_INSN = COLD_NAN_S + 1, MARK_TAIL, MARK_END };
 
+/* Of one translation: instructions, and bytes of guest code. */
+enum { GEN_INSNS_MAX = 64, JIT_TEXT_MAX = GEN_INSNS_MAX * 4 };
+
+/* A translation. Guest code that it was made from is `len` bytes at `pc`. */
+struct jit_block {
+    uint64_t pc, sum; /* sum, next: pages.c */
+    uint32_t next;
+    uint32_t host; /* offset in the code */
+    uint16_t len;
+};
+
+/* Where jumps to a guest address lead: to its first translation, or what that became when it was dropped. */
 struct jit_entry {
+    uint64_t pc;
+    uint32_t host;  /* offset in the code; 0: this entry is free */
+    uint32_t block; /* index + 1 of the translation that is true; 0: none is */
+};
+
+/* A target as generated code looks for it. */
+struct jit_target {
     uint64_t pc; /* odd: free */
     const uint8_t *host;
 };
@@ -64,6 +84,8 @@ enum { JIT_TABLE_BITS_MIN = 11, JIT_TABLE_BITS_MAX = 19, JIT_INDIRECT_BITS = 10 
 
 #define JIT_CODE_BYTES ((size_t)64 << 20)
 #define JIT_STACK_BYTES ((size_t)256 << 10)
+#define JIT_MAX_BLOCKS ((size_t)1 << (JIT_TABLE_BITS_MAX - 1))
+#define JIT_MAX_PAGES ((size_t)1 << 15)
 #define JIT_MAX_CALLS ((size_t)1 << 18)
 #define JIT_MAX_EDGES ((size_t)1 << 19)
 #define JIT_MAX_SITES ((size_t)1 << 20)
@@ -80,14 +102,18 @@ struct jit {
     struct jit_call *call;                 /* the arrays are reservations, touched as they fill */
     struct jit_edge *edge;
     struct jit_site *site;
-    struct jit_mark *mark;            /* NULL: nobody will ask for a listing */
-    struct jit_entry *table;          /* all blocks by pc, open addressing, at most half full */
-    unsigned table_bits;              /* of the table in use, which grows; the reservation is for the most */
-    struct jit_entry *indirect_table; /* cache of targets, read by generated code */
-    uint8_t *stack;                   /* of host return addresses; guard page below */
-    size_t nr_calls, nr_edges, nr_sites, nr_marks, nr_blocks;
+    struct jit_mark *mark; /* NULL: nobody will ask for a listing */
+    struct jit_block *block;
+    struct imap pages;       /* pages.c */
+    struct jit_entry *table; /* what has been translated by pc, open addressing, at most half full */
+    unsigned table_bits;     /* of the table in use, which grows; the reservation is for the most */
+    struct jit_target *indirect_table; /* cache of targets, read by generated code */
+    uint8_t *stack;                    /* of host return addresses; guard page below */
+    size_t nr_calls, nr_edges, nr_sites, nr_marks, nr_blocks, nr_entries;
     unsigned code_gen, epoch; /* of guest code; of our own, raised when all is forgotten */
+    bool full;                /* no room for what must be noted: all is to be forgotten */
     bool bmi2, fma, harden;
+    bool counting; /* what blocks are made for */
     uint64_t mask;
     atomic_uint stopped; /* the poll page is closed */
 };
@@ -102,7 +128,7 @@ struct facts {
     uint32_t dirty_d, dirty_s; /* f: a result that, if it is a NaN, has yet to become the canonical one */
 };
 
-enum { GEN_INSNS_MAX = 64, GEN_COLD_MAX = 512 };
+enum { GEN_COLD_MAX = 512 };
 
 /* One translation under way. */
 struct gen {
@@ -110,7 +136,7 @@ struct gen {
     struct hart *h;
     struct x64 e;
     uint64_t pc, start;
-    uint8_t text[GEN_INSNS_MAX * 4]; /* guest code from `start` on, copied once */
+    uint8_t text[JIT_TEXT_MAX]; /* guest code from `start` on, copied once */
     size_t text_len;
     struct insn insn[GEN_INSNS_MAX + 2]; /* decoded; ends with OP_ILLEGAL ones */
     unsigned nr_insns;
@@ -200,6 +226,20 @@ void jit_fcsr_from_mxcsr(struct hart *h);
 
 /* calls.c: after a fault: what generated code had left dirty. */
 void jit_clean(struct hart *h);
+
+/* jit.c: the translation is not true any more. For pages.c. */
+void jit_drop(struct jit *j, const struct jit_block *b);
+
+void pages_init(struct jit *j);
+
+/* pages.c: notes a new block made from `text`; false: no memory. */
+bool pages_add(struct jit *j, struct hart *h, uint32_t block, const uint8_t *text);
+void pages_forget(struct jit *j);
+
+/* Drops what is not true any more after the guest has perhaps written, after mappings have changed, in [from, to). */
+void pages_written(struct jit *j, struct hart *h, uint64_t from, uint64_t to);
+bool pages_mostly_true(struct jit *j, struct hart *h); /* worth asking */
+void pages_remapped(struct jit *j, struct hart *h, uint64_t from, uint64_t to);
 
 /*
  * What lockstep.c needs of jit.c: the block at h->pc, NULL when there can be none, and running it, linked to no other:

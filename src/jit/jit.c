@@ -19,7 +19,9 @@
 /* The size of one translation, in weighted instructions, and the room that it can take at the very most. */
 #define BLOCK_BUDGET GEN_INSNS_MAX
 #define BLOCK_ROOM ((size_t)512 << 10)
-#define COLD_PER_INSN 48 /* more than one instruction needs */
+#define COLD_PER_INSN 48         /* more than one instruction needs */
+#define BLOCK_ALIGN ((size_t)16) /* a detour fits */
+#define DETOUR_BYTES 5           /* its jump */
 
 static struct jit *state(struct hart *h)
 {
@@ -54,7 +56,9 @@ static void forget(struct jit *j)
     madvise(j->indirect_table, sizeof *j->indirect_table << JIT_INDIRECT_BITS, MADV_DONTNEED);
     j->indirect_table[0].pc = 1; /* where 0 would be found: all other slots are for other addresses */
     j->epoch++;
-    j->nr_blocks = j->nr_calls = j->nr_edges = 0;
+    pages_forget(j);
+    j->full = false;
+    j->nr_blocks = j->nr_entries = j->nr_calls = j->nr_edges = 0;
     j->nr_marks = 0;
     j->nr_sites = 1; /* the poll of the indirect stub */
     j->code.used = j->stubs_end;
@@ -68,6 +72,8 @@ static void destroy(struct jit *j)
     munmap(j->site, JIT_MAX_SITES * sizeof *j->site);
     if (j->mark)
         munmap(j->mark, JIT_MAX_MARKS * sizeof *j->mark);
+    munmap(j->block, JIT_MAX_BLOCKS * sizeof *j->block);
+    imap_free(&j->pages);
     munmap(j->table, sizeof *j->table << JIT_TABLE_BITS_MAX);
     munmap(j->indirect_table, sizeof *j->indirect_table << JIT_INDIRECT_BITS);
     munmap(j->stack, JIT_STACK_BYTES);
@@ -88,10 +94,12 @@ static struct jit *create(const struct hart *h)
     j->site = reserve(JIT_MAX_SITES * sizeof *j->site);
     if (h->jit.apart || log_on(LOG_JIT))
         j->mark = reserve(JIT_MAX_MARKS * sizeof *j->mark);
+    j->block = reserve(JIT_MAX_BLOCKS * sizeof *j->block);
+    pages_init(j);
     j->table = reserve(sizeof *j->table << JIT_TABLE_BITS_MAX);
     j->indirect_table = reserve(sizeof *j->indirect_table << JIT_INDIRECT_BITS);
     j->stack = reserve(JIT_STACK_BYTES);
-    if (!j->call || !j->edge || !j->site || !j->table || !j->indirect_table || !j->stack ||
+    if (!j->call || !j->edge || !j->site || !j->block || !j->table || !j->indirect_table || !j->stack ||
         code_init(&j->code, JIT_CODE_BYTES) < 0) {
         destroy(j);
         return NULL;
@@ -124,7 +132,7 @@ static struct jit *attach(struct hart *h)
 
 /* --- Blocks by pc ------------------------------------------------------------------------------------------ */
 
-/* The slot of `pc`, or the free one where it belongs: host is NULL there, as in a zeroed table. */
+/* The slot of `pc`, or the free one where it belongs: host is 0 there, as in a zeroed table. */
 static struct jit_entry *slot(struct jit *j, uint64_t pc)
 {
     size_t mask = ((size_t)1 << j->table_bits) - 1;
@@ -158,8 +166,9 @@ static bool has_room(const struct jit *j)
 {
     return j->code.size - j->code.used >= BLOCK_ROOM && JIT_MAX_CALLS - j->nr_calls >= 512 &&
            JIT_MAX_EDGES - j->nr_edges >= 512 && JIT_MAX_SITES - j->nr_sites >= 512 &&
-           JIT_MAX_MARKS - j->nr_marks >= 1024 && j->nr_blocks < (size_t)1 << (JIT_TABLE_BITS_MAX - 1) &&
-           j->nr_blocks + 1 < (size_t)1 << j->table_bits; /* the search for a free slot must end */
+           JIT_MAX_MARKS - j->nr_marks >= 1024 && j->nr_blocks < JIT_MAX_BLOCKS &&
+           j->pages.n + 2 <= JIT_MAX_PAGES && !j->full &&
+           j->nr_entries + 1 < (size_t)1 << j->table_bits; /* the search for a free slot must end */
 }
 
 /* Decodes at `pc`, from what was fetched when the block began; false when it is not all there. */
@@ -216,7 +225,7 @@ static void emit_edge(struct gen *g, uint8_t *field, uint64_t target)
     struct jit *j = g->j;
 
     if (slot(j, target)->host && !g->h->jit.apart) {
-        x64_link(field, code_rw(&j->code, slot(j, target)->host));
+        x64_link(field, j->code.rw + slot(j, target)->host);
         return;
     }
     x64_link(field, g->e.at);
@@ -423,12 +432,63 @@ static uint8_t *list_block(const struct gen *g, uint8_t *at)
 }
 
 /* A block has been translated: tells who wants to know. */
-static void announce(const struct jit *j, struct hart *h, const struct jit_entry *e)
+static void announce(const struct jit *j, struct hart *h, uint64_t pc, const uint8_t *code)
 {
     if (LIKELY(!j->mark) || !log_on(LOG_JIT))
         return;
-    log_line(LOG_JIT, "jit: block %llx, at %p:", (unsigned long long)e->pc, (const void *)e->host);
-    show_block(j, h, e->host, LOG_JIT);
+    log_line(LOG_JIT, "jit: block %llx, at %p:", (unsigned long long)pc, (const void *)code);
+    show_block(j, h, code, LOG_JIT);
+}
+
+/*
+ * A block's first bytes when it has been dropped: a jump to what has taken its place, which is the way out behind it
+ * while there is nothing.
+ */
+static void emit_detour(struct jit *j, uint32_t host)
+{
+    struct x64 e = { j->code.rw + host, j->code.rw + host + BLOCK_ALIGN, 0 };
+    uint8_t *field = x64_jmp(&e);
+
+    x64_link(field, e.at);
+    x64_push_i(&e, (int32_t)j->nr_edges++);
+    x64_link(x64_jmp(&e), code_rw(&j->code, j->link));
+    BUG_ON(x64_full(&e));
+}
+
+void jit_drop(struct jit *j, const struct jit_block *b)
+{
+    struct jit_entry *e = slot(j, b->pc);
+
+    e->block = 0;
+    if (e->host != b->host) { /* it has been dropped before */
+        x64_link(j->code.rw + e->host + 1, j->code.rw + e->host + DETOUR_BYTES);
+    } else if (j->nr_edges < JIT_MAX_EDGES) {
+        j->edge[j->nr_edges] = (struct jit_edge){ NULL, b->pc };
+        emit_detour(j, e->host);
+    } else {
+        j->full = true;
+    }
+}
+
+/* The translation under way, of what is in front of `end`, becomes that of its pc. */
+static void enter_block(struct gen *g, const uint8_t *start, uint64_t end)
+{
+    struct jit *j = g->j;
+    struct jit_entry *e = slot(j, g->start);
+    uint32_t host = (uint32_t)(start - j->code.rw);
+
+    if (!e->host) {
+        *e = (struct jit_entry){ .pc = g->start, .host = host };
+        j->nr_entries++;
+    } else if (g->h->jit.apart) { /* no jump leads there */
+        e->host = host;
+    } else {
+        x64_link(j->code.rw + e->host + 1, start);
+    }
+    j->block[j->nr_blocks] =
+        (struct jit_block){ .pc = g->start, .host = host, .len = (uint16_t)(end - g->start) };
+    j->full |= !pages_add(j, g->h, (uint32_t)j->nr_blocks, g->text);
+    e->block = (uint32_t)++j->nr_blocks;
 }
 
 /* Translates from `pc` on; the entry, or NULL when not even the first instruction can be fetched. */
@@ -436,7 +496,8 @@ static const uint8_t *translate(struct jit *j, struct hart *h, uint64_t pc)
 {
     static _Thread_local struct gen g;
     uint8_t *start = j->code.rw + j->code.used;
-    struct jit_entry *entry = slot(j, pc);
+    unsigned in_loop;
+    uint64_t end;
 
     g.j = j;
     g.h = h;
@@ -451,29 +512,29 @@ static const uint8_t *translate(struct jit *j, struct hart *h, uint64_t pc)
     scan(&g);
     if (!g.nr_insns)
         return NULL;
-    add_loop(&g, generate(&g, g.nr_insns));
-    *entry =
-        (struct jit_entry){ pc, code_rx(&j->code, start) }; /* a loop to its own start is linked at once */
-    j->nr_blocks++;
+    in_loop = generate(&g, g.nr_insns);
+    end = g.pc;
+    add_loop(&g, in_loop);
+    enter_block(&g, start, end); /* before edges are: a loop to its own start is linked at once */
     for (unsigned k = 0; k < g.nr_cold; k++)
         emit_cold(&g, &g.cold[k]);
     mark(&g, MARK_END, 0);
     BUG_ON(x64_full(&g.e));
-    j->code.used = (size_t)(g.e.at - j->code.rw + 15) & ~(size_t)15;
-    announce(j, h, entry);
-    return entry->host;
+    j->code.used = (size_t)(g.e.at - j->code.rw + BLOCK_ALIGN - 1) & ~(BLOCK_ALIGN - 1);
+    announce(j, h, pc, code_rx(&j->code, start));
+    return j->code.rx + slot(j, pc)->host;
 }
 
 /* The code for `pc`, made now if need be; NULL: it cannot be fetched. May forget everything first. */
 static const uint8_t *code_for(struct jit *j, struct hart *h, uint64_t pc)
 {
-    struct jit_entry *e = slot(j, pc);
+    const struct jit_entry *e = slot(j, pc);
 
-    if (e->host)
-        return e->host;
+    if (e->block)
+        return j->code.rx + e->host;
     if (!has_room(j))
         forget(j);
-    if (j->nr_blocks >= (size_t)1 << (j->table_bits - 1) && j->table_bits < JIT_TABLE_BITS_MAX)
+    if (j->nr_entries >= (size_t)1 << (j->table_bits - 1) && j->table_bits < JIT_TABLE_BITS_MAX)
         table_grow(j);
     return translate(j, h, pc);
 }
@@ -523,9 +584,9 @@ static int enter(struct jit *j, struct hart *h, const uint8_t *code)
 /* Puts a target into the cache that indirect jumps read. */
 static void remember(struct jit *j, uint64_t pc, const uint8_t *host)
 {
-    struct jit_entry *e = &j->indirect_table[pc >> 1 & (((size_t)1 << JIT_INDIRECT_BITS) - 1)];
+    struct jit_target *t = &j->indirect_table[pc >> 1 & (((size_t)1 << JIT_INDIRECT_BITS) - 1)];
 
-    *e = (struct jit_entry){ pc, host };
+    *t = (struct jit_target){ pc, host };
 }
 
 /* Code for h->pc, with what the last exit left to be linked to it. */
@@ -557,22 +618,44 @@ static int settle(struct jit *j, struct hart *h, int why)
         return JIT_TRAP;
     }
     if (why == JIT_COUNT)
-        h->counting = true; /* from here on: the guest looks at what it never looked at */
-    if (why == JIT_REFETCH || why == JIT_COUNT) {
+        h->counting = j->counting = true; /* from here on: the guest looks at what it never looked at */
+    if (why == JIT_COUNT)
         forget(j);
-        return JIT_RESUME;
-    }
-    return why;
+    if (why == JIT_REFETCH)
+        pages_written(j, h, 0, h->limit);
+    return why == JIT_COUNT || why == JIT_REFETCH ? JIT_RESUME : why;
+}
+
+/* What has been made of guest memory since is looked at. */
+static void catch_up(struct jit *j, struct hart *h)
+{
+    struct gmem_change c[GMEM_CHANGES];
+    size_t n = gmem_changes(h->mem, &j->code_gen, c);
+
+    for (size_t k = 0; k < n; k++)
+        if (c[k].len == h->limit && c[k].mapping) { /* execve: includes what came before and after */
+            if (pages_mostly_true(j, h))
+                pages_remapped(j, h, 0, h->limit);
+            else
+                forget(j);
+            return;
+        }
+    for (size_t k = 0; k < n; k++)
+        if (c[k].mapping)
+            pages_remapped(j, h, c[k].start, c[k].start + c[k].len);
+        else
+            pages_written(j, h, c[k].start, c[k].start + c[k].len);
 }
 
 /* Before generated code is entered: nothing stale, and polls that pass. */
 static void prepare(struct jit *j, struct hart *h)
 {
     h->pc &= ~(uint64_t)1;
-    if (j->code_gen != atomic_load(&h->mem->code_gen)) {
+    if (j->code_gen != atomic_load(&h->mem->code_gen))
+        catch_up(j, h);
+    if (j->full || j->counting != h->counting)
         forget(j);
-        j->code_gen = atomic_load(&h->mem->code_gen);
-    }
+    j->counting = h->counting;
     if (atomic_load_explicit(&j->stopped, memory_order_relaxed) && atomic_exchange(&j->stopped, 0))
         code_poll(&j->code, false);
 }
@@ -630,7 +713,7 @@ void jit_baseline(struct hart *h)
 void jit_flush(struct hart *h)
 {
     if (state(h))
-        forget(state(h));
+        pages_written(state(h), h, 0, h->limit);
 }
 
 void jit_free(struct hart *h)

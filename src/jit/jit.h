@@ -30,7 +30,7 @@ enum engine_exit jit_run(struct hart *h);
 /* As jit_run, but block by block, each compared with the instructions' bodies; aborts at the first difference. */
 enum engine_exit lockstep_run(struct hart *h);
 
-/* Forgets all translations of this hart. */
+/* Forgets what has been translated from code that is now another, as FENCE.I does. */
 void jit_flush(struct hart *h);
 void jit_free(struct hart *h);
 

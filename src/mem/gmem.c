@@ -200,12 +200,20 @@ static void update_hull(struct gmem *m)
     atomic_store_explicit(&m->grow_to, to, memory_order_relaxed);
 }
 
-/* The end of every change of what is mapped. */
-static void changed(struct gmem *m, bool exec)
+static void note_code(struct gmem *m, gpa_t addr, uint64_t len, bool mapping)
+{
+    unsigned gen = atomic_load(&m->code_gen);
+
+    m->change[gen % GMEM_CHANGES] = (struct gmem_change){ addr, len, mapping };
+    atomic_store(&m->code_gen, gen + 1);
+}
+
+/* The end of every change of what is mapped. `exec`: what was there could be executed, or what is there now can. */
+static void changed(struct gmem *m, gpa_t addr, uint64_t len, bool exec)
 {
     update_hull(m);
     if (exec)
-        atomic_fetch_add(&m->code_gen, 1);
+        note_code(m, addr, len, true);
 }
 
 /* --- Mapping ------------------------------------------------------------------------------------------- */
@@ -218,7 +226,7 @@ int gmem_reset(struct gmem *m)
     err = gstage_unmap(&m->gs, 0, m->limit);
     if (!err) {
         imap_remove_run(&m->regions, 0, m->regions.n);
-        changed(m, true);
+        changed(m, 0, m->limit, true);
     }
     pthread_rwlock_unlock(&m->lock);
     return err;
@@ -231,7 +239,7 @@ static void after_failed_map(struct gmem *m, gpa_t addr, uint64_t len)
 
     if (gstage_repair(&m->gs, addr, len)) {
         forget(m, addr, len);
-        changed(m, exec);
+        changed(m, addr, len, exec);
     }
 }
 
@@ -264,7 +272,7 @@ static int map_locked(struct gmem *m, const struct region *new, int fd, void *ma
     }
     forget(m, new->start, new->len);
     insert(m, new);
-    changed(m, exec);
+    changed(m, new->start, new->len, exec);
     return 0;
 }
 
@@ -324,7 +332,7 @@ static int unmap_locked(struct gmem *m, gpa_t addr, uint64_t len)
     if (err)
         return err;
     forget(m, addr, len);
-    changed(m, exec);
+    changed(m, addr, len, exec);
     return 0;
 }
 
@@ -379,7 +387,7 @@ static int protect_locked(struct gmem *m, gpa_t addr, uint64_t len, int prot)
     }
     merge(m, addr, at);
     if (exec && at > addr)
-        atomic_fetch_add(&m->code_gen, 1);
+        note_code(m, addr, at - addr, true);
     return err;
 }
 
@@ -474,7 +482,8 @@ static int move_locked(struct gmem *m, gpa_t from, uint64_t old_len, struct regi
     if (new->label == GMEM_HEAP || new->label == GMEM_STACK)
         new->label = GMEM_PLAIN; /* these names belong to the place, as in Linux's fs/proc/task_mmu.c */
     insert(m, new);
-    changed(m, exec);
+    changed(m, from, old_len, exec);
+    changed(m, to, new_len, exec);
     return 0;
 }
 
@@ -514,7 +523,7 @@ static int grow_locked(struct gmem *m, gpa_t addr, uint64_t old_len, uint64_t ne
     r = imap_find(&m->regions, addr + old_len - 1);
     r->len += new_len - old_len;
     merge(m, r->start, region_end(r));
-    changed(m, whole.prot & GMEM_X);
+    changed(m, addr + old_len, new_len - old_len, whole.prot & GMEM_X);
     return 0;
 }
 
@@ -587,6 +596,35 @@ bool gmem_region_from(struct gmem *m, gpa_t addr, struct region *out)
     return r;
 }
 
+void gmem_code_changed(struct gmem *m, gpa_t addr, uint64_t len, bool mapping)
+{
+    if (!range_within(addr, len, m->limit))
+        return;
+    pthread_rwlock_wrlock(&m->lock);
+    if (range_has_exec(m, addr, len))
+        note_code(m, addr, len, mapping);
+    pthread_rwlock_unlock(&m->lock);
+}
+
+size_t gmem_changes(struct gmem *m, unsigned *gen, struct gmem_change out[GMEM_CHANGES])
+{
+    unsigned n, now;
+
+    pthread_rwlock_rdlock(&m->lock);
+    now = atomic_load(&m->code_gen);
+    n = now - *gen;
+    if (n > GMEM_CHANGES) {
+        n = 1;
+        out[0] = (struct gmem_change){ 0, m->limit, true };
+    } else {
+        for (unsigned k = 0; k < n; k++)
+            out[k] = m->change[(*gen + k) % GMEM_CHANGES];
+    }
+    pthread_rwlock_unlock(&m->lock);
+    *gen = now;
+    return n;
+}
+
 bool gmem_region_at(struct gmem *m, gpa_t addr, struct region *out)
 {
     struct region r;
@@ -619,9 +657,9 @@ static bool grow_down(struct gmem *m, gpa_t addr)
         after_failed_map(m, start, r->start - start);
         return false;
     }
+    changed(m, start, r->start - start, r->prot & GMEM_X);
     r->len += r->start - start;
     r->start = start;
-    changed(m, r->prot & GMEM_X);
     return true;
 }
 

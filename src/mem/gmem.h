@@ -41,15 +41,28 @@ struct region {
     uint64_t offset; /* file offset of `start` */
 };
 
+/*
+ * What happened to executable memory, for those who derive something from it. They are not told: they compare code_gen
+ * and ask for what they have missed.
+ */
+struct gmem_change {
+    gpa_t start;
+    uint64_t len;
+    bool mapping; /* mapped, unmapped or re-protected; else perhaps written */
+};
+
+enum { GMEM_CHANGES = 32 }; /* of them are remembered */
+
 struct gmem {
     struct imap regions; /* of struct region; guarded by lock */
     struct gstage gs;
     pthread_rwlock_t lock;
     uint64_t limit;             /* == gs.size: first address beyond the guest's address space */
     _Atomic uint64_t stack_max; /* bytes a GMEM_GROWSDOWN region may reach; set at any time */
-    atomic_uint code_gen;       /* raised whenever executable memory is mapped, unmapped or re-protected */
-    atomic_uint fences;         /* raised by each FENCE.I: it concerns one hart, but also those that begin later */
-    _Atomic uint64_t grow_from, grow_to; /* the gaps below growing regions lie in [grow_from, grow_to) */
+    atomic_uint code_gen;       /* how many changes there have been */
+    atomic_uint fences; /* raised by each FENCE.I: it concerns one hart, but also those that begin later */
+    struct gmem_change change[GMEM_CHANGES]; /* the last ones, each at its number; guarded by lock */
+    _Atomic uint64_t grow_from, grow_to;     /* the gaps below growing regions lie in [grow_from, grow_to) */
 };
 
 /* How a fault that the core cannot resolve is classed; the guest OS turns it into a signal. */
@@ -108,6 +121,15 @@ gpa_t gmem_find_free(struct gmem *m, uint64_t len, gpa_t above, gpa_t below);
 
 /* True when no byte of the range is mapped. */
 bool gmem_is_free(struct gmem *m, gpa_t addr, uint64_t len);
+
+/* Says that what executable memory the range has was perhaps written (riscv_flush_icache), or lost its contents. */
+void gmem_code_changed(struct gmem *m, gpa_t addr, uint64_t len, bool mapping);
+
+/*
+ * The changes since *gen, which becomes the present one, the oldest first; when there have been too many, one change
+ * of everything. Returns how many.
+ */
+size_t gmem_changes(struct gmem *m, unsigned *gen, struct gmem_change out[GMEM_CHANGES]);
 
 /* Copies the region that holds addr, or the first above it; false when there is none. */
 bool gmem_region_at(struct gmem *m, gpa_t addr, struct region *out);

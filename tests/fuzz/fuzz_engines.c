@@ -618,8 +618,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     base = TEXT + (pick(&s, 3) ? 0 : PAGE_BYTES - 64 * pick(&s, 8));
     memset(text, 0, 2 * PAGE_BYTES);
     memcpy(text + (base - TEXT), p.half, 2 * p.n);
-    interp_flush(&hart);
-    jit_flush(&hart);
+    gmem_code_changed(&mem, TEXT, 2 * PAGE_BYTES, pick(&s, 2));
     if (pick(&s, 16) == 0) { /* what it decides once per hart */
         jit_free(&hart);
         memset(&hart.jit, 0, sizeof hart.jit);
