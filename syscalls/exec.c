@@ -129,7 +129,7 @@ static int open_at(int dirfd, const char *name, int flags, int *out)
         dirfd = procfs_dir();
         name = self;
     }
-    fd = HOST_RAW(SYS_openat, dirfd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | nofollow);
+    fd = fd_open(dirfd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | nofollow);
     if (fd < 0)
         return fd == -ENXIO ? -EACCES : (int)fd;
     fd = fd_lift((int)fd);
@@ -359,7 +359,7 @@ int exec_commit(struct task *t, struct exec *x)
 static void close_on_exec(void)
 {
     char buf[4096];
-    int64_t dir = HOST_RAW(SYS_openat, procfs_dir(), "self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int64_t dir = fd_open(procfs_dir(), "self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int64_t n;
 
     if (dir < 0)

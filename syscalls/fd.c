@@ -15,7 +15,7 @@
 
 #include "syscalls/linux.h"
 
-/* Own numbers stay below it, so that programs with fd_set or a table of 1024 see nothing unusual. */
+/* Where the limit is all that there can be, own numbers stay below it and this: fd_set ends here. */
 #define FD_TOP 1024
 
 struct own {
@@ -34,8 +34,59 @@ bool fd_own_find(int fd)
     return false;
 }
 
+/*
+ * Guards the guest's limit while noahv exceeds it. Holds the id of the process: a child that was forked while
+ * another thread held it does not find it held.
+ */
+static atomic_int limit_holder;
+
+void fd_limit_lock(void)
+{
+    int self = (int)HOST_RAW(SYS_getpid), holder = 0;
+
+    while (!atomic_compare_exchange_weak(&limit_holder, &holder, self))
+        if (holder == self) {
+            HOST_RAW(SYS_sched_yield);
+            holder = 0;
+        }
+}
+
+void fd_limit_unlock(void)
+{
+    atomic_store(&limit_holder, 0);
+}
+
+/* Makes room for numbers above the guest's limit where its hard limit allows that: the first of them, or 0. */
+static int limit_raise(struct rlimit *old)
+{
+    struct rlimit new;
+
+    if (HOST_RAW(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, old) < 0 ||
+        old->rlim_max - old->rlim_cur < FD_OWN_MAX * 2 || old->rlim_cur > INT_MAX - FD_OWN_MAX * 2)
+        return 0;
+    new = (struct rlimit){ old->rlim_cur + FD_OWN_MAX * 2, old->rlim_max };
+    return HOST_RAW(SYS_prlimit64, 0, RLIMIT_NOFILE, &new, 0) < 0 ? 0 : (int)old->rlim_cur;
+}
+
+/* A duplicate out of the guest's reach: its own numbers are then all free for it. */
+static int dup_above(int fd)
+{
+    struct rlimit old;
+    int64_t r = -EMFILE;
+    int low;
+
+    fd_limit_lock();
+    low = limit_raise(&old);
+    if (low) {
+        r = HOST_RAW(SYS_fcntl, fd, F_DUPFD_CLOEXEC, low);
+        HOST_RAW(SYS_prlimit64, 0, RLIMIT_NOFILE, &old, 0);
+    }
+    fd_limit_unlock();
+    return (int)r;
+}
+
 /* A duplicate as high below FD_TOP and the limit as there is room. */
-static int dup_high(int fd)
+static int dup_below(int fd)
 {
     struct rlimit nofile = { FD_TOP, FD_TOP };
     int64_t r;
@@ -51,6 +102,29 @@ static int dup_high(int fd)
         low /= 2;
     } while (low > 1);
     return (int)r;
+}
+
+static int dup_high(int fd)
+{
+    int high = dup_above(fd);
+
+    return high == -EMFILE ? dup_below(fd) : high;
+}
+
+int64_t fd_open(int dirfd, const char *name, int flags)
+{
+    int64_t fd = HOST_RAW(SYS_openat, dirfd, name, flags);
+    struct rlimit old;
+
+    if (fd != -EMFILE)
+        return fd;
+    fd_limit_lock();
+    if (limit_raise(&old)) {
+        fd = HOST_RAW(SYS_openat, dirfd, name, flags);
+        HOST_RAW(SYS_prlimit64, 0, RLIMIT_NOFILE, &old, 0);
+    }
+    fd_limit_unlock();
+    return fd;
 }
 
 static void lower_floor(int fd)
@@ -135,7 +209,7 @@ int fd_own_next(int from)
 
 int fd_lift(int fd)
 {
-    int high = dup_high(fd);
+    int high = dup_below(fd);
 
     if (high < 0)
         return fd;

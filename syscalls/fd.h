@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #define FD_OWN_MAX 16
 
@@ -49,6 +50,13 @@ int fd_vacate(int fd);
 
 /* Lowest own number at or above `from`, or -1. */
 int fd_own_next(int from);
+
+/* openat for noahv itself, beyond the guest's limit if need be: a descriptor or -errno. */
+int64_t fd_open(int dirfd, const char *name, int flags);
+
+/* Around every look at the host's RLIMIT_NOFILE, and change of it, for the guest. */
+void fd_limit_lock(void);
+void fd_limit_unlock(void);
 
 /* Moves a descriptor in use during one call to a number the guest will not miss, close-on-exec: the new
  * number, or `fd` itself if there is no room. */

@@ -11,6 +11,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "syscalls/fd.h"
 #include "syscalls/linux.h"
 #include "syscalls/seccomp.h"
 
@@ -77,7 +78,11 @@ static int64_t limit_own(struct task *t, uint32_t resource, const struct rlimit 
 
     if (kept)
         return limit_keep(kept, new, old);
+    if (resource == RLIMIT_NOFILE)
+        fd_limit_lock();
     r = HOST(t, SYS_prlimit64, 0, resource, new, old);
+    if (resource == RLIMIT_NOFILE)
+        fd_limit_unlock();
     if (r == 0 && new &&resource == RLIMIT_STACK)
         atomic_store_explicit(&t->mem->stack_max, MIN(new->rlim_cur, t->mem->limit / 4),
                               memory_order_relaxed);

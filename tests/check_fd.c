@@ -30,11 +30,44 @@ static bool leads_to(int reader, int writer)
     return write(writer, "x", 1) == 1 && read(reader, &c, 1) == 1 && c == 'x';
 }
 
+/* The soft limit is all there can be. */
+static void no_room_above(void)
+{
+    struct rlimit r = { 1024, 1024 };
+
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &r), 0);
+}
+
+START_TEST(own_descriptor_is_out_of_the_guests_reach)
+{
+    struct rlimit r, now;
+    int w, holder = -1, low = new_pipe(&w), fd;
+
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &r), 0);
+    r.rlim_cur = 100;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &r), 0);
+    fd = fd_own(low, &holder);
+    ck_assert_int_ge(fd, 100);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &now), 0);
+    ck_assert_uint_eq(now.rlim_cur, 100);
+    ck_assert_uint_eq(now.rlim_max, r.rlim_max);
+    ck_assert(leads_to(fd, w));
+    ck_assert(fd_is_own(fd));
+    while (dup(w) >= 0)
+        ;
+    ck_assert_int_ge(fd_open(AT_FDCWD, "/", O_RDONLY), 100);
+    ck_assert_int_eq(open("/", O_RDONLY), -1);
+    ck_assert_int_eq(fd_open(AT_FDCWD, "/nonexistent", O_RDONLY), -ENOENT);
+}
+END_TEST
+
 START_TEST(own_descriptor_moves_high_and_is_hidden)
 {
     int w, low = new_pipe(&w), holder = -1;
-    int fd = fd_own(low, &holder);
+    int fd;
 
+    no_room_above();
+    fd = fd_own(low, &holder);
     ck_assert_int_gt(fd, 200);
     ck_assert_int_lt(fd, 1024);
     ck_assert_int_eq(holder, fd);
@@ -67,8 +100,10 @@ END_TEST
 
 START_TEST(dup3_onto_an_own_number_moves_it_away)
 {
-    int w, holder = -1, old = fd_own(new_pipe(&w), &holder);
+    int w, holder = -1, old;
 
+    no_room_above();
+    old = fd_own(new_pipe(&w), &holder);
     ck_assert_int_eq(sys_dup3(&task, w, old, 0), old);
     ck_assert(!fd_is_own(old));
     ck_assert_int_ne(holder, old);
@@ -80,9 +115,13 @@ END_TEST
 
 START_TEST(close_range_goes_around)
 {
-    int w, h1 = -1, h2 = -1, own1 = fd_own(new_pipe(&w), &h1), own2 = fd_own(new_pipe(&w), &h2);
-    int lo = MIN(own1, own2), hi = MAX(own1, own2);
+    int w, h1 = -1, h2 = -1, own1, own2, lo, hi;
 
+    no_room_above();
+    own1 = fd_own(new_pipe(&w), &h1);
+    own2 = fd_own(new_pipe(&w), &h2);
+    lo = MIN(own1, own2);
+    hi = MAX(own1, own2);
     ck_assert_int_eq(fd_own_next(0), lo);
     ck_assert_int_eq(fd_own_next(lo + 1), hi);
     ck_assert_int_eq(fd_own_next(hi + 1), -1);
@@ -145,6 +184,7 @@ int main(void)
     SRunner *sr;
     int failed;
 
+    tcase_add_test(tc, own_descriptor_is_out_of_the_guests_reach);
     tcase_add_test(tc, own_descriptor_moves_high_and_is_hidden);
     tcase_add_test(tc, release_closes_and_forgets);
     tcase_add_test(tc, dup3_onto_an_own_number_moves_it_away);
