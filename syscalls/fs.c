@@ -52,6 +52,36 @@ static enum path_last open_last(int flags)
     return flags & O_NOFOLLOW ? PATH_NOFOLLOW : PATH_FOLLOW;
 }
 
+/* Nobody writes to the program that runs (fs/namei.c get_write_access): the host runs another one. */
+static bool is_running(struct task *t, const struct path *p)
+{
+    struct stat file, exe;
+
+    return t->proc->exe_fd >= 0 && HOST_RAW(SYS_newfstatat, p->dirfd, p->name, &file, 0) == 0 &&
+           HOST_RAW(SYS_fstat, t->proc->exe_fd, &exe) == 0 && file.st_ino == exe.st_ino &&
+           file.st_dev == exe.st_dev;
+}
+
+static bool opens_running(struct task *t, const struct path *p, int flags)
+{
+    bool writes = (flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC;
+
+    return writes && !(flags & O_PATH) && (flags & (O_CREAT | O_EXCL)) != (O_CREAT | O_EXCL) &&
+           is_running(t, p);
+}
+
+int64_t sys_truncate(struct task *t, gva_t path, int64_t length)
+{
+    struct path p;
+    int r = path_in(t, AT_FDCWD, path, PATH_FOLLOW, &p);
+
+    if (r == 0 && length >= 0 && is_running(t, &p))
+        r = -ETXTBSY;
+    if (r == 0)
+        r = path_flatten(&p);
+    return r < 0 ? r : HOST(t, SYS_truncate, p.name, length);
+}
+
 int64_t sys_openat(struct task *t, int dirfd, gva_t path, int flags, uint32_t mode)
 {
     struct path p;
@@ -61,6 +91,8 @@ int64_t sys_openat(struct task *t, int dirfd, gva_t path, int flags, uint32_t mo
         return r;
     if (opens_special(p.virt, flags))
         return procfs_open(t, p.virt, p.dirfd, p.name, flags);
+    if (opens_running(t, &p, flags))
+        return -ETXTBSY;
     return check_opened(t, HOST(t, SYS_openat, p.dirfd, p.name, flags, mode), flags);
 }
 
@@ -105,6 +137,8 @@ int64_t sys_openat2(struct task *t, int dirfd, gva_t path, gva_t how, uint64_t u
         return r;
     if (opens_special(p.virt, (int)h.flags))
         return procfs_open(t, p.virt, p.dirfd, p.name, (int)h.flags);
+    if (opens_running(t, &p, (int)h.flags))
+        return -ETXTBSY;
     return check_opened(t, HOST(t, SYS_openat2, p.dirfd, p.name, &h, sizeof h), (int)h.flags);
 }
 

@@ -224,6 +224,20 @@ static int load_first(struct task *t, const struct noahv_linux_config *cfg)
     return r;
 }
 
+/* The line that a tracer sees first, of the call that the command line stands for. */
+static void trace_first(struct task *t)
+{
+    enum { NR_EXECVE = 221 };
+    const struct stack_info *s = &t->proc->mm.stack;
+    uint64_t argc = 0, a[SYS_ARGS_MAX] = { s->env_end, s->sp + 8 };
+
+    if (get_user(t->mem, &argc, s->sp))
+        return;
+    a[2] = a[1] + (argc + 1) * 8;
+    trace_enter(t, sysent_get(NR_EXECVE), NR_EXECVE, a);
+    trace_leave(t, sysent_get(NR_EXECVE), NR_EXECVE, a, 0);
+}
+
 int noahv_linux_exec(struct noahv_vm *vm, const struct noahv_linux_config *cfg, struct noahv_hart **out)
 {
     struct noahv_hart *h = NULL;
@@ -262,6 +276,8 @@ int noahv_linux_exec(struct noahv_vm *vm, const struct noahv_linux_config *cfg, 
         r = load_first(&os->task, cfg);
     if (r == 0)
         r = signal_init(&os->task);
+    if (r == 0 && os->proc.trace)
+        trace_first(&os->task);
     if (r == 0)
         *out = h;
     return r;

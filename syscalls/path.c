@@ -20,10 +20,10 @@ static enum proc_node classify(int dirfd, char *name, char *base)
     int64_t dir;
 
     if (base == name) {
-        dir = HOST_RAW(SYS_openat, dirfd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        dir = fd_open(dirfd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     } else {
         *base = '\0'; /* "/", "dir/" */
-        dir = HOST_RAW(SYS_openat, dirfd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        dir = fd_open(dirfd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
         *base = keep;
     }
     if (dir < 0)

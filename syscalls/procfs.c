@@ -122,7 +122,7 @@ void procfs_start(void)
 
     if (proc_dir >= 0)
         return;
-    fd = HOST_RAW(SYS_openat, AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    fd = fd_open(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0 && fd_own((int)fd, &proc_dir) < 0)
         HOST_RAW(SYS_close, fd);
 }
@@ -138,7 +138,7 @@ enum { TGID_NONE = -1, TGID_UNKNOWN = 0 };
 /* The process whose status file that is. The file says so wherever procfs is mounted. */
 static pid_t read_tgid(int dirfd, const char *status)
 {
-    int64_t fd = HOST_RAW(SYS_openat, dirfd, status, O_RDONLY | O_CLOEXEC);
+    int64_t fd = fd_open(dirfd, status, O_RDONLY | O_CLOEXEC);
     char text[512];
     const char *at;
     int64_t n;
@@ -184,7 +184,7 @@ static bool on_procfs(int fd)
 
 bool procfs_is_link(int dirfd, const char *name)
 {
-    int64_t fd = HOST_RAW(SYS_openat, dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    int64_t fd = fd_open(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     bool is = fd >= 0 && on_procfs((int)fd);
 
     if (fd >= 0)
@@ -298,7 +298,7 @@ enum proc_node procfs_opened(int fd)
     *base++ = '\0';
     if (procfs_name(base) == PROC_NONE)
         return PROC_NONE;
-    dir = HOST_RAW(SYS_openat, AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    dir = fd_open(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (dir < 0)
         return PROC_DENIED; /* mounted out of sight: better none than noahv's */
     node = is_entry(fd, (int)dir, base) ? procfs_node((int)dir, base) : PROC_DENIED;
@@ -362,7 +362,7 @@ struct lines {
 static bool lines_open(struct lines *l, int dirfd, const char *name)
 {
     l->at = l->n = 0;
-    l->fd = (int)HOST_RAW(SYS_openat, dirfd, name, O_RDONLY | O_CLOEXEC);
+    l->fd = (int)fd_open(dirfd, name, O_RDONLY | O_CLOEXEC);
     return l->fd >= 0;
 }
 

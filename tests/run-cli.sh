@@ -347,7 +347,8 @@ job_issue() {
 
 once_trace_follow() {
     want 3 '' noahv trace -f -o trace -e execve,exit_group "$BB" sh -c '"$BB" true; exit 3'
-    [ "$(grep -c 'execve("' trace)" = 1 ] || fail 'execve'
+    [ "$(grep -c 'execve("' trace)" = 2 ] || fail 'execve'
+    sed -n 1p trace | grep -q '^[0-9]* *execve(".*sh", "-c", .*vars \*/) *= 0$' || fail 'the first one'
     [ "$(grep -c 'exit_group(' trace)" = 2 ] || fail 'the child is not traced'
     [ "$(grep -c '^[0-9]* *+++ exited with [03] +++$' trace)" = 2 ] || fail 'ends'
     want 3 '' noahv trace -o trace -e execve,exit_group "$BB" sh -c '"$BB" true; exit 3'
