@@ -192,7 +192,7 @@ static void look_at_programs(enum flavour f, look_fn look)
     jit_baseline(&rig_hart);
     log_set_level(LOG_ERROR);
     if (f != BASELINE)
-        ((struct jit *)rig_hart.jit.state)->bmi2 = ((struct jit *)rig_hart.jit.state)->fma = true;
+        ((struct jit *)rig_hart.jit.state)->has = (struct jit_host){ true, true, true, true };
     for (int n = 0; n < PROGRAMS; n++) {
         struct hart from;
 
@@ -201,7 +201,8 @@ static void look_at_programs(enum flavour f, look_fn look)
     }
 }
 
-static bool masked; /* rcx holds what the mask has left */
+static bool masked;   /* rcx holds what the mask has left */
+static bool borrowed; /* r15, the window, has been added to that */
 static unsigned accesses, newer;
 
 static bool writes_rcx(csh cs, const cs_insn *i)
@@ -216,11 +217,33 @@ static bool writes_rcx_operand(const cs_x86_op *op)
            (op->reg == X86_REG_RCX || op->reg == X86_REG_ECX || op->reg == X86_REG_CL);
 }
 
+/* r15 changes in two ways only: by a masked address, and back. */
+static void look_for_window(csh cs, const cs_insn *i)
+{
+    const cs_x86_op *op = i->detail->x86.operands;
+
+    if (i->detail->x86.op_count == 0 || op[0].type != X86_OP_REG || op[0].reg != X86_REG_R15 ||
+        !(op[0].access & CS_AC_WRITE)) {
+        ck_assert(!cs_reg_write(cs, i, X86_REG_R15));
+        return;
+    }
+    if (i->id == X86_INS_ADD) {
+        ck_assert_msg(!borrowed && masked && op[1].reg == X86_REG_RCX, "%s %s", i->mnemonic, i->op_str);
+        borrowed = true;
+    } else {
+        ck_assert_msg(borrowed && i->id == X86_INS_MOV && op[1].mem.base == X86_REG_RBP &&
+                          op[1].mem.disp == gen_hart(offsetof(struct hart, window)).disp,
+                      "%s %s", i->mnemonic, i->op_str);
+        borrowed = false;
+    }
+}
+
 static void look_for_mask(csh cs, const cs_insn *i)
 {
     const struct jit *j = rig_hart.jit.state;
     bool wrote = writes_rcx(cs, i), is_mask = false;
 
+    look_for_window(cs, i);
     for (unsigned k = 0; k < i->detail->x86.op_count; k++) {
         const cs_x86_op *op = &i->detail->x86.operands[k];
 
@@ -231,11 +254,12 @@ static void look_for_mask(csh cs, const cs_insn *i)
                    i->address + i->size + (uint64_t)op->mem.disp == (uint64_t)(uintptr_t)j->k_mask;
         if (op->mem.base == X86_REG_R15) {
             accesses++;
-            ck_assert_msg(masked && op->mem.index == X86_REG_RCX && op->mem.scale == 1,
+            ck_assert_msg(borrowed ? op->mem.index == X86_REG_INVALID
+                                   : masked && op->mem.index == X86_REG_RCX && op->mem.scale == 1,
                           "%s %s without a mask", i->mnemonic, i->op_str);
             ck_assert_int_lt(op->mem.disp < 0 ? -op->mem.disp : op->mem.disp, 4096);
         } else if (op->mem.base ==
-                   X86_REG_RCX) { /* flags by the low six bits of MXCSR, in an ecall's reach */
+                   X86_REG_RCX) { /* our own tables: flags by MXCSR's low six bits, classes of numbers */
             ck_assert_msg(i->id == X86_INS_MOVZX && op->mem.index == X86_REG_RAX, "%s %s", i->mnemonic,
                           i->op_str);
         } else {
@@ -251,7 +275,7 @@ static void look_for_mask(csh cs, const cs_insn *i)
 
 START_TEST(every_access_is_masked)
 {
-    masked = false;
+    masked = borrowed = false;
     accesses = 0;
     look_at_programs(HARDENED, look_for_mask);
     ck_assert_uint_gt(accesses, PROGRAMS);

@@ -23,10 +23,7 @@ const jit_body_fn jit_body[NR_OPS + 1] = {
 /* MXCSR: IE ZE OE UE PE are bits 0, 2, 3, 4, 5; RC bits 13, 14; bits 7..12 mask all exceptions. */
 void jit_mxcsr_from_fcsr(struct hart *h)
 {
-    static const uint8_t rc[8] = { 0, 3, 1,
-                                   2 }; /* RNE RTZ RDN RUP; the rest never gets into generated code */
-
-    h->jit.mxcsr = 0x1f80u | (uint32_t)rc[h->fcsr >> 5 & 7] << 13;
+    h->jit.mxcsr = JIT_MXCSR | JIT_RC(h->fcsr >> 5 & 3); /* another frm never gets into generated code */
 }
 
 void jit_fcsr_from_mxcsr(struct hart *h)

@@ -264,6 +264,31 @@ void gen_mulh(struct gen *g, const struct insn *i, enum x64_unary op)
     gen_put(g, i->rd, RAX);
 }
 
+/* mulhsu: the unsigned product is 2^64 * b too large when a is negative. */
+void gen_mulhsu(struct gen *g, const struct insn *i)
+{
+    int a = gen_src(g, i->rs1, RAX), b = gen_src(g, i->rs2, RCX);
+
+    if (a != RAX)
+        x64_mov_rr(&g->e, true, RAX, a);
+    if (b != RCX)
+        x64_mov_rr(&g->e, true, RCX, b);
+    x64_mov_mr(&g->e, 64, HART(jit.info), RDX);
+    x64_unary(&g->e, X64_MUL, true, RCX);
+    if (a == RDX)
+        x64_mov_rm(&g->e, true, RAX, HART(jit.info));
+    else if (gen_src(g, i->rs1, RAX) != RAX)
+        x64_mov_rr(&g->e, true, RAX, a);
+    x64_shift_ri(&g->e, X64_SAR, true, RAX, 63);
+    x64_alu_rr(&g->e, X64_AND, true, RAX, RCX);
+    x64_alu_rr(&g->e, X64_SUB, true, RDX, RAX);
+    x64_mov_rr(&g->e, true, RAX, RDX);
+    x64_mov_rm(&g->e, true, RDX, HART(jit.info));
+    if (gen_dst(i->rd) != RAX)
+        x64_mov_rr(&g->e, true, gen_dst(i->rd), RAX);
+    gen_put(g, i->rd, RAX);
+}
+
 /*
  * Division: a zero divisor, and -1 for signed ones, go to the body (RISC-V defines what x86 traps on); the rest is
  * the host's, through rdx.

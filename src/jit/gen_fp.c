@@ -8,7 +8,12 @@
  */
 #include "jit/gen.h"
 
-enum { XMM14 = 14, XMM15 = 15, RM_RTZ = 1, RM_LAST = 4, RM_DYN = 7 };
+#include "hart/fpu.h"
+
+enum { RM_DYN = 7 };
+
+#define MXCSR_RC 0x6000
+#define MXCSR_FLAGS 0x3f
 
 static struct x64_mem konst(struct gen *g, const uint8_t *rx)
 {
@@ -106,15 +111,6 @@ static void mark_dirty(struct gen *g, int reg, bool dbl)
         g->now.dirty_s |= (uint32_t)1 << reg;
 }
 
-/* A plain copy is as dirty as what was copied. */
-static void copy_dirt(struct gen *g, int rd, uint32_t d, uint32_t s)
-{
-    if (jit_fhome[rd] < 0)
-        return;
-    g->now.dirty_d |= d << rd;
-    g->now.dirty_s |= s << rd;
-}
-
 /* The condition sends the instruction to its body, which computes it anew; fresume says where it comes back. */
 static struct cold *to_body(struct gen *g, const struct insn *i, enum x64_cc cc)
 {
@@ -181,6 +177,44 @@ static void put_result(struct gen *g, const struct insn *i, int xmm, bool dbl)
     resume(g, &x);
 }
 
+/* --- Rounding modes: MXCSR holds the dynamic one -------------------------------------------------------------- */
+
+/* The host has it. */
+static bool is_host_mode(const struct insn *i)
+{
+    return i->rm <= FPU_RUP || i->rm == RM_DYN;
+}
+
+static struct x64_mem info_high(void)
+{
+    return gen_hart(offsetof(struct hart, jit.info) + 4);
+}
+
+/* Until leave_mode the host rounds by a static mode. The encodings that carry a mode of their own raise no flags. */
+static void enter_mode(struct gen *g, const struct insn *i)
+{
+    if (i->rm == RM_DYN)
+        return;
+    x64_stmxcsr(&g->e, HART(jit.info));
+    x64_mov_rm(&g->e, false, RAX, HART(jit.info));
+    x64_alu_ri(&g->e, X64_AND, false, RAX, ~MXCSR_RC);
+    x64_alu_ri(&g->e, X64_OR, false, RAX, JIT_RC(i->rm));
+    x64_mov_mr(&g->e, 32, info_high(), RAX);
+    x64_ldmxcsr(&g->e, info_high());
+}
+
+/* Back to the dynamic mode, with the flags that have come meanwhile. */
+static void leave_mode(struct gen *g, const struct insn *i)
+{
+    if (i->rm == RM_DYN)
+        return;
+    x64_stmxcsr(&g->e, info_high());
+    x64_mov_rm(&g->e, false, RAX, info_high());
+    x64_alu_ri(&g->e, X64_AND, false, RAX, MXCSR_FLAGS);
+    x64_alu_mr(&g->e, X64_OR, false, HART(jit.info), RAX);
+    x64_ldmxcsr(&g->e, HART(jit.info));
+}
+
 /* --- Arithmetic ------------------------------------------------------------------------------------------- */
 
 /* In the destination's home where that does not hold the second operand; the order of a sum or product is free. */
@@ -189,7 +223,7 @@ void gen_arith(struct gen *g, const struct insn *i, enum x64_0f op, bool dbl)
     bool commutes = op == X64_ADDSD || op == X64_ADDSS || op == X64_MULSD || op == X64_MULSS;
     int a = i->rs1, b = i->rs2, d = jit_fhome[i->rd];
 
-    if (i->rm != RM_DYN) {
+    if (!is_host_mode(i)) {
         gen_callop(g, i);
         return;
     }
@@ -205,20 +239,25 @@ void gen_arith(struct gen *g, const struct insn *i, enum x64_0f op, bool dbl)
         d = XMM15;
     if (jit_fhome[a] != d)
         x64_0f_rr(&g->e, X64_MOVAPS, false, d, fsrc(g, a, d));
-    x64_0f_rr(&g->e, op, false, d, fsrc(g, b, XMM14));
+    b = fsrc(g, b, XMM14);
+    enter_mode(g, i);
+    x64_0f_rr(&g->e, op, false, d, b);
+    leave_mode(g, i);
     put_result(g, i, d, dbl);
 }
 
 void gen_sqrt(struct gen *g, const struct insn *i, bool dbl)
 {
-    if (i->rm != RM_DYN) {
+    if (!is_host_mode(i)) {
         gen_callop(g, i);
         return;
     }
     if (!dbl)
         check_box(g, i->rs1);
     x64_0f_rr(&g->e, X64_MOVAPS, false, XMM15, fsrc(g, i->rs1, XMM15));
+    enter_mode(g, i);
     x64_0f_rr(&g->e, dbl ? X64_SQRTSD : X64_SQRTSS, false, XMM15, XMM15);
+    leave_mode(g, i);
     put_result(g, i, XMM15, dbl);
 }
 
@@ -228,7 +267,7 @@ void gen_fma(struct gen *g, const struct insn *i, enum x64_fma op, bool dbl)
     struct escapes x = { .n = 0 };
     int b;
 
-    if (i->rm != RM_DYN || !g->j->fma) {
+    if (!is_host_mode(i) || !g->j->has.fma) {
         gen_callop(g, i);
         return;
     }
@@ -239,18 +278,24 @@ void gen_fma(struct gen *g, const struct insn *i, enum x64_fma op, bool dbl)
     }
     x64_0f_rr(&g->e, X64_MOVAPS, false, XMM15, fsrc(g, i->rs1, XMM15));
     b = fsrc(g, i->rs2, XMM14);
+    enter_mode(g, i);
     if (jit_fhome[i->rs3] >= 0)
         x64_vfma(&g->e, op, dbl, XMM15, b, jit_fhome[i->rs3]);
     else
         x64_vfma_m(&g->e, op, dbl, XMM15, b, JIT_F(i->rs3));
+    leave_mode(g, i);
     check_nan(g, &x, i, dbl);
     fput(g, i->rd, XMM15, !dbl);
     resume(g, &x);
 }
 
-/* minsd and maxsd answer the second operand for equal or unordered ones: the body knows better. */
+/*
+ * minsd and maxsd answer their second operand when both are equal. Done both ways round, the two results differ for
+ * zeros of different signs only, where "or" and "and" find the smaller and the greater. NaNs are the body's.
+ */
 void gen_fminmax(struct gen *g, const struct insn *i, enum x64_0f op, bool dbl)
 {
+    enum x64_0f join = op == X64_MINSD || op == X64_MINSS ? X64_ORPS : X64_ANDPS;
     struct escapes x = { .n = 0 };
     int b;
 
@@ -262,8 +307,14 @@ void gen_fminmax(struct gen *g, const struct insn *i, enum x64_0f op, bool dbl)
     b = fsrc(g, i->rs2, XMM14);
     x64_0f_rr(&g->e, dbl ? X64_UCOMISD : X64_UCOMISS, false, XMM15, b);
     escape(g, &x, i, X64_P);
-    escape(g, &x, i, X64_E);
     x64_0f_rr(&g->e, op, false, XMM15, b);
+    if (b != XMM14)
+        x64_0f_rr(&g->e, X64_MOVAPS, false, XMM14, b);
+    if (jit_fhome[i->rs1] >= 0)
+        x64_0f_rr(&g->e, op, false, XMM14, jit_fhome[i->rs1]);
+    else
+        x64_0f_rm(&g->e, op, false, XMM14, JIT_F(i->rs1));
+    x64_0f_rr(&g->e, join, false, XMM15, XMM14);
     fput(g, i->rd, XMM15, !dbl);
     resume(g, &x);
 }
@@ -338,40 +389,116 @@ void gen_fst(struct gen *g, const struct insn *i, bool dbl)
     x64_0f_rm(&g->e, dbl ? X64_MOVSD_STORE : X64_MOVSS_STORE, false, v, m);
 }
 
-/* fmv.d, fneg.d, fabs.d: fsgnj of a register with itself. The general forms are rare. */
-void gen_fsgnj_d(struct gen *g, const struct insn *i)
+/* Sign injection looks at its operands' bits; a single that is not boxed is a NaN. */
+static void look(struct gen *g, const struct insn *i, bool dbl)
 {
-    if (i->rs1 != i->rs2) {
-        gen_callop(g, i);
-        return;
+    if (!dbl) {
+        check_box(g, i->rs1);
+        check_box(g, i->rs2);
     }
-    if (jit_fhome[i->rd] < 0)
-        gen_clean_f(g, (uint32_t)1 << i->rs1);
-    if (i->op == OP_fsgnj_d) {
-        uint32_t d = g->now.dirty_d >> i->rs1 & 1, s = g->now.dirty_s >> i->rs1 & 1;
-
-        fput(g, i->rd, fsrc(g, i->rs1, XMM15), g->now.boxed >> i->rs1 & 1);
-        copy_dirt(g, i->rd, d, s);
-        return;
-    }
-    gen_clean_f(g, (uint32_t)1 << i->rs1);
-    x64_0f_rr(&g->e, X64_MOVAPS, false, XMM15, fsrc(g, i->rs1, XMM15));
-    if (i->op == OP_fsgnjn_d)
-        x64_0f_rm(&g->e, X64_XORPS, false, XMM15, konst(g, g->j->k_sign));
-    else
-        x64_0f_rm(&g->e, X64_ANDPS, false, XMM15, konst(g, g->j->k_abs));
-    fput(g, i->rd, XMM15, false);
+    gen_clean_f(g, (uint32_t)1 << i->rs1 | (uint32_t)1 << i->rs2);
 }
 
-void gen_fmv_s(struct gen *g, const struct insn *i)
+static struct x64_mem sign_bit(struct gen *g, bool dbl)
 {
-    if (i->rs1 != i->rs2) {
-        gen_callop(g, i);
+    return konst(g, dbl ? g->j->k_sign : g->j->k_sign_s);
+}
+
+static struct x64_mem other_bits(struct gen *g, bool dbl)
+{
+    return konst(g, dbl ? g->j->k_abs : g->j->k_abs_s);
+}
+
+/* xmm15 := rs1, of rs2 only the sign in xmm14 */
+static void load_signs(struct gen *g, const struct insn *i, bool dbl)
+{
+    look(g, i, dbl);
+    x64_0f_rr(&g->e, X64_MOVAPS, false, XMM14, fsrc(g, i->rs2, XMM14));
+    x64_0f_rm(&g->e, X64_ANDPS, false, XMM14, sign_bit(g, dbl));
+    x64_0f_rr(&g->e, X64_MOVAPS, false, XMM15, fsrc(g, i->rs1, XMM15));
+}
+
+/* fmv.s, fmv.d: a plain copy is as dirty as what was copied. */
+static void move(struct gen *g, const struct insn *i, bool dbl)
+{
+    uint32_t d, s;
+
+    if (!dbl)
+        check_box(g, i->rs1);
+    if (jit_fhome[i->rd] < 0)
+        gen_clean_f(g, (uint32_t)1 << i->rs1);
+    d = g->now.dirty_d >> i->rs1 & 1;
+    s = g->now.dirty_s >> i->rs1 & 1;
+    fput(g, i->rd, fsrc(g, i->rs1, XMM15), g->now.boxed >> i->rs1 & 1);
+    if (jit_fhome[i->rd] >= 0) {
+        g->now.dirty_d |= d << i->rd;
+        g->now.dirty_s |= s << i->rd;
+    }
+}
+
+void gen_fsgnj(struct gen *g, const struct insn *i, bool dbl)
+{
+    if (i->rs1 == i->rs2) {
+        move(g, i, dbl);
         return;
     }
-    check_box(g, i->rs1);
+    load_signs(g, i, dbl);
+    x64_0f_rm(&g->e, X64_ANDPS, false, XMM15, other_bits(g, dbl));
+    x64_0f_rr(&g->e, X64_ORPS, false, XMM15, XMM14);
+    fput(g, i->rd, XMM15, !dbl);
+}
+
+void gen_fsgnjn(struct gen *g, const struct insn *i, bool dbl)
+{
+    if (i->rs1 == i->rs2) { /* fneg */
+        look(g, i, dbl);
+        x64_0f_rr(&g->e, X64_MOVAPS, false, XMM15, fsrc(g, i->rs1, XMM15));
+        x64_0f_rm(&g->e, X64_XORPS, false, XMM15, sign_bit(g, dbl));
+    } else {
+        load_signs(g, i, dbl);
+        x64_0f_rm(&g->e, X64_XORPS, false, XMM14, sign_bit(g, dbl));
+        x64_0f_rm(&g->e, X64_ANDPS, false, XMM15, other_bits(g, dbl));
+        x64_0f_rr(&g->e, X64_ORPS, false, XMM15, XMM14);
+    }
+    fput(g, i->rd, XMM15, !dbl);
+}
+
+void gen_fsgnjx(struct gen *g, const struct insn *i, bool dbl)
+{
+    if (i->rs1 == i->rs2) { /* fabs */
+        look(g, i, dbl);
+        x64_0f_rr(&g->e, X64_MOVAPS, false, XMM15, fsrc(g, i->rs1, XMM15));
+        x64_0f_rm(&g->e, X64_ANDPS, false, XMM15, other_bits(g, dbl));
+    } else {
+        load_signs(g, i, dbl);
+        x64_0f_rr(&g->e, X64_XORPS, false, XMM15, XMM14);
+    }
+    fput(g, i->rd, XMM15, !dbl);
+}
+
+/* In a table by kind of number, of which the magnitude's rank among where the kinds begin tells, and by sign. */
+void gen_fclass(struct gen *g, const struct insn *i, bool dbl)
+{
+    int f, d = gen_dst(i->rd);
+
+    if (!dbl)
+        check_box(g, i->rs1);
     gen_clean_f(g, (uint32_t)1 << i->rs1);
-    fput(g, i->rd, fsrc(g, i->rs1, XMM15), true);
+    f = fsrc(g, i->rs1, XMM15);
+    x64_0f_rr(&g->e, X64_MOVQ_FROM_XMM, dbl, f, RCX);
+    x64_alu_rr(&g->e, X64_ADD, dbl, RCX, RCX);
+    x64_mov_ri(&g->e, RAX, 0);
+    for (int k = 0; k < 5; k++) { /* + 1 without a borrow */
+        x64_alu_rm(&g->e, X64_CMP, dbl, RCX, konst(g, dbl ? g->j->k_rank_d + 8 * k : g->j->k_rank_s + 4 * k));
+        x64_alu_ri(&g->e, X64_SBB, false, RAX, -1);
+    }
+    x64_0f_rr(&g->e, X64_MOVQ_FROM_XMM, dbl, f, RCX);
+    x64_shift_ri(&g->e, X64_SHR, dbl, RCX, dbl ? 63 : 31);
+    x64_lea(&g->e, false, RCX, x64_at2(RCX, RCX, 1, 0));
+    x64_lea(&g->e, false, RAX, x64_at2(RAX, RCX, 1, 0)); /* six kinds of each sign */
+    x64_lea(&g->e, true, RCX, konst(g, g->j->k_class));
+    x64_0f_rm(&g->e, X64_MOVZX16, false, d, x64_at2(RCX, RAX, 1, 0));
+    gen_put(g, i->rd, d);
 }
 
 void gen_fmv_to_x(struct gen *g, const struct insn *i, bool dbl)
@@ -395,53 +522,213 @@ void gen_fmv_from_x(struct gen *g, const struct insn *i, bool dbl)
 
 /* --- Conversion -------------------------------------------------------------------------------------------------- */
 
+/* The number that a static mode is given has so many bits that it need not be rounded: else to the body. `a` is its
+ * 64 bits. */
+static void check_exact(struct gen *g, struct escapes *x, const struct insn *i, int a, bool is_signed,
+                        bool dbl)
+{
+    unsigned bits = dbl ? 53 : 24;
+
+    if (is_signed) { /* -2^bits <= a < 2^bits */
+        x64_mov_ri(&g->e, RCX, (uint64_t)1 << bits);
+        x64_alu_rr(&g->e, X64_ADD, true, RCX, a);
+        bits++;
+    } else {
+        x64_mov_rr(&g->e, true, RCX, a);
+    }
+    x64_shift_ri(&g->e, X64_SHR, true, RCX, bits);
+    escape(g, x, i, X64_NE);
+}
+
+/* Every double holds every 32-bit integer: no mode matters, but 5 and 6 are illegal all the same. */
+static bool is_mode(const struct insn *i)
+{
+    return i->rm <= FPU_RMM || i->rm == RM_DYN;
+}
+
 /* From a signed integer. xmm15 starts as the boxing constant: conversions keep the upper bits. */
 void gen_from_int(struct gen *g, const struct insn *i, bool w, bool dbl)
 {
-    bool exact = dbl && !w; /* the mode must be a valid one all the same */
+    struct escapes x = { .n = 0 };
+    int a;
 
-    if (exact ? i->rm > RM_LAST && i->rm != RM_DYN : i->rm != RM_DYN) {
+    if (!is_mode(i)) {
         gen_callop(g, i);
         return;
     }
+    a = gen_src(g, i->rs1, RAX);
+    if (i->rm != RM_DYN && (w || !dbl)) {
+        if (!w) {
+            x64_movsxd_rr(&g->e, RAX, a);
+            a = RAX;
+        }
+        check_exact(g, &x, i, a, true, dbl);
+    }
     x64_0f_rm(&g->e, X64_MOVAPS, false, XMM15, konst(g, g->j->k_box));
-    x64_0f_rr(&g->e, dbl ? X64_CVTSI2SD : X64_CVTSI2SS, w, XMM15, gen_src(g, i->rs1, RAX));
+    x64_0f_rr(&g->e, dbl ? X64_CVTSI2SD : X64_CVTSI2SS, w, XMM15, a);
     fput(g, i->rd, XMM15, !dbl);
+    resume(g, &x);
 }
 
-/* To a signed integer towards zero. The host answers the smallest integer for what does not fit. */
-void gen_to_int(struct gen *g, const struct insn *i, bool w, bool dbl)
+/* xmm15 := 64 bits as an unsigned number. One that would be negative is halved, its lowest bit kept for the rounding,
+ * and doubled. */
+static void from_u64(struct gen *g, int a, bool dbl)
+{
+    enum x64_0f cvt = dbl ? X64_CVTSI2SD : X64_CVTSI2SS;
+    uint8_t *high, *done;
+
+    x64_test_rr(&g->e, true, a, a);
+    high = x64_jcc(&g->e, X64_S);
+    x64_0f_rr(&g->e, cvt, true, XMM15, a);
+    done = x64_jmp(&g->e);
+    x64_link(high, g->e.at);
+    x64_mov_rr(&g->e, true, RCX, a);
+    x64_shift_ri(&g->e, X64_SHR, true, RCX, 1);
+    if (a != RAX)
+        x64_mov_rr(&g->e, false, RAX, a);
+    x64_alu_ri(&g->e, X64_AND, false, RAX, 1);
+    x64_alu_rr(&g->e, X64_OR, true, RCX, RAX);
+    x64_0f_rr(&g->e, cvt, true, XMM15, RCX);
+    x64_0f_rr(&g->e, dbl ? X64_ADDSD : X64_ADDSS, false, XMM15, XMM15);
+    x64_link(done, g->e.at);
+}
+
+void gen_from_uint(struct gen *g, const struct insn *i, bool w, bool dbl)
 {
     struct escapes x = { .n = 0 };
+    int a;
+
+    if (!is_mode(i)) {
+        gen_callop(g, i);
+        return;
+    }
+    a = gen_src(g, i->rs1, RAX);
+    if (!w) {
+        x64_mov_rr(&g->e, false, RAX, a);
+        a = RAX;
+    }
+    if (i->rm != RM_DYN && (w || !dbl))
+        check_exact(g, &x, i, a, false, dbl);
+    x64_0f_rm(&g->e, X64_MOVAPS, false, XMM15, konst(g, g->j->k_box));
+    if (w)
+        from_u64(g, a, dbl);
+    else
+        x64_0f_rr(&g->e, dbl ? X64_CVTSI2SD : X64_CVTSI2SS, true, XMM15, a);
+    fput(g, i->rd, XMM15, !dbl);
+    resume(g, &x);
+}
+
+/* xmm15 := rs1, a whole number after rounding, and no word of NX. */
+static void round_quietly(struct gen *g, const struct insn *i, bool dbl)
+{
+    enum x64_0f3a op = dbl ? X64_ROUNDSD : X64_ROUNDSS;
+    enum { RTZ = 3, BY_MXCSR = 4, QUIET = 8 };
+
+    if (i->rm != FPU_RMM) {
+        x64_0f3a_rri(&g->e, op, XMM15, fsrc(g, i->rs1, XMM14),
+                     QUIET | (i->rm == RM_DYN ? BY_MXCSR : JIT_RC(i->rm) >> 13));
+        return;
+    }
+    /* the integral part, and once more what twice the rest has of it: all of them exact */
+    x64_0f_rr(&g->e, X64_MOVAPS, false, XMM14, fsrc(g, i->rs1, XMM14));
+    x64_0f3a_rri(&g->e, op, XMM15, XMM14, QUIET | RTZ);
+    x64_0f_rr(&g->e, dbl ? X64_SUBSD : X64_SUBSS, false, XMM14, XMM15);
+    x64_0f_rr(&g->e, dbl ? X64_ADDSD : X64_ADDSS, false, XMM14, XMM14);
+    x64_0f3a_rri(&g->e, op, XMM14, XMM14, QUIET | RTZ);
+    x64_0f_rr(&g->e, dbl ? X64_ADDSD : X64_ADDSS, false, XMM15, XMM14);
+}
+
+/* NX if rs1 is not a whole number. It fits, as what it has been rounded to does. */
+static void raise_inexact(struct gen *g, const struct insn *i, bool dbl)
+{
+    x64_0f_rr(&g->e, dbl ? X64_CVTTSD2SI : X64_CVTTSS2SI, true, RCX, fsrc(g, i->rs1, XMM14));
+}
+
+static void put_int(struct gen *g, const struct insn *i, bool w)
+{
     int d = gen_dst(i->rd);
 
-    if (i->rm != RM_RTZ) {
+    if (!w) {
+        gen_sext(g, i->rd, RAX);
+        return;
+    }
+    if (d != RAX)
+        x64_mov_rr(&g->e, true, d, RAX);
+    gen_put(g, i->rd, d);
+}
+
+/* To a signed integer. The host answers the smallest integer for what does not fit. */
+void gen_to_int(struct gen *g, const struct insn *i, bool w, bool dbl)
+{
+    enum x64_0f trunc = dbl ? X64_CVTTSD2SI : X64_CVTTSS2SI, cvt = dbl ? X64_CVTSD2SI : X64_CVTSS2SI;
+    bool direct = i->rm == RM_DYN || i->rm == FPU_RTZ;
+    struct escapes x = { .n = 0 };
+
+    if (!is_mode(i) || !(direct || g->j->has.sse41)) {
         gen_callop(g, i);
         return;
     }
     if (!dbl)
         check_box(g, i->rs1);
-    x64_0f_rr(&g->e, dbl ? X64_CVTTSD2SI : X64_CVTTSS2SI, w, RAX, fsrc(g, i->rs1, XMM15));
+    if (direct) {
+        x64_0f_rr(&g->e, i->rm == RM_DYN ? cvt : trunc, w, RAX, fsrc(g, i->rs1, XMM15));
+    } else {
+        round_quietly(g, i, dbl);
+        x64_0f_rr(&g->e, trunc, w, RAX, XMM15);
+    }
     x64_alu_ri(&g->e, X64_CMP, w, RAX, 1); /* overflows for that one only */
     escape(g, &x, i, X64_O);
-    if (w && d != RAX)
-        x64_mov_rr(&g->e, true, d, RAX);
-    else if (!w)
-        x64_movsxd_rr(&g->e, d, RAX);
-    gen_put(g, i->rd, d);
+    if (!direct)
+        raise_inexact(g, i, dbl);
+    put_int(g, i, w);
+    resume(g, &x);
+}
+
+/* To an unsigned integer: what does not fit, and the upper half of the 64-bit ones, is the body's. */
+void gen_to_uint(struct gen *g, const struct insn *i, bool w, bool dbl)
+{
+    struct escapes x = { .n = 0 };
+
+    if (!is_mode(i) || !g->j->has.sse41) {
+        gen_callop(g, i);
+        return;
+    }
+    if (!dbl)
+        check_box(g, i->rs1);
+    round_quietly(g, i, dbl);
+    if (w) { /* before the host finds it invalid */
+        x64_0f_rm(&g->e, dbl ? X64_UCOMISD : X64_UCOMISS, false, XMM15,
+                  konst(g, dbl ? g->j->k_2_63_d : g->j->k_2_63_s));
+        escape(g, &x, i, X64_AE);
+    }
+    x64_0f_rr(&g->e, dbl ? X64_CVTTSD2SI : X64_CVTTSS2SI, true, RAX, XMM15);
+    if (w) {
+        x64_test_rr(&g->e, true, RAX, RAX);
+        escape(g, &x, i, X64_S);
+    } else {
+        x64_mov_rr(&g->e, false, RCX, RAX);
+        x64_alu_rr(&g->e, X64_CMP, true, RCX, RAX);
+        escape(g, &x, i, X64_NE);
+    }
+    raise_inexact(g, i, dbl);
+    put_int(g, i, w);
     resume(g, &x);
 }
 
 void gen_d_to_s(struct gen *g, const struct insn *i)
 {
     struct escapes x = { .n = 0 };
+    int a;
 
-    if (i->rm != RM_DYN) {
+    if (!is_host_mode(i)) {
         gen_callop(g, i);
         return;
     }
     x64_0f_rm(&g->e, X64_MOVAPS, false, XMM15, konst(g, g->j->k_box));
-    x64_0f_rr(&g->e, X64_CVTSD2SS, false, XMM15, fsrc(g, i->rs1, XMM14));
+    a = fsrc(g, i->rs1, XMM14);
+    enter_mode(g, i);
+    x64_0f_rr(&g->e, X64_CVTSD2SS, false, XMM15, a);
+    leave_mode(g, i);
     check_nan(g, &x, i, false);
     fput(g, i->rd, XMM15, true);
     resume(g, &x);
@@ -451,7 +738,7 @@ void gen_s_to_d(struct gen *g, const struct insn *i)
 {
     struct escapes x = { .n = 0 };
 
-    if (i->rm > RM_LAST && i->rm != RM_DYN) {
+    if (!is_mode(i)) {
         gen_callop(g, i);
         return;
     }

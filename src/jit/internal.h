@@ -91,15 +91,24 @@ enum { JIT_TABLE_BITS_MIN = 11, JIT_TABLE_BITS_MAX = 19, JIT_INDIRECT_BITS = 10 
 #define JIT_MAX_SITES ((size_t)1 << 20)
 #define JIT_MAX_MARKS ((size_t)1 << 21)
 
+/* What generators ask for beyond the baseline. */
+struct jit_host {
+    bool bmi2; /* and BMI, LZCNT, POPCNT, of the same age */
+    bool fma, sse41, clmul;
+};
+
 struct jit {
     struct code code;
     size_t stubs_end; /* what a flush keeps */
     const uint8_t *enter, *exit, *exit_saved, *link, *replay, *callop, *retmiss, *sentinel, *indirect;
-    const uint8_t *k_sign, *k_abs, *k_box; /* 16-byte constants for andps, orps, xorps */
-    const uint8_t *k_nan_d, *k_nan_s;      /* the canonical NaNs, the single one boxed */
-    const uint8_t *k_flags;                /* fflags by the low six bits of MXCSR */
-    const uint8_t *k_mask;                 /* the bits that an address below the limit can have */
-    struct jit_call *call;                 /* the arrays are reservations, touched as they fill */
+    const uint8_t *k_sign, *k_abs, *k_box;        /* 16-byte constants for andps, orps, xorps */
+    const uint8_t *k_sign_s, *k_abs_s;            /* the same of boxed singles, whose box they keep */
+    const uint8_t *k_nan_d, *k_nan_s;             /* the canonical NaNs, the single one boxed */
+    const uint8_t *k_flags;                       /* fflags by the low six bits of MXCSR */
+    const uint8_t *k_2_63_d, *k_2_63_s;           /* 2^63 */
+    const uint8_t *k_rank_d, *k_rank_s, *k_class; /* gen_fclass */
+    const uint8_t *k_mask;                        /* the bits that an address below the limit can have */
+    struct jit_call *call;                        /* the arrays are reservations, touched as they fill */
     struct jit_edge *edge;
     struct jit_site *site;
     struct jit_mark *mark; /* NULL: nobody will ask for a listing */
@@ -112,7 +121,8 @@ struct jit {
     size_t nr_calls, nr_edges, nr_sites, nr_marks, nr_blocks, nr_entries;
     unsigned code_gen, epoch; /* of guest code; of our own, raised when all is forgotten */
     bool full;                /* no room for what must be noted: all is to be forgotten */
-    bool bmi2, fma, harden;
+    struct jit_host has;
+    bool harden;
     bool counting; /* what blocks are made for */
     uint64_t mask;
     atomic_uint stopped; /* the poll page is closed */
@@ -219,6 +229,13 @@ extern const jit_body_fn jit_body[NR_OPS + 1];
 
 /* calls.c: called by generated code; an enum jit_exit. */
 int jit_callop(struct hart *h, uint32_t index);
+
+/* MXCSR with all exceptions masked, no flags, RNE. */
+#define JIT_MXCSR 0x1f80
+
+/* RNE RTZ RDN RUP are 0 3 1 2 in MXCSR.RC: two bits each. */
+#define JIT_RC_BY_FRM 0x9cu
+#define JIT_RC(frm) ((JIT_RC_BY_FRM >> 2 * (frm)&3) << 13)
 
 /* calls.c: MXCSR as the guest's fcsr wants it, and its sticky bits back into fcsr. */
 void jit_mxcsr_from_fcsr(struct hart *h);

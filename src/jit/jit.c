@@ -37,9 +37,11 @@ static _Thread_local struct hart *running __attribute__((tls_model("initial-exec
  * is slow in a virtual machine. */
 static void probe_cpu(struct jit *j)
 {
-    j->bmi2 = CPU_FEATURE_ACTIVE(BMI1) && CPU_FEATURE_ACTIVE(BMI2) && CPU_FEATURE_ACTIVE(LZCNT) &&
-              CPU_FEATURE_ACTIVE(POPCNT);
-    j->fma = CPU_FEATURE_ACTIVE(FMA);
+    j->has.bmi2 = CPU_FEATURE_ACTIVE(BMI1) && CPU_FEATURE_ACTIVE(BMI2) && CPU_FEATURE_ACTIVE(LZCNT) &&
+                  CPU_FEATURE_ACTIVE(POPCNT);
+    j->has.fma = CPU_FEATURE_ACTIVE(FMA);
+    j->has.sse41 = CPU_FEATURE_ACTIVE(SSE4_1);
+    j->has.clmul = CPU_FEATURE_ACTIVE(PCLMULQDQ);
 }
 
 static void *reserve(size_t bytes)
@@ -706,7 +708,7 @@ void jit_baseline(struct hart *h)
     struct jit *j = attach(h);
 
     BUG_ON(!j);
-    j->bmi2 = j->fma = false;
+    j->has = (struct jit_host){ 0 };
     forget(j);
 }
 

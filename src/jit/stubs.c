@@ -184,6 +184,33 @@ static const uint8_t *flag_table(struct jit *j, struct x64 *e)
     return at;
 }
 
+/*
+ * Where the kinds of number begin, as magnitudes shifted left by one: subnormal, normal, infinite, signaling NaN, quiet
+ * NaN. Behind them the result of FCLASS by kind, zero first: six for positive numbers, six for negative ones.
+ */
+static void class_tables(struct jit *j, struct x64 *e)
+{
+    static const uint64_t rank_d[] = { 1, UINT64_C(1) << 53, UINT64_C(0x7ff) << 53,
+                                       (UINT64_C(0x7ff) << 53) + 1, UINT64_C(0xfff) << 52 };
+    static const uint32_t rank_s[] = { 1, 1u << 24, 0xffu << 24, (0xffu << 24) + 1, 0x1ffu << 23 };
+    static const uint16_t class[] = { 1 << 4, 1 << 5, 1 << 6, 1 << 7, 1 << 8, 1 << 9,
+                                      1 << 3, 1 << 2, 1 << 1, 1 << 0, 1 << 8, 1 << 9 };
+
+    j->k_rank_d = here(j, e);
+    for (size_t k = 0; k < ARRAY_SIZE(rank_d); k++) {
+        x64_u32(e, (uint32_t)rank_d[k]);
+        x64_u32(e, (uint32_t)(rank_d[k] >> 32));
+    }
+    j->k_rank_s = here(j, e);
+    for (size_t k = 0; k < ARRAY_SIZE(rank_s); k++)
+        x64_u32(e, rank_s[k]);
+    j->k_class = here(j, e);
+    for (size_t k = 0; k < ARRAY_SIZE(class); k++) {
+        x64_byte(e, class[k] & 0xff);
+        x64_byte(e, class[k] >> 8);
+    }
+}
+
 int stubs_emit(struct jit *j)
 {
     struct x64 e = { j->code.rw, j->code.rw + 4096, 0 };
@@ -191,10 +218,15 @@ int stubs_emit(struct jit *j)
     j->k_sign = constant(j, &e, (uint64_t)1 << 63);
     j->k_abs = constant(j, &e, ~((uint64_t)1 << 63));
     j->k_box = constant(j, &e, (uint64_t)UINT32_MAX << 32);
+    j->k_sign_s = constant(j, &e, (uint64_t)1 << 31);
+    j->k_abs_s = constant(j, &e, ~((uint64_t)1 << 31));
+    j->k_2_63_d = constant(j, &e, UINT64_C(0x43e) << 52);
+    j->k_2_63_s = constant(j, &e, 0xbeu << 23);
     j->k_nan_d = constant(j, &e, F64_NAN);
     j->k_nan_s = constant(j, &e, (uint64_t)UINT32_MAX << 32 | F32_NAN);
     j->k_mask = constant(j, &e, j->mask);
     j->k_flags = flag_table(j, &e);
+    class_tables(j, &e);
     emit_enter(j, &e);
     emit_exit(j, &e);
     emit_pushed(j, &e);

@@ -298,6 +298,27 @@ void x64_0f_rm(struct x64 *e, enum x64_0f op, bool w, int reg, struct x64_mem m)
     modrm_m(e, reg, m);
 }
 
+void x64_0f3a_rri(struct x64 *e, enum x64_0f3a op, int reg, int rm, unsigned imm)
+{
+    x64_byte(e, 0x66);
+    rex(e, false, reg, 0, rm, false);
+    x64_byte(e, 0x0f);
+    x64_byte(e, 0x3a);
+    x64_byte(e, op);
+    modrm_rr(e, reg, rm);
+    x64_byte(e, imm);
+}
+
+/* The /digit of 0F BA is the opcode's own bits 3..5. */
+void x64_bit_ri(struct x64 *e, enum x64_0f op, bool w, int dst, unsigned n)
+{
+    rex(e, w, 0, 0, dst, false);
+    x64_byte(e, 0x0f);
+    x64_byte(e, 0xba);
+    modrm_rr(e, op >> 3 & 7, dst);
+    x64_byte(e, n);
+}
+
 void x64_setcc(struct x64 *e, enum x64_cc cc, int reg)
 {
     rex(e, false, 0, 0, reg, reg >= RSP);

@@ -17,6 +17,8 @@ enum x64_reg { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R1
 enum x64_alu {
     X64_ADD = 0x01,
     X64_OR = 0x09,
+    X64_ADC = 0x11,
+    X64_SBB = 0x19,
     X64_AND = 0x21,
     X64_SUB = 0x29,
     X64_XOR = 0x31,
@@ -39,6 +41,10 @@ enum x64_0f {
     X64_MOVZX16 = 0x00b7,
     X64_MOVSX8 = 0x00be,
     X64_MOVSX16 = 0x00bf,
+    X64_BT = 0x00a3, /* these four: the r/m operand is the one that has the bit */
+    X64_BTS = 0x00ab,
+    X64_BTR = 0x00b3,
+    X64_BTC = 0x00bb,
     X64_POPCNT = 0xf3b8,
     X64_TZCNT = 0xf3bc,
     X64_LZCNT = 0xf3bd,
@@ -69,6 +75,8 @@ enum x64_0f {
     X64_CVTSI2SS = 0xf32a,
     X64_CVTTSD2SI = 0xf22c,
     X64_CVTTSS2SI = 0xf32c,
+    X64_CVTSD2SI = 0xf22d,
+    X64_CVTSS2SI = 0xf32d,
     X64_CVTSD2SS = 0xf25a,
     X64_CVTSS2SD = 0xf35a,
     X64_MOVQ_TO_XMM = 0x666e,   /* with REX.W: 64 bits from a general register; without: 32 */
@@ -76,7 +84,13 @@ enum x64_0f {
     X64_ANDPS = 0x0054,
     X64_XORPS = 0x0057,
     X64_ORPS = 0x0056,
+    X64_MOVHLPS = 0x0012,
+    X64_PXOR = 0x66ef,
+    X64_PCMPEQB = 0x6674,
 };
+
+/* 66 0F 3A opcodes `op xmm, xmm, imm8`. */
+enum x64_0f3a { X64_ROUNDSS = 0x0a, X64_ROUNDSD = 0x0b, X64_PCLMULQDQ = 0x44 };
 
 /* Fused multiplication and addition, dst = dst * b +- c: the opcodes of VEX.66.0F38. */
 enum x64_fma { X64_VFMADD = 0xa9, X64_VFMSUB = 0xab, X64_VFNMADD = 0xad, X64_VFNMSUB = 0xaf };
@@ -167,6 +181,8 @@ void x64_bswap(struct x64 *e, bool w, int reg);
 void x64_imul_rri(struct x64 *e, bool w, int dst, int src, int32_t imm);
 void x64_0f_rr(struct x64 *e, enum x64_0f op, bool w, int reg, int rm);
 void x64_0f_rm(struct x64 *e, enum x64_0f op, bool w, int reg, struct x64_mem m);
+void x64_0f3a_rri(struct x64 *e, enum x64_0f3a op, int reg, int rm, unsigned imm);
+void x64_bit_ri(struct x64 *e, enum x64_0f op, bool w, int dst, unsigned n); /* X64_BT and its kin */
 void x64_setcc(struct x64 *e, enum x64_cc cc, int reg);
 void x64_cmov(struct x64 *e, enum x64_cc cc, bool w, int dst, int src);
 void x64_vfma(struct x64 *e, enum x64_fma op, bool dbl, int dst, int b, int c);
