@@ -47,7 +47,8 @@ struct named { int op; const char *name; };
 
 static const struct named alus[] = {
     { X64_ADD, "add" }, { X64_OR, "or" }, { X64_AND, "and" },
-    { X64_SUB, "sub" }, { X64_XOR, "xor" }, { X64_CMP, "cmp" }, { 0, 0 } };
+    { X64_SUB, "sub" }, { X64_XOR, "xor" }, { X64_CMP, "cmp" },
+    { X64_ADC, "adc" }, { X64_SBB, "sbb" }, { 0, 0 } };
 static const struct named shifts[] = {
     { X64_ROL, "rol" }, { X64_ROR, "ror" }, { X64_SHL, "shl" },
     { X64_SHR, "shr" }, { X64_SAR, "sar" }, { 0, 0 } };
@@ -56,6 +57,8 @@ static const struct named shiftxs[] = {
 static const struct named unaries[] = {
     { X64_NOT, "not" }, { X64_NEG, "neg" }, { X64_MUL, "mul" },
     { X64_IMUL, "imul" }, { X64_DIV, "div" }, { X64_IDIV, "idiv" }, { 0, 0 } };
+static const struct named bits[] = {
+    { X64_BT, "bt" }, { X64_BTS, "bts" }, { X64_BTR, "btr" }, { X64_BTC, "btc" }, { 0, 0 } };
 static const struct named fmas[] = {
     { X64_VFMADD, "vfmadd213" }, { X64_VFMSUB, "vfmsub213" }, { X64_VFNMADD, "vfnmadd213" }, { X64_VFNMSUB, "vfnmsub213" }, { 0, 0 } };
 
@@ -73,6 +76,9 @@ static const struct { enum x64_0f op; const char *name; enum kind reg, rm, mem; 
     R(CVTTSS2SI, cvttss2si, W, X, D, W01), R(CVTSD2SS, cvtsd2ss, X, X, Q, W0),
     R(CVTSS2SD, cvtss2sd, X, X, D, W0), R(MOVQ_TO_XMM, movd, X, D, D, W0), R(MOVQ_TO_XMM, movq, X, Q, Q, W1),
     R(MOVQ_FROM_XMM, movd, X, D, D, W0 | STORE), R(MOVQ_FROM_XMM, movq, X, Q, Q, W1 | STORE),
+    R(CVTSD2SI, cvtsd2si, W, X, Q, W01), R(CVTSS2SI, cvtss2si, W, X, D, W01), R(BT, bt, W, W, W, W01 | STORE),
+    R(BTS, bts, W, W, W, W01 | STORE), R(BTR, btr, W, W, W, W01 | STORE), R(BTC, btc, W, W, W, W01 | STORE),
+    R(PXOR, pxor, X, X, X, W0), R(PCMPEQB, pcmpeqb, X, X, X, W0),
     R(MOVAPS, movaps, X, X, X, W0), R(ANDPS, andps, X, X, X, W0), R(XORPS, xorps, X, X, X, W0),
     R(ORPS, orps, X, X, X, W0), SCALAR(SQRT, sqrt), SCALAR(ADD, add), SCALAR(MUL, mul), SCALAR(SUB, sub),
     SCALAR(DIV, div), SCALAR(UCOMI, ucomi), SCALAR(COMI, comi), SCALAR(MIN, min), SCALAR(MAX, max),
@@ -275,6 +281,15 @@ static void two_byte_opcodes(const struct operands *o)
         CASE(0f_rr(&e, rows_0f[k].op, o->w, o->a, o->b), "%s %s,%s", name, store ? b : a, store ? a : b);
         CASE(0f_rm(&e, rows_0f[k].op, o->w, o->a, o->m), "%s %s,%s", name, store ? m : a, store ? a : m);
     }
+    for (const struct named *n = bits; n->name; n++)
+        CASE(bit_ri(&e, n->op, o->w, o->a, o->count), "%s %s,0x%x", n->name, reg(W, o->w, o->a), o->count);
+    CASE(0f_rr(&e, X64_MOVHLPS, false, o->a, o->b), "movhlps %s,%s", reg_name[X][o->a], reg_name[X][o->b]);
+    CASE(0f3a_rri(&e, X64_ROUNDSD, o->a, o->b, o->count), "roundsd %s,%s,0x%x", reg_name[X][o->a],
+         reg_name[X][o->b], o->count);
+    CASE(0f3a_rri(&e, X64_ROUNDSS, o->a, o->b, o->count), "roundss %s,%s,0x%x", reg_name[X][o->a],
+         reg_name[X][o->b], o->count);
+    CASE(0f3a_rri(&e, X64_PCLMULQDQ, o->a, o->b, 0), "pclmullqlqdq %s,%s", reg_name[X][o->a],
+         reg_name[X][o->b]);
     for (int cc = X64_O; cc <= X64_G; cc++) {
         CASE(cmov(&e, cc, o->w, o->a, o->b), "cmov%s %s,%s", jcc_name[cc] + 1, reg(W, o->w, o->a),
              reg(W, o->w, o->b));
