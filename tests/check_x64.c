@@ -57,7 +57,7 @@ static const struct named shiftxs[] = {
 static const struct named unaries[] = {
     { X64_NOT, "not" }, { X64_NEG, "neg" }, { X64_MUL, "mul" },
     { X64_IMUL, "imul" }, { X64_DIV, "div" }, { X64_IDIV, "idiv" }, { 0, 0 } };
-static const struct named bits[] = {
+static const struct named bit_ops[] = {
     { X64_BT, "bt" }, { X64_BTS, "bts" }, { X64_BTR, "btr" }, { X64_BTC, "btc" }, { 0, 0 } };
 static const struct named fmas[] = {
     { X64_VFMADD, "vfmadd213" }, { X64_VFMSUB, "vfmsub213" }, { X64_VFNMADD, "vfnmadd213" }, { X64_VFNMSUB, "vfnmsub213" }, { 0, 0 } };
@@ -281,7 +281,7 @@ static void two_byte_opcodes(const struct operands *o)
         CASE(0f_rr(&e, rows_0f[k].op, o->w, o->a, o->b), "%s %s,%s", name, store ? b : a, store ? a : b);
         CASE(0f_rm(&e, rows_0f[k].op, o->w, o->a, o->m), "%s %s,%s", name, store ? m : a, store ? a : m);
     }
-    for (const struct named *n = bits; n->name; n++)
+    for (const struct named *n = bit_ops; n->name; n++)
         CASE(bit_ri(&e, n->op, o->w, o->a, o->count), "%s %s,0x%x", n->name, reg(W, o->w, o->a), o->count);
     CASE(0f_rr(&e, X64_MOVHLPS, false, o->a, o->b), "movhlps %s,%s", reg_name[X][o->a], reg_name[X][o->b]);
     CASE(0f3a_rri(&e, X64_ROUNDSD, o->a, o->b, o->count), "roundsd %s,%s,0x%x", reg_name[X][o->a],
