@@ -20,7 +20,7 @@
     "sed -n '/^ *[0-9a-f]*:\t/ { s/[ \t][ \t]*/ /g; s/^ //; s/ *#.*//; s/ $//; p }' | "      \
     "diff /proc/self/fd/%d - | head -n 20"
 
-enum { CODE_MAX = 1 << 18, TEXT_MAX = 80, FAR = 0x12345 };
+enum { CODE_MAX = 1 << 19, TEXT_MAX = 80, FAR = 0x12345 };
 
 /* What an operand is: a register's width; W is D or Q, by the `w` of the call. */
 enum kind { B, H, D, Q, X, W };
