@@ -125,8 +125,8 @@ check-guest: $(NATIVE) $(RISCV) $(if $(NOAHV),,$(B)/noahv)
 check-install: all $(G)/riscv64/hello
 	@CC=$(CC) tests/run-install.sh "$(MAKE)" $(G)/riscv64/hello
 
-check-cli: $(B)/noahv $(G)/cli/ends
-	@ENGINES="$(filter-out --engine=lockstep,$(ENGINES))" tests/run-cli.sh $<
+check-cli: $(B)/noahv $(G)/cli/ends $(G)/cli/pie
+	@ENGINES="$(filter-out --engine=lockstep --harden=spectre,$(ENGINES))" tests/run-cli.sh $<
 
 # Guests are compiled twice from one source, here and for riscv64. $(call guest,output,source,compiler,flags)
 # They pass bad pointers on purpose.
@@ -134,6 +134,7 @@ GUEST_FLAGS = -g -Wall -Wextra -Werror -Wno-stringop-overflow -Wno-stringop-over
 # Guests say if they are to be linked dynamically; then tests/run-guests.sh gives them a root.
 DYNAMIC := $(shell grep -ls '^/\* dynamic \*/$$' tests/guest/*.[cS] tests/guest/*.cc)
 LINKED   = $(if $(filter $<,$(DYNAMIC)),,-static)
+comma := ,
 define guest
 $(1)/%: $(2) | $$(NEED)
 	$$(call say,GUEST,$$@)
@@ -145,6 +146,7 @@ $(eval $(call guest,$(G)/riscv64,tests/guest/%.c,$(RVCC),-O1 -std=gnu11 $$(LINKE
 $(eval $(call guest,$(G)/native,tests/guest/%.cc,$(CXX),-O1 -std=gnu++17 -fnon-call-exceptions))
 $(eval $(call guest,$(G)/riscv64,tests/guest/%.cc,$(RVCXX),-O1 -std=gnu++17 -fnon-call-exceptions $$(LINKED)))
 $(eval $(call guest,$(G)/cli,tests/cli/%.c,$(RVCC),-O1 -std=gnu11 -static))
+$(eval $(call guest,$(G)/cli,tests/cli/%.S,$(RVCC),-nostdlib -static-pie -Wl$(comma)--no-dynamic-linker))
 $(eval $(call guest,$(G)/riscv64,tests/guest/%.S,$(RVCC),-nostdlib -static))
 $(eval $(call guest,build/bench/native,bench/guest/%.c,gcc,-O2 -ffp-contract=off -std=gnu11 -static))
 $(eval $(call guest,build/bench/riscv64,bench/guest/%.c,$(RVCC),-O2 -ffp-contract=off -std=gnu11 -static))

@@ -48,6 +48,7 @@ struct noahv_config {
     int stats;             /* measure time in guest and host, and count instructions under every engine */
     int engine;            /* enum noahv_engine, default NOAHV_ENGINE_JIT */
     int harden;            /* mask of enum noahv_harden */
+    int perf_map;          /* write /tmp/perf-PID.map: perf(1) then shows guest symbols */
 };
 
 enum noahv_exit_reason {

@@ -27,7 +27,7 @@ extern char **environ;
 
 struct options {
     int engine, harden, log; /* enum noahv_engine, mask of enum noahv_harden, enum noahv_log */
-    bool trace, follow, no_aslr, stats, quiet, clear_env;
+    bool trace, follow, no_aslr, stats, perf_map, quiet, clear_env;
     const char *trace_file, *trace_filter, *argv0, *workdir, *root;
     char **set; /* arguments of -E */
     size_t nr_set;
@@ -53,6 +53,7 @@ static const char usage_text[] =
     "                      the JIT checked block by block\n"
     "      --harden spectre   keep speculative accesses inside the guest, too\n"
     "      --log jit       print guest and host code of every block that is translated\n"
+    "      --perf-map      write /tmp/perf-PID.map, so that perf(1) shows the program's symbols\n"
     "      --stats         count ecalls, G-stage faults, instructions and time\n"
     "  -h, --help          this text\n"
     "  -V, --version       version and implemented ISA\n"
@@ -120,7 +121,17 @@ static char **env_build(const struct options *o)
 
 /* --- Options ------------------------------------------------------------------------------------------- */
 
-enum { OPT_CLEARENV = 256, OPT_ARGV0, OPT_NO_ASLR, OPT_STATS, OPT_ENGINE, OPT_VERBOSE, OPT_HARDEN, OPT_LOG };
+enum {
+    OPT_CLEARENV = 256,
+    OPT_ARGV0,
+    OPT_NO_ASLR,
+    OPT_STATS,
+    OPT_ENGINE,
+    OPT_VERBOSE,
+    OPT_HARDEN,
+    OPT_LOG,
+    OPT_PERF_MAP
+};
 
 static const struct option long_options[] = {
     { "verbose", no_argument, NULL, OPT_VERBOSE },
@@ -135,6 +146,7 @@ static const struct option long_options[] = {
     { "help", no_argument, NULL, 'h' },
     { "version", no_argument, NULL, 'V' },
     { "engine", required_argument, NULL, OPT_ENGINE },
+    { "perf-map", no_argument, NULL, OPT_PERF_MAP },
     { "log", required_argument, NULL, OPT_LOG },
     { "harden", required_argument, NULL, OPT_HARDEN },
     { NULL, 0, NULL, 0 },
@@ -204,6 +216,9 @@ static void set_option(struct options *o, int c)
         break;
     case OPT_LOG:
         o->log = log_level(optarg);
+        break;
+    case OPT_PERF_MAP:
+        o->perf_map = true;
         break;
     case OPT_HARDEN:
         o->harden |= harden_bits(optarg);
@@ -364,6 +379,7 @@ static int run_program(const struct options *o)
     cfg.stats = o->stats;
     cfg.engine = o->engine;
     cfg.harden = o->harden;
+    cfg.perf_map = o->perf_map;
     if (noahv_vm_create(&cfg, &vm) < 0) {
         say("%s", noahv_last_error(NULL));
         return EXIT_NOAHV;

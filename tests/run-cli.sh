@@ -318,6 +318,25 @@ cli_log_jit() {
     ! grep -v '^noahv: jit: ' err || fail 'other lines'
 }
 
+# main is known by its name, and so is a function of a PIE, whose address changes; a name cannot forge a line.
+cli_perf_map() {
+    sed 's/leave/le\na /g' "$guest/cli/pie" > prog
+    chmod +x prog
+    for pair in "3:main:ends:$guest/cli/ends" "7:leave:pie:$guest/cli/pie" '7:le?a?:prog:./prog'; do
+        # shellcheck disable=SC2016  # its own number
+        run sh -c 'echo $$ > pid; exec "$@"' sh "$NOAHV" --engine=jit --perf-map "${pair##*:}" exit 3
+        map=/tmp/perf-$(cat pid).map
+        mv "$map" map || fail 'no map'
+        [ "$status" = "${pair%%:*}" ] && [ ! -s err ] || fail "status $status"
+        name=${pair#*:}
+        file=${name#*:}
+        grep -q -F " ${name%%:*}+0x0 [${file%%:*}]" map || fail "no ${name%%:*}"
+        grep -q '^[0-9a-f]* [0-9a-f]* enter \[noahv\]$' map || fail 'no stubs'
+        ! grep -v -E '^[0-9a-f]+ [0-9a-f]+ [^ ]+ \[[^ ]+\]$' map || fail 'odd lines'
+    done
+    want 3 '' noahv --engine=interp --perf-map "$guest/cli/ends" exit 3
+}
+
 cli_compat() {
     run noahv compat
     [ "$status" = 0 ] && [ "$(grep -c '^| [0-9]' out)" = 329 ] || fail 'not 329 rows'

@@ -82,6 +82,8 @@ int noahv_vm_create(const struct noahv_config *cfg, struct noahv_vm **out)
     vm->engine = choose_engine(&vm->cfg);
     if (!vm->engine)
         return create_fail(vm, -EINVAL, "config.engine is not one of enum noahv_engine");
+    if (vm->cfg.perf_map && vm->engine != &engine_interp && (r = jit_perf_map_begin()) < 0)
+        return create_fail(vm, r, "a perf map in /tmp");
     r = gmem_init(&vm->mem, (uint64_t)1 << vm->cfg.address_bits);
     if (r < 0)
         return create_fail(vm, r, "reserving the guest's address space (is a limit set with ulimit -v?)");

@@ -57,6 +57,15 @@ void code_free(struct code *c)
     *c = (struct code){ 0 };
 }
 
+void code_retire(struct code *c)
+{
+    if (c->poll)
+        mmap(c->poll, PAGE + c->size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+             0);
+    c->poll = NULL;
+    code_free(c);
+}
+
 void code_poll(const struct code *c, bool stop)
 {
     syscall(SYS_mprotect, c->poll, PAGE, stop ? PROT_NONE : PROT_READ);

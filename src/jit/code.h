@@ -19,6 +19,9 @@ struct code {
 int code_init(struct code *c, size_t size);
 void code_free(struct code *c);
 
+/* Frees the memory, and keeps its executable addresses from being used again. */
+void code_retire(struct code *c);
+
 /* The executable address of a writable one, and back. */
 static inline const uint8_t *code_rx(const struct code *c, const uint8_t *rw)
 {

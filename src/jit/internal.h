@@ -83,6 +83,7 @@ struct jit_target {
 enum { JIT_TABLE_BITS_MIN = 11, JIT_TABLE_BITS_MAX = 19, JIT_INDIRECT_BITS = 10 };
 
 #define JIT_CODE_BYTES ((size_t)64 << 20)
+#define JIT_CODE_BYTES_MAPPED ((size_t)512 << 20) /* with a perf map, when a flush makes no room */
 #define JIT_STACK_BYTES ((size_t)256 << 10)
 #define JIT_MAX_BLOCKS ((size_t)1 << (JIT_TABLE_BITS_MAX - 1))
 #define JIT_MAX_PAGES ((size_t)1 << 15)
@@ -111,7 +112,8 @@ struct jit {
     struct jit_call *call;                        /* the arrays are reservations, touched as they fill */
     struct jit_edge *edge;
     struct jit_site *site;
-    struct jit_mark *mark; /* NULL: nobody will ask for a listing */
+    struct symbols *symbols; /* NULL: no perf map is kept */
+    struct jit_mark *mark;   /* NULL: nobody will ask for a listing */
     struct jit_block *block;
     struct imap pages;       /* pages.c */
     struct jit_entry *table; /* what has been translated by pc, open addressing, at most half full */
@@ -122,7 +124,7 @@ struct jit {
     unsigned code_gen, epoch; /* of guest code; of our own, raised when all is forgotten */
     bool full;                /* no room for what must be noted: all is to be forgotten */
     struct jit_host has;
-    bool harden;
+    bool harden, map_ended;
     bool counting; /* what blocks are made for */
     uint64_t mask;
     atomic_uint stopped; /* the poll page is closed */

@@ -12,7 +12,9 @@
 
 #include "interp/interp.h"
 #include "jit/internal.h"
+#include "jit/perfmap.h"
 #include "jit/show.h"
+#include "jit/symbols.h"
 #include "mem/copy.h"
 #include "mem/fault.h"
 
@@ -63,12 +65,17 @@ static void forget(struct jit *j)
     j->nr_blocks = j->nr_entries = j->nr_calls = j->nr_edges = 0;
     j->nr_marks = 0;
     j->nr_sites = 1; /* the poll of the indirect stub */
-    j->code.used = j->stubs_end;
+    if (!j->symbols || j->code.size - j->code.used < BLOCK_ROOM)
+        j->code.used = j->stubs_end;
 }
 
 static void destroy(struct jit *j)
 {
-    code_free(&j->code);
+    if (j->symbols)
+        code_retire(&j->code);
+    else
+        code_free(&j->code);
+    symbols_free(j->symbols);
     munmap(j->call, JIT_MAX_CALLS * sizeof *j->call);
     munmap(j->edge, JIT_MAX_EDGES * sizeof *j->edge);
     munmap(j->site, JIT_MAX_SITES * sizeof *j->site);
@@ -91,6 +98,8 @@ static struct jit *create(const struct hart *h)
     probe_cpu(j);
     j->harden = h->jit.options & JIT_HARDEN_SPECTRE;
     j->mask = h->limit - 1; /* the limit is a power of two */
+    if (h->jit.options & JIT_PERF_MAP)
+        j->symbols = symbols_new();
     j->call = reserve(JIT_MAX_CALLS * sizeof *j->call);
     j->edge = reserve(JIT_MAX_EDGES * sizeof *j->edge);
     j->site = reserve(JIT_MAX_SITES * sizeof *j->site);
@@ -102,13 +111,15 @@ static struct jit *create(const struct hart *h)
     j->indirect_table = reserve(sizeof *j->indirect_table << JIT_INDIRECT_BITS);
     j->stack = reserve(JIT_STACK_BYTES);
     if (!j->call || !j->edge || !j->site || !j->block || !j->table || !j->indirect_table || !j->stack ||
-        code_init(&j->code, JIT_CODE_BYTES) < 0) {
+        code_init(&j->code, j->symbols ? JIT_CODE_BYTES_MAPPED : JIT_CODE_BYTES) < 0) {
         destroy(j);
         return NULL;
     }
     mprotect(j->stack, PAGE_BYTES, PROT_NONE);
     stubs_emit(j);
     forget(j);
+    if (j->symbols)
+        perfmap_stubs(j);
     return j;
 }
 
@@ -433,9 +444,11 @@ static uint8_t *list_block(const struct gen *g, uint8_t *at)
     return at + sizeof *list;
 }
 
-/* A block has been translated: tells who wants to know. */
-static void announce(const struct jit *j, struct hart *h, uint64_t pc, const uint8_t *code)
+/* A block of `len` bytes has been translated: tells who wants to know. */
+static void announce(struct jit *j, struct hart *h, uint64_t pc, const uint8_t *code, size_t len)
 {
+    if (UNLIKELY(j->symbols != NULL))
+        perfmap_block(j, h, pc, code, len);
     if (LIKELY(!j->mark) || !log_on(LOG_JIT))
         return;
     log_line(LOG_JIT, "jit: block %llx, at %p:", (unsigned long long)pc, (const void *)code);
@@ -523,7 +536,7 @@ static const uint8_t *translate(struct jit *j, struct hart *h, uint64_t pc)
     mark(&g, MARK_END, 0);
     BUG_ON(x64_full(&g.e));
     j->code.used = (size_t)(g.e.at - j->code.rw + BLOCK_ALIGN - 1) & ~(BLOCK_ALIGN - 1);
-    announce(j, h, pc, code_rx(&j->code, start));
+    announce(j, h, pc, code_rx(&j->code, start), (size_t)(g.e.at - start));
     return j->code.rx + slot(j, pc)->host;
 }
 
@@ -727,6 +740,12 @@ void jit_free(struct hart *h)
 
 void jit_forked(struct hart *h)
 {
+    int r = h->jit.options & JIT_PERF_MAP ? jit_perf_map_begin() : 0;
+
+    if (r < 0) {
+        log_line(LOG_ERROR, "no perf map of this process, a child of fork: %s", strerror(-r));
+        h->jit.options &= ~(uint32_t)JIT_PERF_MAP;
+    }
     jit_free(h); /* the code memory is the parent's: start afresh when guest code runs */
 }
 

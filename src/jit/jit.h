@@ -21,7 +21,11 @@ enum jit_option {
      * kernel and microcode mend.
      */
     JIT_HARDEN_SPECTRE = 1,
+    JIT_PERF_MAP = 2, /* name the code for perf(1): perfmap.c */
 };
+
+/* Before the first hart with JIT_PERF_MAP runs in this process: an empty map. */
+int jit_perf_map_begin(void);
 
 /* As interp_run. Falls back to the interpreter where the host allows no executable memory, and while frm holds a
  * mode that the host does not have. */
