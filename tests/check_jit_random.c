@@ -153,21 +153,22 @@ typedef void (*look_fn)(csh cs, const cs_insn *i);
 /* Translates the block at RIG_TEXT, and shows each of its host instructions. */
 static void look_at_block(look_fn look)
 {
-    struct jit *j;
+    const struct jit *j = rig_hart.jit.state;
+    const struct jit_mark *first, *last;
+    size_t left, marks = j->nr_marks;
     const uint8_t *code;
     uint64_t address;
-    size_t left;
     cs_insn *i;
     csh cs;
 
-    rig_new_code();
+    jit_flush(&rig_hart);
     rig_hart.pc = RIG_TEXT;
     ck_assert_ptr_nonnull(jit_block(&rig_hart));
-    j = rig_hart.jit.state;
-    ck_assert_uint_eq(j->block[j->nr_blocks - 1].pc, RIG_TEXT);
-    code = j->code.rx + j->block[j->nr_blocks - 1].host;
-    ck_assert_uint_eq(j->mark[j->nr_marks - 1].kind, MARK_END);
-    left = (size_t)(j->code.rx + j->mark[j->nr_marks - 1].host - code);
+    first = j->mark + marks;
+    last = j->mark + j->nr_marks - 1;
+    ck_assert(first < last && last->kind == MARK_END);
+    code = j->code.rx + first->host;
+    left = last->host - first->host;
     address = (uint64_t)(uintptr_t)code;
     ck_assert_int_eq(cs_open(CS_ARCH_X86, CS_MODE_64, &cs), CS_ERR_OK);
     cs_option(cs, CS_OPT_DETAIL, CS_OPT_ON);
