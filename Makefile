@@ -33,7 +33,8 @@ ALL_LDFLAGS = $(CFLAGS) -Wl,-z,relro,-z,now -pthread $(LDFLAGS)
 DEPFLAGS    = -MMD -MP -MF $@.d -MT $@
 COMPILE     = $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(DEPFLAGS)
 
-SRC    := $(wildcard src/*/*.c syscalls/*.c loader/*.c)
+MAIN   := $(wildcard src/*.c src/cli/*.c)
+SRC    := $(filter-out $(MAIN),$(wildcard src/*/*.c syscalls/*.c loader/*.c policy/*.c))
 ASM    := $(wildcard src/*/*.S syscalls/*.S loader/*.S)
 OBJ    := $(SRC:%.c=$(B)/%.o) $(ASM:%.S=$(B)/%.o)
 UNITS  := $(patsubst %.c,$(B)/%,$(wildcard tests/check_*.c))
@@ -48,7 +49,7 @@ LOADS  := $(patsubst bench/guest/%.c,%,$(wildcard bench/guest/*.c))
 # static-pie starts a millisecond later. So the others' entry points are given here (null) and not looked for.
 CAPSTONE_NOT := ARM AArch64 BPF EVM M680X M68K MOS65XX Mips PPC RISCV SH Sparc SystemZ TMS320C64x TRICORE WASM XCore
 CAPSTONE     := $(foreach arch,$(CAPSTONE_NOT),-Wl,--defsym=$(arch)_global_init=0,--defsym=$(arch)_option=0) -l:libcapstone.a
-LIBS         := -lelf $(CAPSTONE)
+LIBS         := -lelf -lseccomp -linih $(CAPSTONE)
 
 # Goals that may install what they miss; a plain `make` only compiles.
 NEED := $(if $(filter run,$(MAKECMDGOALS)),build/deps.run) \
@@ -65,7 +66,7 @@ all: noahv $(B)/libnoahv.so
 noahv: $(B)/noahv
 	@cmp -s $< $@ || cp -f $< $@
 
-$(B)/noahv: $(B)/src/main.o $(B)/libnoahv.a
+$(B)/noahv: $(MAIN:%.c=$(B)/%.o) $(B)/libnoahv.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) $(or $(LINK_$(MODE)),-pie) -o $@ $^ $(LIBS) -lz
 
@@ -191,7 +192,7 @@ install: $(B)/noahv $(B)/libnoahv.a $(B)/libnoahv.so
 	ln -sf libnoahv.so.0 $(DESTDIR)$(LIBDIR)/libnoahv.so
 	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$${prefix}/include' '' 'Name: noahv' \
 	    'Description: run RISC-V 64-bit Linux programs inside a process' 'Version: $(VERSION)' \
-	    'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lnoahv' 'Libs.private: -lelf -lcapstone -pthread' \
+	    'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lnoahv' 'Libs.private: -lelf -lseccomp -linih -lcapstone -pthread' \
 	    > $(DESTDIR)$(LIBDIR)/pkgconfig/noahv.pc
 
 clean:

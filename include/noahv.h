@@ -140,6 +140,7 @@ struct noahv_linux_config {
     int no_aslr;              /* fixed stack, PIE and mmap addresses */
     int trace_fd;             /* write a syscall trace here; -1: none. Taken over by the vm. */
     int trace_follow;         /* trace child processes too */
+    struct noahv_policy *policy; /* NULL: open. The program runs in a box; the policy outlives the vm. */
     const char *trace_filter; /* names and %classes, comma-separated, leading ! negates; NULL: everything */
 };
 
@@ -164,6 +165,43 @@ NOAHV_API int noahv_linux_handle(struct noahv_hart *h, struct noahv_exit *x);
 typedef void (*noahv_syscall_visit_fn)(void *opaque, int nr, const char *name, const char *class_name,
                                        const char *level);
 NOAHV_API void noahv_linux_syscalls(noahv_syscall_visit_fn visit, void *opaque);
+
+/* --- Policy ----------------------------------------------------------------------------------------- */
+
+/*
+ * What a boxed program may reach. A new policy grants nothing and has limits: 256 MiB, 60 s, 64 processes, 256
+ * descriptors. A box takes its whole host process along: start it in a child (fork, then noahv_linux_exec with
+ * cfg.policy set), and ask noahv_policy_ended() when the child has ended.
+ */
+struct noahv_policy;
+
+NOAHV_API int noahv_policy_create(struct noahv_policy **out);
+NOAHV_API void noahv_policy_destroy(struct noahv_policy *p);
+
+/* One setting by its name: "memory", "256M". -ENOENT: no such name; -EINVAL: no such value. */
+NOAHV_API int noahv_policy_set(struct noahv_policy *p, const char *name, const char *value);
+
+/* Text of the last failure of a call on the policy. */
+NOAHV_API const char *noahv_policy_error(const struct noahv_policy *p);
+
+/* Visits every setting: its name, what its value looks like, what it means. */
+typedef void (*noahv_policy_visit_fn)(void *opaque, const char *name, const char *value, const char *meaning);
+NOAHV_API void noahv_policy_settings(noahv_policy_visit_fn visit, void *opaque);
+
+/* A limit by its name, 0: none. Times are in milliseconds. -ENOENT: no such limit. */
+NOAHV_API int64_t noahv_policy_limit(const struct noahv_policy *p, const char *name);
+
+enum noahv_end {
+    NOAHV_END_OWN,   /* the program's own */
+    NOAHV_END_LIMIT, /* a limit ended it, or made it fail */
+    NOAHV_END_DENIED /* a refusal ended it (on-deny=kill) */
+};
+
+/* Why a box ended, with one line about it (up to cap bytes) unless it was the program's own doing. */
+NOAHV_API enum noahv_end noahv_policy_ended(const struct noahv_policy *p, char *line, size_t cap);
+
+/* Removes what the box left on the host (its tmpfs folders), when all its processes have ended. */
+NOAHV_API void noahv_policy_clear(struct noahv_policy *p);
 
 /* --- Messages --------------------------------------------------------------------------------------- */
 

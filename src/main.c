@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/util.h"
+#include "cli/box.h"
 #include "noahv.h"
 
 /* Exit statuses of noahv itself; everything else is the guest's. */
@@ -31,15 +32,17 @@ struct options {
     const char *trace_file, *trace_filter, *argv0, *workdir, *root;
     char **set; /* arguments of -E */
     size_t nr_set;
-    char **prog; /* program and its arguments */
+    char **prog;                 /* program and its arguments */
+    struct noahv_policy *policy; /* box; else NULL */
 };
 
 static const char usage_text[] =
     "Usage: noahv [run] [OPTIONS] [--] PROG [ARGS...]   run a riscv64 Linux program\n"
+    "       noahv box [OPTIONS] [--] PROG [ARGS...]     the same, with nothing in reach that is not granted\n"
     "       noahv trace [OPTIONS] [--] PROG [ARGS...]   the same, and print its system calls\n"
     "       noahv compat                                list the system calls and how far they go\n"
     "\n"
-    "Options of run and trace:\n"
+    "Options of run, box and trace:\n"
     "      --verbose       note what the program asks for and does not get\n"
     "  -q, --quiet         print nothing of noahv's own\n"
     "  -r, --root DIR      let DIR be the program's /: its files come first, those of this host\n"
@@ -63,7 +66,12 @@ static const char usage_text[] =
     "  -f                  trace child processes too\n"
     "\n"
     "Exit status: the program's own; a program killed by a signal makes noahv die of it.\n"
-    "  125 noahv failed, 126 PROG cannot be run, 127 PROG not found.\n";
+    "  122 a limit of the box, 123 a refusal ended it, 124 --timeout, 125 noahv failed,\n"
+    "  126 PROG cannot be run, 127 PROG not found.\n";
+
+static const char usage_box[] =
+    "Options of box, which grants nothing by itself; limits: 256M, 60 s, 64 processes, 256 descriptors:\n"
+    "  -v, -m, -e NAME[=VAL]                    --volume, --memory, an environment variable\n";
 
 _Noreturn static void usage_error(void)
 {
@@ -89,6 +97,9 @@ static size_t env_count(char **env)
     return n;
 }
 
+/* What a boxed program gets of our environment unasked. */
+static char *const box_env[] = { (char *)"PATH=/usr/local/bin:/usr/bin:/bin", (char *)"HOME=/" };
+
 /* Sets NAME=VALUE, or removes NAME. There is room for one more. */
 static void env_set(char **env, char *assignment)
 {
@@ -105,7 +116,8 @@ static void env_set(char **env, char *assignment)
 /* The guest's environment: the order of -E and --clearenv does not matter. */
 static char **env_build(const struct options *o)
 {
-    size_t n = o->clear_env ? 0 : env_count(environ);
+    char *const *from = o->policy ? box_env : environ;
+    size_t n = o->clear_env ? 0 : o->policy ? ARRAY_SIZE(box_env) : env_count(environ);
     char **env = calloc(n + o->nr_set + 1, sizeof *env);
 
     if (!env) {
@@ -113,10 +125,21 @@ static char **env_build(const struct options *o)
         exit(EXIT_NOAHV);
     }
     for (size_t i = 0; i < n; i++)
-        env[i] = environ[i];
+        env[i] = from[i];
     for (size_t i = 0; i < o->nr_set; i++)
         env_set(env, o->set[i]);
     return env;
+}
+
+/* -e as docker run has it: NAME alone is passed on as it is here. */
+static void env_pass(struct options *o, char *word)
+{
+    const char *value = getenv(word);
+    char *set = word;
+
+    if (!strchr(word, '=') && value && asprintf(&set, "%s=%s", word, value) < 0)
+        set = word;
+    o->set[o->nr_set++] = set;
 }
 
 /* --- Options ------------------------------------------------------------------------------------------- */
@@ -180,8 +203,33 @@ static int log_level(const char *name)
     usage_error();
 }
 
+_Noreturn static void print_help(void)
+{
+    fputs(usage_text, stdout);
+    fputs(usage_box, stdout);
+    box_print_options();
+    exit(0);
+}
+
+/* The short options of box, which are long ones of its policy or have their own sense there. */
+static void set_box_option(struct options *o, int c)
+{
+    static const char *const names[] = { ['m'] = "memory", ['v'] = "volume", ['r'] = "root" };
+
+    if (c == 'e')
+        env_pass(o, optarg);
+    else if (noahv_policy_set(o->policy, names[c], optarg) < 0) {
+        say("-%c: %s", c, noahv_policy_error(o->policy));
+        usage_error();
+    }
+}
+
 static void set_option(struct options *o, int c)
 {
+    if (o->policy && strchr("emvr", c)) {
+        set_box_option(o, c);
+        return;
+    }
     switch (c) {
     case OPT_VERBOSE:
         o->log = MAX(o->log, NOAHV_LOG_NOTE);
@@ -233,8 +281,7 @@ static void set_option(struct options *o, int c)
         o->follow = true;
         break;
     case 'h':
-        fputs(usage_text, stdout);
-        exit(0);
+        print_help();
     case 'V':
         printf("noahv %s (%s)\n", noahv_version(), noahv_isa());
         exit(0);
@@ -245,17 +292,21 @@ static void set_option(struct options *o, int c)
 
 static void parse(struct options *o, int argc, char **argv)
 {
-    const char *shorts = o->trace ? "+qr:L:w:E:hVo:e:f" : "+qr:L:w:E:hV";
+    const char *shorts = o->trace ? "+qr:L:w:E:hVo:e:f" : o->policy ? "+qr:L:w:E:hVm:v:e:" : "+qr:L:w:E:hV";
+    const struct option *longs = o->policy ? box_options(long_options) : long_options;
     int c;
 
     o->set = calloc((size_t)argc + 1, sizeof *o->set);
-    if (!o->set) {
+    if (!o->set || !longs) {
         say("out of memory");
         exit(EXIT_NOAHV);
     }
     argv[0] = (char *)"noahv"; /* getopt's messages begin with it */
-    while ((c = getopt_long(argc, argv, shorts, long_options, NULL)) != -1)
-        set_option(o, c);
+    while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1)
+        if (c < OPT_POLICY_FIRST)
+            set_option(o, c);
+        else if (box_set(o->policy, c, argv, argc) < 0)
+            usage_error();
     if (optind >= argc) {
         say("no program given");
         usage_error();
@@ -360,6 +411,7 @@ static int load_program(const struct options *o, struct noahv_vm *vm, int trace_
     cfg.trace_fd = trace_fd;
     cfg.trace_follow = o->follow;
     cfg.trace_filter = o->trace_filter;
+    cfg.policy = o->policy;
     r = noahv_linux_exec(vm, &cfg, h);
     free(env);
     if (r == 0)
@@ -388,6 +440,22 @@ static int run_program(const struct options *o)
     return status ? status : run_loop(vm, h, o);
 }
 
+static int run_boxed(void *opaque)
+{
+    return run_program(opaque);
+}
+
+/* The same in a box: this process waits, and dies as the program did. */
+static int run_box(struct options *o)
+{
+    int sig, status = box_run(o->policy, run_boxed, o, &sig);
+
+    noahv_policy_destroy(o->policy);
+    if (sig)
+        die_of(sig);
+    return status;
+}
+
 /* --- compat ----------------------------------------------------------------------------------------------- */
 
 static void print_call(void *opaque, int nr, const char *name, const char *class_name, const char *level)
@@ -411,15 +479,19 @@ int main(int argc, char **argv)
 
     if (strcmp(word, "compat") == 0)
         return compat();
-    if (strcmp(word, "run") == 0 || strcmp(word, "trace") == 0) {
+    if (strcmp(word, "run") == 0 || strcmp(word, "trace") == 0 || strcmp(word, "box") == 0) {
         o.trace = word[0] == 't';
+        if (word[0] == 'b' && noahv_policy_create(&o.policy) < 0) {
+            say("out of memory");
+            return EXIT_NOAHV;
+        }
         argv[1] = argv[0];
         argv++;
         argc--;
     }
     parse(&o, argc, argv);
     noahv_set_log(o.quiet ? drop_line : NULL, NULL, (enum noahv_log)o.log);
-    status = run_program(&o);
+    status = o.policy ? run_box(&o) : run_program(&o);
     free(o.set);
     return status;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "syscalls/box.h"
 #include "syscalls/linux.h"
 #include "syscalls/seccomp.h"
 #include "syscalls/trace.h"
@@ -43,6 +44,10 @@ static int64_t refuse(struct task *t, const struct sysent *e, uint64_t nr)
 
 static int64_t run(struct task *t, const struct sysent *e, uint64_t nr, const uint64_t *a)
 {
+    int64_t r = UNLIKELY(t->proc->box != NULL) ? box_check(t, e, nr, a) : 0;
+
+    if (r)
+        return r;
     switch (e ? e->how : HOW_NONE) {
     case HOW_PASS:
     case HOW_SAME:

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "syscalls/aio.h"
+#include "syscalls/box.h"
 #include "syscalls/fd.h"
 #include "syscalls/futex.h"
 #include "syscalls/mm.h"
@@ -157,7 +158,15 @@ int exec_open(struct task *t, const char *name, int *fd)
     if ((size_t)snprintf(p.name, sizeof p.name, "%s", name) >= sizeof p.name)
         return -ENAMETOOLONG;
     r = path_resolve(t, &p, PATH_FOLLOW);
-    return r < 0 ? r : open_at(p.dirfd, p.name, 0, fd);
+    if (r == 0)
+        r = open_at(p.dirfd, p.name, 0, fd);
+    path_done(&p);
+    return r;
+}
+
+int exec_open_host(const char *path, int *fd)
+{
+    return open_at(AT_FDCWD, path, 0, fd);
 }
 
 /*
@@ -441,6 +450,7 @@ static int64_t exec_path(struct task *t, int dirfd, gva_t path, gva_t argv, gva_
     if (!p.name[0] && !(flags & AT_EMPTY_PATH))
         return -ENOENT;
     r = open_at(p.dirfd, p.name, flags, &x.fd);
+    path_done(&p);
     if (r < 0)
         return r;
     x.execfn = name_of(t, dirfd, path);

@@ -39,6 +39,12 @@ int exec_prepare(struct task *t, struct exec *x);
 /* Opens a file for execution, by the guest's name for it: regular, executable. */
 int exec_open(struct task *t, const char *name, int *fd);
 
+/* The same for a path of the host's. */
+int exec_open_host(const char *path, int *fd);
+
+/* The same for a path that means what the guest takes it for: of an interpreter. */
+int exec_open_guest(struct task *t, const char *name, int *fd);
+
 /*
  * The point of no return: replaces the guest's image by x. 0, or -errno with x->why set, after which the process
  * can only die.

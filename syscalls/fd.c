@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <linux/close_range.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -217,11 +218,37 @@ int fd_lift(int fd)
     return high;
 }
 
+/* Held over a fork, so that the child, which has a copy, may give it back too. */
+static pthread_mutex_t replacing = PTHREAD_MUTEX_INITIALIZER;
+
+void fd_freeze(void)
+{
+    pthread_mutex_lock(&replacing);
+}
+
+void fd_thaw(void)
+{
+    pthread_mutex_unlock(&replacing);
+}
+
+/* A call that closes descriptors, maybe by putting others in their place. */
+static int64_t replace(struct task *t, long nr, uint64_t a, uint64_t b, uint64_t c)
+{
+    int64_t r;
+
+    if (!t->proc->box)
+        return HOST(t, nr, a, b, c);
+    fd_freeze();
+    r = HOST(t, nr, a, b, c);
+    fd_thaw();
+    return r;
+}
+
 /* --- The calls --------------------------------------------------------------------------------------- */
 
 int64_t sys_close(struct task *t, int fd)
 {
-    return fd_is_own(fd) ? -EBADF : HOST(t, SYS_close, fd);
+    return fd_is_own(fd) ? -EBADF : replace(t, SYS_close, (uint64_t)fd, 0, 0);
 }
 
 int64_t sys_dup3(struct task *t, int oldfd, int newfd, int flags)
@@ -230,7 +257,7 @@ int64_t sys_dup3(struct task *t, int oldfd, int newfd, int flags)
 
     if (r == 0)
         r = fd_vacate(newfd);
-    return r < 0 ? r : HOST(t, SYS_dup3, oldfd, newfd, flags);
+    return r < 0 ? r : replace(t, SYS_dup3, (uint64_t)oldfd, (uint64_t)newfd, (uint64_t)flags);
 }
 
 /* One host call per stretch between own descriptors. */
@@ -247,7 +274,7 @@ int64_t sys_close_range(struct task *t, uint32_t first, uint32_t last, uint32_t 
         uint64_t end = next < 0 || (uint64_t)next > last ? (uint64_t)last + 1 : (uint64_t)next;
 
         if (from < end)
-            r = HOST(t, SYS_close_range, from, end - 1, flags);
+            r = replace(t, SYS_close_range, from, end - 1, flags);
         from = end + 1;
     }
     return r;

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define FD_OWN_MAX 16
+#define FD_OWN_MAX 64
 
 /* No own descriptor is below it. */
 extern atomic_int fd_own_floor;
@@ -57,6 +57,13 @@ int64_t fd_open(int dirfd, const char *name, int flags);
 /* Around every look at the host's RLIMIT_NOFILE, and change of it, for the guest. */
 void fd_limit_lock(void);
 void fd_limit_unlock(void);
+
+/*
+ * In a box: no guest thread closes or replaces a descriptor from freeze to thaw. For noahv to open one, at whatever
+ * number, and make it its own, before a guest can put another in its place.
+ */
+void fd_freeze(void);
+void fd_thaw(void);
 
 /* Moves a descriptor in use during one call to a number the guest will not miss, close-on-exec: the new
  * number, or `fd` itself if there is no room. */

@@ -11,10 +11,12 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "syscalls/box.h"
 #include "syscalls/fd.h"
 #include "syscalls/linux.h"
 #include "syscalls/path.h"
 #include "syscalls/procfs.h"
+#include "syscalls/view.h"
 
 /* --- Open -------------------------------------------------------------------------------------------- */
 
@@ -73,20 +75,37 @@ static bool opens_running(struct task *t, const struct path *p, int flags)
 int64_t sys_truncate(struct task *t, gva_t path, int64_t length)
 {
     struct path p;
-    int r = path_in(t, AT_FDCWD, path, PATH_FOLLOW, &p);
+    int64_t r = path_in(t, AT_FDCWD, path, PATH_FOLLOW | PATH_CHANGE, &p);
 
     if (r == 0 && length >= 0 && is_running(t, &p))
         r = -ETXTBSY;
     if (r == 0)
         r = path_flatten(&p);
-    return r < 0 ? r : HOST(t, SYS_truncate, p.name, length);
+    if (r == 0)
+        r = HOST(t, SYS_truncate, p.name, length);
+    path_done(&p);
+    return r;
+}
+
+/* The view of a box opens what it finds itself. */
+static int64_t open_boxed(struct task *t, int dirfd, gva_t path, int flags, uint32_t mode)
+{
+    char name[PATH_MAX];
+    ssize_t len = copy_str(t->mem, name, path, sizeof name);
+
+    if (len < 0)
+        return len;
+    return *name != '/' && fd_is_own(dirfd) ? -EBADF : view_open(t, dirfd, name, flags, mode);
 }
 
 int64_t sys_openat(struct task *t, int dirfd, gva_t path, int flags, uint32_t mode)
 {
     struct path p;
-    int r = path_in(t, dirfd, path, open_last(flags), &p);
+    int r;
 
+    if (t->proc->box)
+        return open_boxed(t, dirfd, path, flags, mode);
+    r = path_in(t, dirfd, path, open_last(flags), &p);
     if (r < 0)
         return r;
     if (opens_special(p.virt, flags))
@@ -132,6 +151,8 @@ int64_t sys_openat2(struct task *t, int dirfd, gva_t path, gva_t how, uint64_t u
 
     if (r < 0)
         return r;
+    if (t->proc->box) /* what resolve flags would make of the kernel's walk, ours does not know */
+        return h.resolve ? -ENOSYS : open_boxed(t, dirfd, path, (int)h.flags, (uint32_t)h.mode);
     r = path_in(t, dirfd, path, open2_last(&h), &p);
     if (r < 0)
         return r;
@@ -179,10 +200,13 @@ int64_t sys_newfstatat(struct task *t, int dirfd, gva_t path, gva_t statbuf, int
     } else {
         p.dirfd = dirfd;
         p.name[0] = '\0';
+        p.hold = -1;
         r = fd_check_at(dirfd);
     }
-    if (r == 0)
-        r = HOST(t, SYS_newfstatat, p.dirfd, p.name, &st, flags);
+    if (r < 0)
+        return r;
+    r = HOST(t, SYS_newfstatat, p.dirfd, p.name, &st, flags);
+    path_done(&p);
     return r < 0 ? r : stat_out(t, statbuf, &st);
 }
 
@@ -201,7 +225,7 @@ int64_t sys_fstat(struct task *t, int fd, gva_t statbuf)
 int64_t sys_getcwd(struct task *t, gva_t buf, uint64_t size)
 {
     char path[PATH_MAX];
-    int64_t n = HOST(t, SYS_getcwd, path, sizeof path);
+    int64_t n = t->proc->box ? view_cwd(t, path) : HOST(t, SYS_getcwd, path, sizeof path);
 
     if (n < 0)
         return n;
@@ -209,6 +233,22 @@ int64_t sys_getcwd(struct task *t, gva_t buf, uint64_t size)
     if ((uint64_t)n > size)
         return -ERANGE;
     return copy_out(t->mem, buf, path, (size_t)n) ? -EFAULT : n;
+}
+
+static int64_t readlink_boxed(struct task *t, int dirfd, gva_t path, gva_t buf, int bufsiz)
+{
+    char name[PATH_MAX], link[PATH_MAX];
+    int64_t r = copy_str(t->mem, name, path, sizeof name);
+
+    if (r < 0)
+        return r;
+    if (*name != '/' && fd_is_own(dirfd))
+        return -EBADF;
+    r = view_readlink(t, dirfd, name, link);
+    if (r < 0)
+        return r;
+    r = MIN(r, bufsiz);
+    return copy_out(t->mem, buf, link, (size_t)r) ? -EFAULT : r;
 }
 
 /* The links of /proc lead to what the host calls by its own names. */
@@ -220,6 +260,8 @@ int64_t sys_readlinkat(struct task *t, int dirfd, gva_t path, gva_t buf, int buf
 
     if (bufsiz <= 0)
         return -EINVAL;
+    if (t->proc->box)
+        return readlink_boxed(t, dirfd, path, buf, bufsiz);
     n = path_in(t, dirfd, path, PATH_NOFOLLOW, &p);
     if (n == 0)
         n = HOST(t, SYS_readlinkat, p.dirfd, p.name, link, sizeof link - 1);
@@ -290,7 +332,7 @@ static int64_t hide_own(char *dents, int64_t len)
     return kept;
 }
 
-static int64_t fd_dir_dents(struct task *t, int fd, gva_t dirent, uint32_t count)
+static int64_t proc_dents(struct task *t, int fd, gva_t dirent, uint32_t count)
 {
     char *dents = malloc(DENTS_MAX);
     int64_t r, kept;
@@ -300,6 +342,8 @@ static int64_t fd_dir_dents(struct task *t, int fd, gva_t dirent, uint32_t count
     do { /* again if nothing was left: 0 would mean the end */
         r = HOST(t, SYS_getdents64, fd, dents, MIN(count, DENTS_MAX));
         kept = r > 0 ? hide_own(dents, r) : r;
+        if (kept > 0 && t->proc->box)
+            kept = view_proc_filter(t, fd, dents, kept);
     } while (r > 0 && kept == 0);
     if (kept > 0 && copy_out(t->mem, dirent, dents, (size_t)kept))
         kept = -EFAULT;
@@ -313,8 +357,8 @@ int64_t sys_getdents64(struct task *t, int fd, gva_t dirent, uint32_t count)
 
     if (fd_is_own(fd))
         return -EBADF;
-    if (procfs_is_fd_dir(fd))
-        return fd_dir_dents(t, fd, dirent, count);
+    if (t->proc->box ? procfs_is_on(fd) : procfs_is_fd_dir(fd))
+        return proc_dents(t, fd, dirent, count);
     do
         r = HOST(t, SYS_getdents64, fd, span(t, dirent, count), count);
     while (r == -EFAULT && gmem_resolve(t->mem, dirent, count));

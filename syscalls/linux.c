@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "syscalls/box.h"
 #include "syscalls/exec.h"
 #include "syscalls/fd.h"
 #include "syscalls/path.h"
@@ -90,6 +91,7 @@ static void linux_destroy(void *state)
         if (*own[i] >= 0)
             fd_release(*own[i]);
     root_close(&p->root);
+    box_free(p->box);
     free(os);
 }
 
@@ -168,7 +170,8 @@ static int search(struct task *t, const struct noahv_linux_config *cfg, struct e
         size_t n = strcspn(dir, ":");
         int len = snprintf(path, sizeof path, "%.*s/%s", n ? (int)n : 1, n ? dir : ".", cfg->path);
 
-        if (len < (int)sizeof path && exec_open(t, path, &x->fd) == 0) {
+        if (len < (int)sizeof path &&
+            (t->proc->box ? box_open_program(t, path, &x->fd) : exec_open(t, path, &x->fd)) == 0) {
             x->execfn = strdup(path);
             return x->execfn ? 0 : -ENOMEM;
         }
@@ -184,7 +187,7 @@ static int open_first(struct task *t, const struct noahv_linux_config *cfg, stru
 
     if (cfg->search && !strchr(cfg->path, '/'))
         return search(t, cfg, x);
-    r = exec_open(t, cfg->path, &x->fd);
+    r = t->proc->box ? box_open_program(t, cfg->path, &x->fd) : exec_open(t, cfg->path, &x->fd);
     if (r < 0) {
         bool dir = r == -EACCES && access(cfg->path, F_OK) == 0 && access(cfg->path, X_OK) == 0;
 
@@ -202,7 +205,7 @@ static int load_first(struct task *t, const struct noahv_linux_config *cfg)
 {
     struct noahv_vm *vm = t->proc->vm;
     struct exec x = { .fd = -1, .interp_fd = -1 };
-    int r = enter(t, cfg);
+    int r = cfg->policy ? box_start(t, cfg->policy) : enter(t, cfg);
 
     if (r == 0)
         r = open_first(t, cfg, &x);
@@ -221,7 +224,7 @@ static int load_first(struct task *t, const struct noahv_linux_config *cfg)
     if (r < 0)
         vm_fail(vm, r, "%s: %s", cfg->path, x.why[0] ? x.why : strerror(-r));
     exec_free(&x);
-    return r;
+    return r == 0 && cfg->policy ? box_enter(t, cfg->workdir) : r;
 }
 
 /* The line that a tracer sees first, of the call that the command line stands for. */

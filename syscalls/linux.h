@@ -24,6 +24,7 @@
 #define EJUSTRETURN 600 /* registers are set already: execve, rt_sigreturn */
 
 struct exec;
+struct box;
 struct trace;
 struct seccomp_filter;
 
@@ -63,6 +64,7 @@ struct process {
     struct rlimit core_limit;           /* the guest's RLIMIT_CORE: noahv itself never dumps core */
     struct rlimit as_limit, data_limit; /* its RLIMIT_AS, RLIMIT_DATA: the window is larger than any */
     struct trace *trace;                /* NULL: not tracing */
+    struct box *box;                    /* NULL: open */
     bool watch_deaths;                  /* catch deadly signals too, to tell of the end (trace, --stats) */
     _Atomic uint64_t noted[NR_SYS / 64 + 1]; /* note_once: a bit per call */
 

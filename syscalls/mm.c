@@ -10,6 +10,7 @@
 #include <sys/personality.h>
 #include <sys/syscall.h>
 
+#include "syscalls/box.h"
 #include "syscalls/fd.h"
 
 #ifndef MADV_POPULATE_READ
@@ -82,6 +83,35 @@ struct mm_sizes mm_sizes(struct task *t)
     return s;
 }
 
+static bool charged(const struct region *r)
+{
+    return r->flags & GMEM_SHARED ? !r->file : r->prot & GMEM_W;
+}
+
+uint64_t mm_charged(struct task *t)
+{
+    uint64_t sum = 0;
+    struct region r;
+
+    for (gva_t at = 0; gmem_region_from(t->mem, at, &r); at = r.start + r.len)
+        if (charged(&r))
+            sum += r.len;
+    return sum;
+}
+
+/* Bytes of a range that mprotect would add to it. */
+static uint64_t uncharged(struct task *t, gva_t addr, uint64_t len)
+{
+    gva_t end = addr + len;
+    uint64_t sum = 0;
+    struct region r;
+
+    for (gva_t at = addr; at < end && gmem_region_from(t->mem, at, &r) && r.start < end; at = r.start + r.len)
+        if (!(r.flags & GMEM_SHARED) && !charged(&r))
+            sum += MIN(end, r.start + r.len) - MAX(addr, r.start);
+    return sum;
+}
+
 int mm_may_grow(struct task *t, uint64_t bytes, uint64_t data)
 {
     const struct rlimit *as = &t->proc->as_limit, *d = &t->proc->data_limit;
@@ -142,6 +172,7 @@ static int64_t brk_locked(struct task *t, gva_t addr)
     if (new_end > old_end) {
         if (!gmem_is_free(t->mem, old_end, new_end - old_end + PAGE_BYTES) ||
             mm_may_grow(t, new_end - old_end, new_end - old_end) < 0 ||
+            box_may_grow(t, new_end - old_end) < 0 ||
             gmem_map(t->mem, old_end, new_end - old_end, PROT_READ | PROT_WRITE, 0, GMEM_HEAP, -1, 0) < 0 ||
             mm_mapped(t, old_end, new_end - old_end) < 0)
             return (int64_t)mm->brk;
@@ -231,6 +262,8 @@ static int64_t mmap_locked(struct task *t, gva_t addr, uint64_t len, uint64_t pr
     if (at < 0)
         return at;
     r = may_map(t, (gva_t)at, len, prot, type == MAP_PRIVATE);
+    if (r == 0 && (type == MAP_PRIVATE ? prot & PROT_WRITE : flags & MAP_ANONYMOUS))
+        r = box_may_grow(t, len);
     if (r < 0)
         return r;
 
@@ -298,6 +331,8 @@ int64_t sys_mprotect(struct task *t, gva_t addr, uint64_t len, uint64_t prot)
         len += addr - r.start;
         addr = r.start;
     }
+    if (t->proc->box && prot & PROT_WRITE && box_may_grow(t, uncharged(t, addr, len)) < 0)
+        return -ENOMEM;
     return gmem_protect(t->mem, addr, len, (int)prot & (PROT_READ | PROT_WRITE | PROT_EXEC));
 }
 
@@ -504,6 +539,11 @@ static int64_t mremap_locked(struct task *t, gva_t old, uint64_t old_len, uint64
         return -EFAULT;
     if (!old_len && !(r.flags & GMEM_SHARED)) /* duplicating needs a shared mapping */
         return -EINVAL;
+    if (t->proc->box && charged(&r)) {
+        err = box_may_grow(t, flags & MREMAP_DONTUNMAP ? new_len : new_len > old_len ? new_len - old_len : 0);
+        if (err)
+            return err;
+    }
 
     if (!(flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) && old_len) {
         if (new_len == old_len)

@@ -18,6 +18,9 @@ struct mm_sizes {
 };
 struct mm_sizes mm_sizes(struct task *t);
 
+/* Bytes that a box's memory limit counts: private and writable, or shared and of no file. */
+uint64_t mm_charged(struct task *t);
+
 /* 0, or -ENOMEM when so many bytes more, `data` of them private and writable, exceed RLIMIT_AS or RLIMIT_DATA. */
 int mm_may_grow(struct task *t, uint64_t bytes, uint64_t data);
 

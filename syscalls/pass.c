@@ -35,22 +35,24 @@ static int marshal_str(struct task *t, struct pass *p, uint64_t a, uint64_t *out
     return 0;
 }
 
-/* What becomes of a symbolic link at the end of argument i, a path. */
-static enum path_last path_last(const struct sysent *e, int i, const uint64_t *a)
+/* How argument i, a path, is looked up: what becomes of a symbolic link at its end, and more (path.h). */
+static unsigned path_how(const struct sysent *e, int i, const uint64_t *a)
 {
-    enum path_last last = kind_desc[e->kind[i]].size;
+    unsigned how = kind_desc[e->kind[i]].size, last = how & PATH_LAST, use = how & ~(unsigned)PATH_LAST;
 
     for (int k = i + 1; k < e->nargs; k++) {
         const struct kind_desc *d = &kind_desc[e->kind[k]];
 
         if (d->marshal != M_LINK)
             continue;
+        if (a[k] & AT_EMPTY_PATH)
+            use |= PATH_EMPTY;
         if (last == PATH_FOLLOW && (a[k] & d->size))
-            return PATH_NOFOLLOW;
-        if (last == PATH_NOFOLLOW && (a[k] & AT_SYMLINK_FOLLOW))
-            return PATH_FOLLOW;
+            last = PATH_NOFOLLOW;
+        else if (last == PATH_NOFOLLOW && (a[k] & AT_SYMLINK_FOLLOW))
+            last = PATH_FOLLOW;
     }
-    return last;
+    return last | use;
 }
 
 /* A path, with the directory descriptor before it when there is one. A NULL path stays NULL (utimensat). */
@@ -67,7 +69,7 @@ static int marshal_path(struct task *t, const struct sysent *e, struct pass *p, 
         host[i] = 0;
         return at ? fd_check_at((int)host[i - 1]) : 0;
     }
-    r = path_in(t, at ? (int)host[i - 1] : AT_FDCWD, a[i], path_last(e, i, a), to);
+    r = path_in(t, at ? (int)host[i - 1] : AT_FDCWD, a[i], path_how(e, i, a), to);
     if (r == 0 && !at)
         r = path_flatten(to);
     if (r < 0)
@@ -136,11 +138,17 @@ static int64_t pass_strings(struct task *t, const struct sysent *e, const uint64
 {
     uint64_t host[SYS_ARGS_MAX] = { 0 };
     struct pass p;
-    int r;
+    int64_t r;
 
     p.paths = p.strs = 0;
     r = marshal(t, e, &p, a, host);
-    return r < 0 ? r : host_call(t, e->host_nr, host[0], host[1], host[2], host[3], host[4], host[5]);
+    if (r == 0 && p.paths == 2 && p.path[0].mount != p.path[1].mount)
+        r = -EXDEV; /* link and rename, from one piece of a box's view to another */
+    if (r == 0)
+        r = host_call(t, e->host_nr, host[0], host[1], host[2], host[3], host[4], host[5]);
+    for (unsigned i = 0; i < p.paths; i++)
+        path_done(&p.path[i]);
+    return r;
 }
 
 int64_t pass_through(struct task *t, const struct sysent *e, const uint64_t *a)

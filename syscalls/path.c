@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 
 #include "syscalls/fd.h"
+#include "syscalls/view.h"
 
 /* The special node that (dirfd, name) names; base points at the last component inside name. */
 static enum proc_node classify(int dirfd, char *name, char *base)
@@ -71,25 +72,39 @@ static int recognise(struct task *t, struct path *p)
     return p->virt == PROC_EXE ? lead_to_exe(t, p) : 0;
 }
 
-int path_resolve(struct task *t, struct path *p, enum path_last last)
+int path_resolve(struct task *t, struct path *p, unsigned how)
 {
+    enum path_last last = how & PATH_LAST;
+    char boxed[PATH_MAX];
     int r = 0;
 
     p->virt = PROC_NONE;
+    p->hold = -1;
+    p->mount = NULL;
     if (p->name[0] != '/' && fd_is_own(p->dirfd))
         return -EBADF;
+    if (t->proc->box) {
+        memcpy(boxed, p->name, strlen(p->name) + 1);
+        return view_path(t, p->dirfd, boxed, how, p);
+    }
     if (p->name[0] && last != PATH_BENEATH && root_on(&t->proc->root))
         r = root_resolve(&t->proc->root, p, last);
     return r < 0 ? r : recognise(t, p);
 }
 
-int path_in(struct task *t, int dirfd, gva_t guest, enum path_last last, struct path *out)
+void path_done(struct path *p)
+{
+    if (p->hold >= 0)
+        fd_release(p->hold);
+}
+
+int path_in(struct task *t, int dirfd, gva_t guest, unsigned how, struct path *out)
 {
     ssize_t len = copy_str(t->mem, out->name, guest, sizeof out->name);
 
     out->dirfd = dirfd;
-    out->virt = PROC_NONE;
-    return len < 0 ? (int)len : path_resolve(t, out, last);
+    out->hold = -1;
+    return len < 0 ? (int)len : path_resolve(t, out, how);
 }
 
 int path_flatten(struct path *p)

@@ -12,10 +12,14 @@
 #include "syscalls/linux.h"
 #include "syscalls/procfs.h"
 
+struct mount;
+
 struct path {
     int dirfd; /* pass these two to the host ... */
     char name[PATH_MAX];
-    enum proc_node virt; /* ... except to open it: then PROC_MAPS and above are for procfs_open */
+    enum proc_node virt;       /* ... except to open it: then PROC_MAPS and above are for procfs_open */
+    int hold;                  /* own descriptor that name refers to, until path_done; or -1 */
+    const struct mount *mount; /* in a box: the piece that it lies in; else NULL */
 };
 
 /* A symbolic link that is the last component: what the call does with it. */
@@ -27,6 +31,14 @@ enum path_last {
     PATH_BENEATH   /* the host looks, below dirfd, and at no root: openat2(RESOLVE_BENEATH) */
 };
 
+/* Added to one of them: what a box must know besides (walk.c). */
+enum path_use {
+    PATH_LAST = 0xf,    /* mask of enum path_last */
+    PATH_CHANGE = 0x10, /* what it names is changed, though not opened */
+    PATH_MAKE = 0x20,   /* the entry is made */
+    PATH_EMPTY = 0x40   /* AT_EMPTY_PATH: "" is the directory descriptor itself */
+};
+
 /* Of a call with AT_* flags. */
 static inline enum path_last path_last_at(int flags)
 {
@@ -36,13 +48,15 @@ static inline enum path_last path_last_at(int flags)
 /*
  * Copies and resolves the path at `guest`, relative to dirfd: 0, or -EFAULT, -ENAMETOOLONG, -EBADF (dirfd is
  * noahv's), -ENOENT, -ENOTDIR (names under /proc that the guest does not have), with a root whatever a look-up
- * of the directories gives. The empty path is passed on. /proc/self/exe has become a name that leads to the
- * guest's program.
+ * of the directories gives, in a box also what it does not hold. The empty path is passed on. /proc/self/exe has
+ * become a name that leads to the guest's program. how: enum path_last and bits of path_use. path_done when the call
+ * has been made.
  */
-int path_in(struct task *t, int dirfd, gva_t guest, enum path_last last, struct path *out);
+int path_in(struct task *t, int dirfd, gva_t guest, unsigned how, struct path *out);
+void path_done(struct path *p);
 
 /* The same for a path that noahv has: p->dirfd and p->name as the guest would give them. */
-int path_resolve(struct task *t, struct path *p, enum path_last last);
+int path_resolve(struct task *t, struct path *p, unsigned how);
 
 /* For calls that take no directory descriptor: makes p->name lead there by itself. 0 or -ENAMETOOLONG. */
 int path_flatten(struct path *p);

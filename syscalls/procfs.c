@@ -175,7 +175,7 @@ static bool is_own(int dirfd, const char *status)
     return tgid == own || tgid == TGID_UNKNOWN || own == TGID_UNKNOWN;
 }
 
-static bool on_procfs(int fd)
+bool procfs_is_on(int fd)
 {
     struct statfs fs;
 
@@ -185,7 +185,7 @@ static bool on_procfs(int fd)
 bool procfs_is_link(int dirfd, const char *name)
 {
     int64_t fd = fd_open(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    bool is = fd >= 0 && on_procfs((int)fd);
+    bool is = fd >= 0 && procfs_is_on((int)fd);
 
     if (fd >= 0)
         HOST_RAW(SYS_close, fd);
@@ -228,7 +228,7 @@ static bool is_fd_dir(int dirfd)
 
 bool procfs_is_fd_dir(int fd)
 {
-    return on_procfs(fd) && is_fd_dir(fd);
+    return procfs_is_on(fd) && is_fd_dir(fd);
 }
 
 static bool is_at(int dirfd, enum place place)
@@ -252,7 +252,7 @@ enum proc_node procfs_node(int dirfd, const char *base)
 {
     const struct special *s = find(base);
 
-    return s && on_procfs(dirfd) && is_at(dirfd, s->place) ? s->node : PROC_NONE;
+    return s && procfs_is_on(dirfd) && is_at(dirfd, s->place) ? s->node : PROC_NONE;
 }
 
 #ifndef STATX_ATTR_MOUNT_ROOT
@@ -285,7 +285,7 @@ enum proc_node procfs_opened(int fd)
     enum proc_node node;
     int64_t n, dir;
 
-    if (!on_procfs(fd))
+    if (!procfs_is_on(fd))
         return PROC_NONE;
     if (is_mounted_file(fd))
         return PROC_DENIED;

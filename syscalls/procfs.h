@@ -43,6 +43,9 @@ enum proc_node procfs_opened(int fd);
 /* True when (dirfd, name) is a link of /proc, whose text the host makes up. */
 bool procfs_is_link(int dirfd, const char *name);
 
+/* True when `fd` is something of a /proc. */
+bool procfs_is_on(int fd);
+
 /* True when `fd` is a directory of this process's descriptors in /proc: fd or fdinfo. */
 bool procfs_is_fd_dir(int fd);
 

@@ -11,9 +11,11 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "syscalls/box.h"
 #include "syscalls/fd.h"
 #include "syscalls/iovec.h"
 #include "syscalls/linux.h"
+#include "syscalls/sockaddr.h"
 
 /* --- Messages ---------------------------------------------------------------------------------------- */
 
@@ -24,6 +26,7 @@
 struct message {
     struct msghdr host;
     struct iovecs io;
+    gva_t name;    /* the guest's: msg_name is the host's */
     char *control; /* few, or allocated; NULL: the guest's own is used */
     char few[CONTROL_FEW];
 };
@@ -35,6 +38,7 @@ static int message_in(struct task *t, struct message *m, gva_t guest)
     int r;
 
     m->control = NULL;
+    m->name = 0;
     if (get_user(t->mem, h, guest))
         return -EFAULT;
     if (!h->msg_name)
@@ -42,6 +46,7 @@ static int message_in(struct task *t, struct message *m, gva_t guest)
     if ((int)h->msg_namelen < 0)
         return -EINVAL;
     h->msg_namelen = MIN(h->msg_namelen, (socklen_t)sizeof(struct sockaddr_storage));
+    m->name = (gva_t)(uintptr_t)h->msg_name;
     h->msg_name = gmem_span(t->mem, (gva_t)(uintptr_t)h->msg_name, h->msg_namelen);
     if (h->msg_iovlen > IOVECS_MAX)
         return -EMSGSIZE;
@@ -62,12 +67,14 @@ static void message_free(struct message *m)
 #endif
 
 /* One header and its data, all of which the caller has seen to lie in the buffer. */
-static int check_control(const struct cmsghdr *c, const unsigned char *data, size_t len)
+static int check_control(struct task *t, const struct cmsghdr *c, const unsigned char *data, size_t len)
 {
     int fd;
 
     if (c->cmsg_level == SOL_RDS) /* RDMA: addresses of memory */
         return -EINVAL;
+    if (!box_may_option(t, c->cmsg_level, c->cmsg_type))
+        return -EPERM;
     if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
         return 0;
     for (; len >= sizeof fd; data += sizeof fd, len -= sizeof fd) {
@@ -82,7 +89,7 @@ static int check_control(const struct cmsghdr *c, const unsigned char *data, siz
  * -EBADF when a descriptor of noahv's is about to be sent. Walks as the kernel does (for_each_cmsghdr, CMSG_OK in
  * include/linux/socket.h): the C library's macros stop at a last header whose padding is cut off.
  */
-static int check_rights(const struct msghdr *h)
+static int check_rights(struct task *t, const struct msghdr *h)
 {
     const unsigned char *at = h->msg_control;
     size_t left = h->msg_controllen;
@@ -94,7 +101,7 @@ static int check_rights(const struct msghdr *h)
         memcpy(&c, at, sizeof c);
         if (c.cmsg_len < sizeof c || c.cmsg_len > left)
             return 0; /* the kernel refuses it all */
-        r = check_control(&c, at + sizeof c, c.cmsg_len - sizeof c);
+        r = check_control(t, &c, at + sizeof c, c.cmsg_len - sizeof c);
         at += MIN(CMSG_ALIGN(c.cmsg_len), left);
         left -= MIN(CMSG_ALIGN(c.cmsg_len), left);
     }
@@ -118,21 +125,28 @@ static int control_in(struct task *t, struct message *m)
     if (copy_in(t->mem, m->control, guest, h->msg_controllen))
         return -EFAULT;
     h->msg_control = m->control;
-    return check_rights(h);
+    return check_rights(t, h);
 }
 
 static int64_t send_one(struct task *t, int fd, gva_t msg, uint32_t flags)
 {
+    struct address a = { .path = { .hold = -1 } };
     struct message m;
     int64_t r = message_in(t, &m, msg);
 
     if (r < 0)
         return r;
     r = control_in(t, &m);
+    if (r == 0 && m.name) {
+        r = address_in(t, &a, m.name, (int)m.host.msg_namelen, ADDRESS_SEND);
+        m.host.msg_name = &a.sa;
+        m.host.msg_namelen = a.len;
+    }
     if (r == 0)
         do
             r = HOST(t, SYS_sendmsg, fd, &m.host, flags);
         while (r == -EFAULT && iovecs_resolve(t, &m.io));
+    address_done(&a);
     message_free(&m);
     return r;
 }
@@ -354,6 +368,8 @@ int64_t sys_setsockopt(struct task *t, int fd, int level, int optname, gva_t opt
 {
     if (fd_is_own(fd))
         return -EBADF;
+    if (!box_may_option(t, level, optname))
+        return -EPERM;
     if (listed(refused_set, ARRAY_SIZE(refused_set), level, optname))
         return -ENOPROTOOPT;
     if (listed(filters, ARRAY_SIZE(filters), level, optname) && optlen == (int)sizeof(struct sock_fprog))

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "syscalls/box.h"
 #include "syscalls/fd.h"
 #include "syscalls/signal.h"
 #include "syscalls/thread.h"
@@ -94,7 +95,11 @@ static int64_t process_fork(struct task *t, const struct clone *c)
     bool vfork = c->flags & CLONE_VFORK;
     int64_t pid;
     pid_t tid;
+    int slot;
 
+    pid = box_fork(t, &slot);
+    if (pid < 0)
+        return pid;
     if (c->flags & CLONE_FILES)
         note_once(t, SYS_clone, "clone(CLONE_FILES): the child gets a copy of the descriptors");
     if (vfork && vfork_open(p) < 0)
@@ -103,9 +108,11 @@ static int64_t process_fork(struct task *t, const struct clone *c)
     pid = thread_leaves(t) ? -ERESTARTNOINTR : host_fork(t, c);
     if (pid == 0) {
         become_child(t, c);
+        box_join(t, slot);
         vfork_child(p, vfork);
     } else {
         threads_fork_done(p);
+        box_forked(t, slot, pid);
     }
     if (pid > 0 && c->flags & CLONE_PARENT_SETTID) {
         tid = (pid_t)pid;
@@ -134,6 +141,8 @@ static int64_t clone_task(struct task *t, const struct clone *c)
 {
     int64_t r = clone_check(c);
 
+    if (r == 0)
+        r = box_may_clone(t, c->flags);
     if (r < 0)
         return r;
     if ((c->flags & CLONE_VM) && !(c->flags & (CLONE_THREAD | CLONE_VFORK))) {

@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "syscalls/box.h"
 #include "syscalls/exec.h"
 #include "syscalls/futex.h"
 #include "syscalls/host.h"
@@ -114,6 +115,7 @@ static void thread_end(struct task *t)
     pthread_mutex_lock(&p->lock);
     list_remove(&p->tasks, t);
     p->nr_tasks--;
+    box_threads(p);
     t->next = p->ended;
     p->ended = t;
     pthread_cond_broadcast(&p->changed);
@@ -267,6 +269,9 @@ int64_t thread_create(struct task *t, const struct clone *c)
 
     host_threads_init(p);
     threads_reap(p);
+    s.err = box_may_thread(t);
+    if (s.err < 0)
+        return s.err;
     s.task = task_copy(t, c);
     if (!s.task)
         return -ENOMEM;
@@ -282,6 +287,7 @@ int64_t thread_create(struct task *t, const struct clone *c)
     s.task->next = p->tasks;
     p->tasks = s.task;
     p->nr_tasks++;
+    box_threads(p);
     while (!s.done)
         pthread_cond_wait(&p->changed, &p->lock);
     tid = s.tid;

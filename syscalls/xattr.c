@@ -49,12 +49,15 @@ static int64_t xattr_call(struct task *t, long nr, int dirfd, gva_t path, int at
     } else {
         p.dirfd = dirfd;
         p.name[0] = '\0';
+        p.hold = -1;
         r = fd_check_at(dirfd);
     }
     if (r < 0)
         return r;
     x.value = span(t, x.value, x.size);
-    return HOST(t, nr, p.dirfd, p.name, at_flags, span(t, name, 0), &x, sizeof x);
+    r = HOST(t, nr, p.dirfd, p.name, at_flags, span(t, name, 0), &x, sizeof x);
+    path_done(&p);
+    return r;
 }
 
 int64_t sys_setxattrat(struct task *t, int dirfd, gva_t path, int at_flags, gva_t name, gva_t args,

@@ -619,6 +619,87 @@ once_sums() {
     done
 }
 
+# --- Boxes: what a hostile program tries is in tests/hostile ------------------------------------------------------
+
+# boxed STATUS TEXT COMMAND...: ends so, with TEXT in a line of noahv's.
+boxed() {
+    want_status=$1
+    text=$2
+    shift 2
+    run noahv box "$@"
+    [ "$status" = "$want_status" ] || fail "expected status $want_status: $*"
+    grep '^noahv: ' err | grep -qF -- "$text" || fail "expected '$text': $*"
+}
+
+once_box_limits() {
+    boxed 124 'time limit of 0.100 s was reached. To allow more: --timeout 2' --timeout 100ms "$BB" sleep 100
+    boxed 122 'the limit of 3 processes and threads was reached. To allow more: --pids 6' --pids 3 "$BB" sh -c '
+        for i in 1 2 3 4; do sleep 100 & done; exit 1'
+    boxed 122 'memory limit of 32 MiB was reached. To allow more: --memory 64M' -m 32M "$BB" sh -c '
+        x=abcdefghijklmnop; while :; do x=$x$x; done'
+    boxed 122 'output limit of 10 bytes was reached' --output-limit 10 "$BB" yes
+    [ "$(wc -c < out)" = 10 ] || fail 'more output than the limit'
+    boxed 122 'a file reached the limit of 1 KiB. To allow more: --fsize 2048' --fsize 1k --tmpfs /t "$BB" sh -c '
+        trap - XFSZ; exec dd if=/dev/zero of=/t/f bs=1000 count=3'
+    boxed 122 'the limit of 1 s of processor time was reached' --cpu-time 1 "$BB" sh -c 'while :; do :; done'
+    # Nothing fails because of these, and so nothing is said.
+    run noahv box --timeout 100 --pids 3 -m 64M --fds 128 "$BB" sh -c 'echo one; cat /proc/self/limits | grep files'
+    [ "$status" = 0 ] && grep -q 'files *128 *128' out && [ ! -s err ] || fail 'a box within its limits'
+}
+
+once_box_ends() {
+    run noahv box "$BB" sh -c 'exit 7'
+    [ "$status" = 7 ] || fail 'the status of a boxed program'
+    run noahv box "$BB" sh -c 'kill -TERM $$'
+    [ "$status" = 143 ] || fail 'the death of a boxed program'
+    # What it leaves behind ends with it.
+    run noahv box "$BB" sh -c 'sleep 1234 & echo $!'
+    ! kill -0 "$(cat out)" 2> log || fail 'a process outlived its box'
+    boxed 123 'refused openat(/etc/passwd): outside the box. To allow it: --ro-bind /etc/passwd /etc/passwd' \
+        --on-deny kill "$BB" sh -c 'cat /etc/passwd; sleep 100'
+}
+
+once_box_files() {
+    mkdir -p d/sub
+    echo text > d/file
+    ln -s /etc/passwd d/abs
+    ln -s ../../etc/passwd d/rel
+    ln -s /data/file d/inside
+    want 0 'text' noahv box -v "$PWD/d:/data:ro" "$BB" cat /data/inside
+    want 0 'text' noahv box --ro-bind d /a/b/data -w /a/b/data/sub "$BB" cat ../file
+    for name in abs rel ../etc/passwd /proc/self/root/etc/passwd /proc/1/root/etc/passwd; do
+        want 1 '' noahv box -v "$PWD/d:/data" -w /data "$BB" cat "$name"
+    done
+    # Read-only, by every way that changes something.
+    run noahv box --ro-bind d /data -w /data "$BB" sh -c 'echo x > new; echo y > file; rm file; chmod 0 file; touch file
+        mv file sub; ln file l; ln -s a b; mkdir m; rmdir sub; exec 3< file; chmod 0 /proc/self/fd/3; echo z > /proc/self/fd/3'
+    [ "$(cat d/file)$(ls d | tr '\n' ,)$(stat -c %a d/file)" = "textabs,file,inside,rel,sub,644" ] || fail 'read-only'
+    want 0 'new
+sub' noahv box -v "$PWD/d:/data" --tmpfs /tmp "$BB" sh -c 'cd /data; rm abs rel inside; mv file new; ls; cp new /tmp; mkdir -p /tmp/a/b'
+    [ "$(cat d/new)" = text ] || fail 'what a box writes'
+    ! ls /dev/shm/noahv-* > log 2>&1 || fail 'a box left its folder behind'
+    want 0 /data/sub noahv box -v d:/data -w /data/sub "$BB" sh -c pwd
+}
+
+once_box_environment() {
+    SECRET=1 run noahv box -e GIVEN=2 -e PASSED "$BB" env
+    [ "$(sort out | tr '\n' ,)" = 'GIVEN=2,HOME=/,PATH=/usr/local/bin:/usr/bin:/bin,' ] || fail 'environment'
+    PASSED=3 run noahv box -e PASSED "$BB" env
+    grep -qx PASSED=3 out || fail 'a variable that is passed on'
+}
+
+cli_box_usage() {
+    refused 125 '--memory: "x" is no size. Like this: 256M' noahv box --memory x prog
+    refused 125 '-v: "a" is not SRC:DST or SRC:DST:ro' noahv box -v a prog
+    refused 125 '"b" is no place in the box' noahv box --bind a b prog
+    refused 125 '"a:80" is no address' noahv box --allow-connect a:80 prog
+    refused 125 'is none of errno, kill and log' noahv box --on-deny x prog
+    refused 125 '"seccmp" is no layer: is it seccomp that is meant?' noahv box --require seccmp prog
+    refused 125 'cannot give the box ./none: No such file' noahv box -v ./none:/x "$guest/cli/ends"
+    refused 125 'cannot start in /none of the box' noahv box -w /none "$guest/cli/ends"
+    refused 127 './none: no such file' noahv box ./none
+}
+
 # --- Under a terminal -----------------------------------------------------------------------------------------
 
 # Types into a terminal that tmux keeps, and waits for what must appear; see EXTENDED-REGEX.

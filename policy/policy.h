@@ -1,0 +1,94 @@
+/*
+ * What a box may reach: limits, files, network. Filled by name from a command line or a file, then only read.
+ * Pure decisions: nothing here makes a system call for the guest or knows one by number.
+ */
+#ifndef NOAHV_POLICY_POLICY_H
+#define NOAHV_POLICY_POLICY_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "noahv.h"
+#include "policy/net.h"
+
+enum policy_limit {
+    LIMIT_MEMORY,  /* bytes */
+    LIMIT_TIMEOUT, /* milliseconds */
+    LIMIT_CPU_TIME,
+    LIMIT_PIDS,
+    LIMIT_FDS,
+    LIMIT_FSIZE,
+    LIMIT_OUTPUT,
+    NR_LIMITS
+};
+
+enum on_deny { DENY_ERRNO, DENY_KILL, DENY_LOG };
+
+/* Something of the host's at a place in the box. */
+struct policy_bind {
+    char *src; /* host path; NULL: a new, empty folder */
+    char *dst; /* absolute, no "//", "." or "..", no slash at the end; "" is the root */
+    bool ro;
+};
+
+#define POLICY_BINDS_MAX 32
+#define POLICY_RULES_MAX 64
+#define POLICY_MEMBERS_MAX 1024
+
+/* A process of the box. The slot belongs to whoever changes pid from 0. */
+struct policy_member {
+    atomic_int pid;        /* 0: free; -1: being filled */
+    atomic_uint tasks;     /* its threads */
+    atomic_ullong started; /* as in /proc/PID/stat, for a number may be used again; 0: not known yet */
+    atomic_ullong bytes;   /* its memory as LIMIT_MEMORY counts it */
+};
+
+/* What the processes of a box, and the one that started it, have in common. */
+struct policy_shared {
+    atomic_int ended; /* enum noahv_end: why the box had to end, or may have; the first one counts */
+    char line[1024];  /* then: the text for people */
+    char temp[256];   /* folder on the host that goes away with the box; "" */
+    struct policy_member member[POLICY_MEMBERS_MAX];
+};
+
+struct noahv_policy {
+    uint64_t limit[NR_LIMITS]; /* 0: none */
+    struct policy_bind bind[POLICY_BINDS_MAX];
+    size_t nr_binds;
+    enum net_mode net;
+    struct net_rule rule[POLICY_RULES_MAX];
+    size_t nr_rules;
+    enum on_deny on_deny;
+    unsigned require; /* bits of enum policy_layer */
+    struct policy_shared *shared;
+    char error[512];
+};
+
+/* Protections that a host may lack (noahv doctor, --require). */
+enum policy_layer {
+#define LAYER(id, name, what) LAYER_##id,
+#include "policy/layers.def"
+#undef LAYER
+    NR_LAYERS
+};
+
+const char *policy_layer_name(enum policy_layer l);
+const char *policy_layer_what(enum policy_layer l);
+
+/* Remembers a failure's text and returns err. */
+int policy_fail(struct noahv_policy *p, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* Records why the box ends, once: false when a cause is there already. */
+bool policy_end(const struct noahv_policy *p, enum noahv_end end, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* "--memory 512M", or what it says in a file: how to have more of a limit. */
+const char *policy_limit_name(enum policy_limit l);
+
+/* The word of a list that `name` was probably meant to be, or NULL. */
+const char *policy_nearest(const char *name, const char *const *words, size_t n);
+
+#endif

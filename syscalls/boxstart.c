@@ -1,0 +1,145 @@
+/*
+ * From an open process to a boxed one, before the first guest instruction: limits, descriptors, the view of files,
+ * where the program starts. The host's own walls come last (jail.c).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "syscalls/box.h"
+#include "syscalls/exec.h"
+#include "syscalls/fd.h"
+#include "syscalls/view.h"
+
+/* Hard limits, so that the guest cannot raise them; never above what there is. */
+static void limit(int resource, uint64_t soft, uint64_t hard)
+{
+    struct rlimit r = { soft, hard }, old;
+
+    if (getrlimit((__rlimit_resource_t)resource, &old) < 0)
+        return;
+    r.rlim_max = MIN(r.rlim_max, old.rlim_max);
+    r.rlim_cur = MIN(r.rlim_cur, r.rlim_max);
+    setrlimit((__rlimit_resource_t)resource, &r);
+}
+
+static void set_limits(const struct noahv_policy *p)
+{
+    uint64_t seconds = (p->limit[LIMIT_CPU_TIME] + 999) / 1000;
+
+    if (p->limit[LIMIT_FDS])
+        limit(RLIMIT_NOFILE, p->limit[LIMIT_FDS], p->limit[LIMIT_FDS]);
+    if (p->limit[LIMIT_FSIZE])
+        limit(RLIMIT_FSIZE, p->limit[LIMIT_FSIZE], p->limit[LIMIT_FSIZE]);
+    if (seconds)
+        limit(RLIMIT_CPU, seconds, seconds + 1);
+    limit(RLIMIT_MSGQUEUE, 0, 0);
+}
+
+/* What was open when noahv was started is nobody's grant, but for the standard three. */
+static void close_inherited(void)
+{
+    int from = 3;
+
+    for (;;) {
+        int next = fd_own_next(from);
+
+        if (next != from)
+            HOST_RAW(SYS_close_range, from, next < 0 ? (unsigned)-1 : (unsigned)next - 1, 0);
+        if (next < 0)
+            return;
+        from = next + 1;
+    }
+}
+
+/* Descriptors that are closed could otherwise be taken by something of ours. */
+static void fill_standard(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            open("/dev/null", fd ? O_WRONLY : O_RDONLY);
+}
+
+static int change_dir(struct task *t, const char *at)
+{
+    struct path p;
+    int r = view_path(t, AT_FDCWD, at, PATH_FOLLOW, &p);
+
+    if (r == 0) {
+        r = chdir(p.name) < 0 ? -errno : 0;
+        path_done(&p);
+    }
+    return r;
+}
+
+int box_start(struct task *t, const struct noahv_policy *policy)
+{
+    struct noahv_vm *vm = t->proc->vm;
+    struct box *b = calloc(1, sizeof *b);
+    char why[VIEW_WHY_MAX] = "out of memory";
+    int slot, r;
+
+    if (!b)
+        return vm_fail(vm, -ENOMEM, "out of memory");
+    b->policy = policy;
+    fill_standard();
+    set_limits(policy);
+    r = view_create(policy, &b->view, why);
+    if (r < 0) {
+        free(b);
+        return vm_fail(vm, -EINVAL, "%s", why);
+    }
+    close_inherited();
+    t->proc->box = b;
+    r = box_fork(t, &slot);
+    box_join(t, slot);
+    return r < 0 ? vm_fail(vm, -EINVAL, "the limits leave no room for the program") : 0;
+}
+
+int box_enter(struct task *t, const char *workdir)
+{
+    int r = change_dir(t, "/");
+
+    if (r == 0 && workdir)
+        r = change_dir(t, workdir);
+    t->proc->box->running = r == 0;
+    return r < 0 ? vm_fail(t->proc->vm, -EINVAL, "cannot start in %s of the box: %s", workdir ? workdir : "/",
+                           strerror(-r))
+                 : 0;
+}
+
+void box_free(struct box *b)
+{
+    if (!b)
+        return;
+    view_free(b->view);
+    free(b);
+}
+
+int box_open_program(struct task *t, const char *path, int *fd)
+{
+    const char *rel;
+    const struct mount *m = *path == '/' ? view_mount(t->proc->box->view, path, &rel) : NULL;
+    char why[VIEW_WHY_MAX], place[PATH_MAX];
+    char *real;
+    int r;
+
+    if (m && m->kind == MOUNT_BIND) {
+        r = exec_open(t, path, fd);
+        if (r != -ENOENT)
+            return r;
+    }
+    real = realpath(path, NULL);
+    if (!real)
+        return -errno;
+    r = exec_open_host(real, fd);
+    if (r == 0 && view_add_file(t->proc->box->view, real, place, why) < 0)
+        r = vm_fail(t->proc->vm, -EINVAL, "%s", why);
+    free(real);
+    return r;
+}

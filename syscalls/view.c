@@ -1,0 +1,392 @@
+/*
+ * The pieces a box's file tree consists of, and where they come from. The root is a real folder on the host, made
+ * for this box, that holds an empty place for each piece, so that listing it works; nobody may write there.
+ */
+#include "syscalls/view.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "syscalls/box.h"
+#include "syscalls/fd.h"
+
+#define MOUNTS_MAX (POLICY_BINDS_MAX + 10)
+
+struct view {
+    struct mount mount[MOUNTS_MAX]; /* in no order: view_mount() takes the longest dst */
+    size_t n;
+    char temp[256]; /* the folder on the host: "root", "tmp0", "tmp1" ... */
+    int nr_tmps;
+    bool has_root; /* the policy grants a root of its own */
+};
+
+/* --- Looking up pieces -------------------------------------------------------------------------------- */
+
+/* The rest of `path` below `prefix`, without a slash in front; NULL when it is not below it. */
+static const char *below(const char *path, const char *prefix)
+{
+    size_t n = strlen(prefix);
+
+    if (strncmp(path, prefix, n) != 0 || (path[n] && path[n] != '/'))
+        return NULL;
+    return path[n] ? path + n + 1 : path + n;
+}
+
+const struct mount *view_mount(const struct view *v, const char *at, const char **rel)
+{
+    const struct mount *best = NULL;
+
+    for (size_t i = 0; i < v->n; i++) {
+        const char *r = below(at, v->mount[i].dst);
+
+        if (r && (!best || strlen(v->mount[i].dst) > strlen(best->dst))) {
+            best = &v->mount[i];
+            *rel = r;
+        }
+    }
+    return best;
+}
+
+int view_place_of(const struct view *v, const char *host, char out[PATH_MAX])
+{
+    const struct mount *best = NULL;
+    const char *rest = NULL;
+
+    for (size_t i = 0; i < v->n; i++) {
+        const char *r = below(host, v->mount[i].src);
+
+        if (r && (!best || strlen(v->mount[i].src) > strlen(best->src))) {
+            best = &v->mount[i];
+            rest = r;
+        }
+    }
+    if (!best || *host != '/')
+        return -ENOENT;
+    if ((size_t)snprintf(out, PATH_MAX, "%s%s%s", best->dst, *rest ? "/" : "", rest) >= PATH_MAX)
+        return -ENAMETOOLONG;
+    return 0;
+}
+
+/* The host's path of a descriptor, as the kernel prints it. */
+static int host_path(int fd, char out[PATH_MAX])
+{
+    char link[48];
+    int64_t n;
+
+    if (fd == AT_FDCWD)
+        snprintf(link, sizeof link, "thread-self/cwd");
+    else
+        snprintf(link, sizeof link, "thread-self/fd/%d", fd);
+    n = HOST_RAW(SYS_readlinkat, procfs_dir(), link, out, PATH_MAX - 1);
+    if (n < 0)
+        return n == -ENOENT && fd != AT_FDCWD ? -EBADF : (int)n;
+    out[n] = '\0';
+    if (n == 1) /* the host's root */
+        out[0] = '\0';
+    return 0;
+}
+
+int view_place(const struct view *v, int fd, char out[PATH_MAX])
+{
+    char host[PATH_MAX];
+    int r = host_path(fd, host);
+
+    return r < 0 ? r : view_place_of(v, *host ? host : "/", out);
+}
+
+int64_t view_cwd(struct task *t, char out[PATH_MAX])
+{
+    if (view_place(t->proc->box->view, AT_FDCWD, out) < 0)
+        return -ENOENT;
+    if (!*out)
+        strcpy(out, "/");
+    return (int64_t)strlen(out);
+}
+
+const struct mount *view_mount_of(const struct view *v, int fd)
+{
+    char at[PATH_MAX];
+    const char *rel;
+
+    return view_place(v, fd, at) == 0 ? view_mount(v, at, &rel) : NULL;
+}
+
+int64_t view_check_change(struct task *t, int fd)
+{
+    const struct mount *m;
+    struct stat st;
+
+    if (fd_is_own(fd) || HOST_RAW(SYS_fstat, fd, &st) < 0)
+        return -EBADF;
+    m = view_mount_of(t->proc->box->view, fd);
+    if (m)
+        return m->ro ? -EROFS : 0;
+    if (!st.st_nlink || S_ISSOCK(st.st_mode) || S_ISFIFO(st.st_mode)) /* of memory, or of nobody any more */
+        return 0;
+    return box_refuse(
+        t, -EPERM,
+        &(struct refusal){ "files", "an inherited descriptor", "the file is outside the box", NULL });
+}
+
+int64_t view_check_dir(struct task *t, int fd)
+{
+    if (fd_is_own(fd))
+        return -EBADF;
+    if (view_mount_of(t->proc->box->view, fd) || HOST_RAW(SYS_fcntl, fd, F_GETFD) < 0)
+        return 0;
+    return box_refuse(t, -EACCES,
+                      &(struct refusal){ "files", "an inherited folder", "it is outside the box", NULL });
+}
+
+/* --- Making them -------------------------------------------------------------------------------------- */
+
+/* An own descriptor of a path, resolved as the host does it. */
+static int own_path(int dirfd, const char *name, int flags, int *holder)
+{
+    int64_t fd = HOST_RAW(SYS_openat, dirfd, name, O_PATH | O_CLOEXEC | flags);
+    int r;
+
+    *holder = -1;
+    if (fd < 0)
+        return (int)fd;
+    r = fd_own((int)fd, holder);
+    if (r < 0)
+        HOST_RAW(SYS_close, fd);
+    return MIN(r, 0);
+}
+
+/* The next piece, nothing of it open yet; NULL: there are too many. */
+static struct mount *add(struct view *v, enum mount_kind kind, const char *dst, bool ro)
+{
+    size_t i = v->n;
+    struct mount m = { .kind = kind, .fd = -1, .dir = -1, .ro = ro, .dst = strdup(dst) };
+
+    if (v->n == MOUNTS_MAX || !m.dst) {
+        free(m.dst);
+        return NULL;
+    }
+    v->mount[v->n++] = m;
+    return &v->mount[i];
+}
+
+/* Opens a piece's source; a file gets its folder too. */
+static int open_source(struct mount *m, const char *src)
+{
+    char path[PATH_MAX];
+    struct stat st;
+    int r = own_path(AT_FDCWD, src, 0, &m->fd);
+
+    if (r == 0)
+        r = host_path(m->fd, path);
+    if (r == 0)
+        r = (m->src = strdup(path)) ? (int)HOST_RAW(SYS_fstat, m->fd, &st) : -ENOMEM;
+    if (r < 0 || S_ISDIR(st.st_mode))
+        return r;
+    m->name = strrchr(m->src, '/') + 1;
+    snprintf(path, sizeof path, "%.*s", (int)(m->name - m->src), m->src);
+    return own_path(AT_FDCWD, path, O_DIRECTORY, &m->dir);
+}
+
+static int add_bind(struct view *v, const char *src, const char *dst, bool ro, char *why)
+{
+    struct mount *m = add(v, MOUNT_BIND, dst, ro);
+    int r = m ? open_source(m, src) : -EMFILE;
+
+    if (r < 0)
+        snprintf(why, VIEW_WHY_MAX, "cannot give the box %s: %s", src, strerror(-r));
+    return r;
+}
+
+static int add_tmpfs(struct view *v, const char *dst, char *why)
+{
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof path, "%s/tmp%d", v->temp, v->nr_tmps++);
+    if (mkdir(path, 0700) < 0 || chmod(path, 01777) < 0) {
+        snprintf(why, VIEW_WHY_MAX, "cannot make a folder for %s: %s", dst, strerror(errno));
+        return -errno;
+    }
+    return add_bind(v, path, dst, false, why);
+}
+
+/* In memory if the host lets us. */
+static int make_temp(struct view *v, struct policy_shared *s, char *why)
+{
+    const char *tmp = getenv("TMPDIR");
+    const char *const dirs[] = { "/dev/shm", tmp && *tmp == '/' ? tmp : "/tmp", "/tmp" };
+    char path[sizeof v->temp + 8];
+
+    for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+        if ((size_t)snprintf(v->temp, sizeof s->temp, "%s/noahv-XXXXXX", dirs[i]) >= sizeof s->temp ||
+            !mkdtemp(v->temp))
+            continue;
+        snprintf(s->temp, sizeof s->temp, "%.*s", (int)sizeof s->temp - 1, v->temp);
+        snprintf(path, sizeof path, "%s/root", v->temp);
+        if (mkdir(path, 0755) == 0)
+            return 0;
+    }
+    snprintf(why, VIEW_WHY_MAX, "cannot make a temporary folder in /dev/shm or /tmp: %s", strerror(errno));
+    return -errno;
+}
+
+static int add_root(struct view *v, char *why)
+{
+    char path[sizeof v->temp + 8];
+    struct mount *m = add(v, MOUNT_EMPTY, "", true);
+    int r;
+
+    snprintf(path, sizeof path, "%s/root", v->temp);
+    r = m ? open_source(m, path) : -EMFILE;
+    if (r < 0)
+        snprintf(why, VIEW_WHY_MAX, "cannot open its temporary folder: %s", strerror(-r));
+    return r;
+}
+
+static int add_proc(struct view *v, char *why)
+{
+    struct mount *m = add(v, MOUNT_PROC, "/proc", true);
+    int r = m ? open_source(m, "/proc") : -EMFILE;
+
+    if (r < 0)
+        snprintf(why, VIEW_WHY_MAX, "a box needs the host's /proc: %s", strerror(-r));
+    return r;
+}
+
+/* What every program may expect, and nothing can be learned or changed by. */
+static int add_devices(struct view *v, char *why)
+{
+    static const char *const devices[] = { "/dev/null", "/dev/zero", "/dev/full", "/dev/random",
+                                           "/dev/urandom" };
+    const char *rel;
+
+    for (size_t i = 0; i < ARRAY_SIZE(devices); i++) {
+        const struct mount *m = view_mount(v, devices[i], &rel);
+
+        if (access(devices[i], F_OK) < 0 || (m && *m->dst))
+            continue;
+        if (add_bind(v, devices[i], devices[i], true, why) < 0)
+            return -EIO;
+        v->mount[v->n - 1].spare = true;
+    }
+    return 0;
+}
+
+/* Makes the folders and the empty file or folder that a piece covers, in a piece of our own. */
+static int make_place(const struct mount *in, const char *rel, bool folder)
+{
+    char path[PATH_MAX], *slash;
+    int fd;
+
+    if ((size_t)snprintf(path, sizeof path, "%s/%s", in->src, rel) >= sizeof path)
+        return -ENAMETOOLONG;
+    for (slash = path + strlen(in->src); (slash = strchr(slash + 1, '/'));) {
+        *slash = '\0';
+        if (mkdir(path, 0755) < 0 && errno != EEXIST)
+            return -errno;
+        *slash = '/';
+    }
+    if (folder)
+        return mkdir(path, 0755) < 0 && errno != EEXIST ? -errno : 0;
+    fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0444);
+    if (fd < 0)
+        return -errno;
+    close(fd);
+    return 0;
+}
+
+/* A place for a piece in the one around it. In a folder of the host's nothing is made: the way must be there. */
+static int place(const struct view *v, const struct mount *m, char *why)
+{
+    char parent[PATH_MAX];
+    const char *rel = "", *below_it;
+    const struct mount *in;
+    struct stat st;
+    int r = 0;
+
+    if (!*m->dst)
+        return 0;
+    snprintf(parent, sizeof parent, "%.*s", (int)(strrchr(m->dst, '/') - m->dst), m->dst);
+    in = view_mount(v, parent, &rel);
+    below_it = below(m->dst, in->dst);
+    if (below(in->src, v->temp))
+        r = make_place(in, below_it, m->dir < 0);
+    else if (*rel && fstatat(in->fd, rel, &st, 0) < 0)
+        r = -errno;
+    if (r < 0)
+        snprintf(why, VIEW_WHY_MAX, "there is no place for %s in the folder that is granted as %s: %s",
+                 m->dst, *in->dst ? in->dst : "/", strerror(-r));
+    return r;
+}
+
+/* At its own path, or where that does not exist in the box, in its root. */
+int view_add_file(struct view *v, const char *host, char out[PATH_MAX], char *why)
+{
+    const struct mount *m;
+    int r = add_bind(v, host, host, true, why);
+
+    if (r < 0)
+        return r;
+    m = &v->mount[v->n - 1];
+    if (place(v, m, why) < 0) {
+        char *dst = strdup(strrchr(host, '/'));
+
+        if (!dst)
+            return -ENOMEM;
+        free(m->dst);
+        v->mount[v->n - 1].dst = dst;
+    }
+    snprintf(out, PATH_MAX, "%s", m->dst);
+    return 0;
+}
+
+int view_create(const struct noahv_policy *p, struct view **out, char *why)
+{
+    struct view *v = calloc(1, sizeof *v);
+    int r = v ? make_temp(v, p->shared, why) : -ENOMEM;
+
+    for (size_t i = 0; i < p->nr_binds; i++)
+        v->has_root |= r == 0 && !*p->bind[i].dst;
+    for (size_t i = 0; r == 0 && i < p->nr_binds; i++) {
+        const struct policy_bind *b = &p->bind[i];
+
+        r = b->src ? add_bind(v, b->src, b->dst, b->ro, why) : add_tmpfs(v, b->dst, why);
+    }
+    if (r == 0)
+        r = add_proc(v, why);
+    if (r == 0)
+        r = add_devices(v, why);
+    if (r == 0 && !v->has_root)
+        r = add_root(v, why);
+    for (size_t i = 0; r == 0 && i < v->n; i++) { /* each has its way, whatever their order */
+        r = place(v, &v->mount[i], why);
+        if (r < 0 && v->mount[i].spare)
+            r = 0;
+    }
+    if (r < 0) {
+        view_free(v);
+        return r;
+    }
+    *out = v;
+    return 0;
+}
+
+void view_free(struct view *v)
+{
+    if (!v)
+        return;
+    for (size_t i = 0; i < v->n; i++) {
+        if (v->mount[i].fd >= 0)
+            fd_release(v->mount[i].fd);
+        if (v->mount[i].dir >= 0)
+            fd_release(v->mount[i].dir);
+        free(v->mount[i].dst);
+        free(v->mount[i].src);
+    }
+    free(v);
+}

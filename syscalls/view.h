@@ -1,0 +1,80 @@
+/*
+ * The files of a box: a tree made of granted pieces of the host's, and what a guest path means in it.
+ *
+ * The host kernel never follows a symbolic link, a ".." or a magic link for a boxed program: paths are walked here,
+ * component by component, and what crosses is a way down from a piece's root, or a descriptor of the object found.
+ */
+#ifndef NOAHV_SYSCALLS_VIEW_H
+#define NOAHV_SYSCALLS_VIEW_H
+
+#include "policy/policy.h"
+#include "syscalls/path.h"
+
+struct view;
+
+/* One piece. */
+struct mount {
+    enum mount_kind { MOUNT_BIND, MOUNT_EMPTY, MOUNT_PROC } kind;
+    char *dst;        /* place in the box: "" is the root, else "/a/b" */
+    char *src;        /* the host's path, as the kernel prints it: "" is the host's root */
+    int fd;           /* own descriptor (O_PATH) of it */
+    int dir;          /* of a file: own descriptor of its folder, for calls that follow no link; else -1 */
+    const char *name; /* ... and its name there: into src */
+    bool ro;
+    bool spare; /* left out where there is no place for it */
+};
+
+/*
+ * Builds the view: an empty root, /proc, a few devices, what the policy grants. `why` gets the cause of a failure
+ * (VIEW_WHY_MAX bytes).
+ */
+#define VIEW_WHY_MAX 512
+int view_create(const struct noahv_policy *p, struct view **out, char *why);
+void view_free(struct view *v);
+
+/* Adds a read-only file of the host's, the program itself: `out` gets its path in the box. */
+int view_add_file(struct view *v, const char *host, char out[PATH_MAX], char *why);
+
+/* The piece that holds a tidy guest path: the rest of the path in *rel. */
+const struct mount *view_mount(const struct view *v, const char *at, const char **rel);
+
+/* The guest's path of a descriptor, or of the working directory (AT_FDCWD): 0, or -ENOENT outside the view. */
+int view_place(const struct view *v, int fd, char out[PATH_MAX]);
+
+/* The working directory as the guest knows it: its length, or -ENOENT. */
+int64_t view_cwd(struct task *t, char out[PATH_MAX]);
+
+/* The piece that an open file lies in; NULL: none. */
+const struct mount *view_mount_of(const struct view *v, int fd);
+
+/* The guest's path of a host path: 0 or -ENOENT. */
+int view_place_of(const struct view *v, const char *host, char out[PATH_MAX]);
+
+/* walk.c: a path for a call: see path_in. */
+int view_path(struct task *t, int dirfd, const char *name, unsigned how, struct path *out);
+
+/* walk.c: open, openat2 without resolve flags. */
+int64_t view_open(struct task *t, int dirfd, const char *name, int flags, uint32_t mode);
+
+/* walk.c: readlink, where the answer is not the host's. */
+int64_t view_readlink(struct task *t, int dirfd, const char *name, char out[PATH_MAX]);
+
+/* 0, or -EROFS, -EPERM: may attributes of this open file be changed? */
+int64_t view_check_change(struct task *t, int fd);
+
+/* 0, or -EACCES when the descriptor is no folder of the view. */
+int64_t view_check_dir(struct task *t, int fd);
+
+/* viewproc.c: is this path below /proc one that the guest has? */
+bool view_proc_has(struct task *t, const char *rel);
+
+/*
+ * viewproc.c: what a link below /proc leads to. 0: `out` is a guest path; 1: an object without one, the link itself must
+ * be opened; -ENOENT, -EACCES.
+ */
+int view_proc_link(struct task *t, const char *rel, char out[PATH_MAX]);
+
+/* viewproc.c: drops from directory records what the guest does not have; the bytes that stay. */
+int64_t view_proc_filter(struct task *t, int fd, char *dents, int64_t len);
+
+#endif

@@ -1,0 +1,512 @@
+/*
+ * Paths in a box: walked here one component at a time, since only here it is known what a symbolic link or ".." means
+ * in a tree of pieces. Each look at a component goes from the root of its piece downwards without following a link,
+ * so that a race with a rename or a new link can make it fail, but not lead it astray.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "syscalls/box.h"
+#include "syscalls/fd.h"
+#include "syscalls/view.h"
+
+#define LINKS_MAX 40 /* MAXSYMLINKS */
+#define RACES_MAX 16 /* how often a path that changed under the walk is walked again */
+
+/* What may be at the end of a walk. */
+enum walk_end { WALK_FOLLOW = 1 /* a link there is followed */, WALK_ENTRY = 2 /* it need not exist */ };
+
+struct walk {
+    struct task *t;
+    const struct view *v;
+    char at[PATH_MAX];   /* tidy guest path of what was reached, without links */
+    char rest[PATH_MAX]; /* what is still to walk */
+    const struct mount *m;
+    const char *rel; /* at, below the root of m */
+    int fd;          /* O_PATH of what was reached; -1: a name that does not exist, in a folder that does */
+    uint32_t type;   /* S_IFMT of it; 0: does not exist */
+    int links;
+    bool slash; /* the path ends with one */
+    bool magic; /* a link below /proc to what has no path: the object is behind the link itself */
+};
+
+static void walk_close(struct walk *w)
+{
+    if (w->fd >= 0)
+        HOST_RAW(SYS_close, w->fd);
+    w->fd = -1;
+}
+
+/* --- Down from the root of a piece -------------------------------------------------------------------- */
+
+/* For hosts without openat2: the same, a component at a time. */
+static int64_t down_by_steps(int fd, const char *rel, int flags, uint32_t mode)
+{
+    int64_t dir = HOST_RAW(SYS_openat, fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC), next;
+    char name[NAME_MAX + 1];
+
+    while (dir >= 0) {
+        size_t n = strcspn(rel, "/");
+
+        if (n > NAME_MAX) {
+            next = -ENAMETOOLONG;
+        } else {
+            snprintf(name, sizeof name, "%.*s", (int)n, rel);
+            next = rel[n] ? HOST_RAW(SYS_openat, dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+                          : HOST_RAW(SYS_openat, dir, name, flags | O_NOFOLLOW, mode);
+        }
+        HOST_RAW(SYS_close, dir);
+        if (!rel[n] || next < 0)
+            return next;
+        rel += n + 1;
+        dir = next;
+    }
+    return dir;
+}
+
+/* What the kernel's openat2 takes of open's flags. */
+#define OPEN2_FLAGS                                                                                 \
+    (O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC | O_ASYNC | \
+     O_DIRECT | O_LARGEFILE | 0100000 | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH | \
+     O_TMPFILE)
+
+/*
+ * Opens what lies below a piece's root, without a link on the way. `t`: a guest's own open, which a signal may interrupt;
+ * NULL: a look of ours.
+ */
+static int64_t down(struct task *t, const struct mount *m, const char *rel, int flags, uint32_t mode)
+{
+    struct open_how how = { .flags = (uint64_t)(flags & OPEN2_FLAGS),
+                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
+    char link[32];
+    int64_t r;
+
+    if (!*rel) { /* the piece itself: it is what our descriptor is open on */
+        snprintf(link, sizeof link, "self/fd/%d", m->fd);
+        flags &= ~(O_NOFOLLOW | O_CREAT);
+        return t ? HOST(t, SYS_openat, procfs_dir(), link, flags, mode)
+                 : HOST_RAW(SYS_openat, procfs_dir(), link, flags, mode);
+    }
+    if (m->dir >= 0)
+        return -ENOTDIR;
+    if (flags & O_PATH)
+        how.flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    if (flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE)
+        how.mode = mode & 07777;
+    r = t ? HOST(t, SYS_openat2, m->fd, rel, &how, sizeof how)
+          : HOST_RAW(SYS_openat2, m->fd, rel, &how, sizeof how);
+    return r == -ENOSYS ? down_by_steps(m->fd, rel, flags, mode) : r;
+}
+
+/* --- The walk ----------------------------------------------------------------------------------------- */
+
+/* Something that is not in the box at all, as against what is missing in a piece of it. */
+static int64_t absent(struct walk *w)
+{
+    char at[2 * PATH_MAX], remedy[4 * PATH_MAX + 32];
+
+    if (w->m->kind != MOUNT_EMPTY)
+        return -ENOENT;
+    snprintf(at, sizeof at, "%s%s%s", w->at, *w->rest ? "/" : "", w->rest);
+    snprintf(remedy, sizeof remedy, "--ro-bind %s %s", at, at);
+    return box_refuse(w->t, -ENOENT, &(struct refusal){ "files", at, "outside the box", remedy });
+}
+
+/* Looks at w->at: 0 with fd and type, or -errno. */
+static int64_t look(struct walk *w)
+{
+    struct stat st;
+    int64_t fd;
+
+    walk_close(w);
+    w->type = 0;
+    w->m = view_mount(w->v, w->at, &w->rel);
+    if (!w->m)
+        return -ENOENT;
+    if (w->m->kind == MOUNT_PROC && !view_proc_has(w->t, w->rel))
+        return -ENOENT;
+    fd = down(NULL, w->m, w->rel, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
+    if (fd < 0)
+        return fd;
+    w->fd = (int)fd;
+    if (HOST_RAW(SYS_fstat, fd, &st) < 0)
+        return -EIO;
+    w->type = st.st_mode & S_IFMT;
+    return 0;
+}
+
+/* Puts `target` in front of what is still to walk. */
+static int64_t splice_in(struct walk *w, const char *target)
+{
+    char all[2 * PATH_MAX];
+
+    if (++w->links > LINKS_MAX)
+        return -ELOOP;
+    if (!*target)
+        return -ENOENT;
+    snprintf(all, sizeof all, "%s%s%s", target, *w->rest ? "/" : "", w->rest);
+    if (strlen(all) >= sizeof w->rest)
+        return -ENAMETOOLONG;
+    memcpy(w->rest, all, strlen(all) + 1);
+    if (*target == '/')
+        w->at[0] = '\0';
+    return 0;
+}
+
+/* Drops the last component; the root has none. */
+static void up(struct walk *w)
+{
+    char *slash = strrchr(w->at, '/');
+
+    if (slash)
+        *slash = '\0';
+}
+
+/* The symbolic link at w->at is followed. 1: it is magic and the end of the path. */
+static int64_t follow(struct walk *w)
+{
+    char target[PATH_MAX];
+    int64_t n;
+
+    if (w->m->kind == MOUNT_PROC) {
+        n = view_proc_link(w->t, w->rel, target);
+        if (n == 1) {
+            w->magic = true;
+            return *w->rest ? -ENOTDIR : 1;
+        }
+    } else {
+        n = HOST_RAW(SYS_readlinkat, w->fd, "", target, sizeof target - 1);
+        if (n >= 0)
+            target[n] = '\0';
+    }
+    if (n < 0)
+        return n;
+    up(w);
+    return splice_in(w, target);
+}
+
+/* Takes the next component off the rest; false at the end. Sets w->slash when nothing but slashes follows. */
+static bool next_name(struct walk *w, char name[NAME_MAX + 2])
+{
+    char *from = w->rest + strspn(w->rest, "/");
+    size_t n = strcspn(from, "/"), slashes = strspn(from + n, "/");
+
+    snprintf(name, NAME_MAX + 2, "%.*s", (int)MIN(n, (size_t)NAME_MAX + 1), from);
+    w->slash = slashes && !from[n + slashes];
+    memmove(w->rest, from + n + slashes, strlen(from + n + slashes) + 1);
+    return n != 0;
+}
+
+/* One component; 1: the end, a magic link. */
+static int64_t step(struct walk *w, const char *name, unsigned how)
+{
+    bool last = !*w->rest;
+    int64_t r;
+
+    if (w->type != S_IFDIR)
+        return -ENOTDIR;
+    if (strcmp(name, ".") == 0)
+        return 0;
+    if (strcmp(name, "..") == 0) {
+        up(w);
+        return look(w);
+    }
+    if (strlen(name) > NAME_MAX || strlen(w->at) + strlen(name) + 2 > sizeof w->at)
+        return -ENAMETOOLONG;
+    strcat(strcat(w->at, "/"), name);
+    r = look(w);
+    if (r == -ENOENT && last && how & WALK_ENTRY)
+        return 0;
+    if (r == -ENOENT)
+        return absent(w);
+    if (r == 0 && w->type == S_IFLNK && (!last || w->slash || how & WALK_FOLLOW)) {
+        bool slash = w->slash;
+
+        r = follow(w);
+        if (r == 0 && slash && !*w->rest)
+            w->slash = true;
+        if (r == 0 && last && slash)
+            strcat(w->rest, "/");
+        return r == 0 ? look(w) : r;
+    }
+    return r;
+}
+
+/* Most paths have no link and no "..": one look finds them. -ELOOP: this one has, walk it. */
+static int64_t at_once(struct walk *w, const char *name, unsigned how)
+{
+    char name_of_step[NAME_MAX + 2];
+    size_t base = strlen(w->at);
+    int64_t r = 0;
+
+    if (strlen(name) + base + 2 > sizeof w->at || strstr(name, ".."))
+        return -ELOOP;
+    snprintf(w->rest, sizeof w->rest, "%s", name);
+    while (next_name(w, name_of_step))
+        if (strcmp(name_of_step, ".") != 0 && strlen(name_of_step) <= NAME_MAX)
+            strcat(strcat(w->at, "/"), name_of_step);
+    r = look(w);
+    if (r < 0 || w->m->kind == MOUNT_PROC || w->type == S_IFLNK || (w->slash && w->type != S_IFDIR) ||
+        how & WALK_ENTRY)
+        r = -ELOOP;
+    if (r < 0)
+        w->at[base] = '\0';
+    return r;
+}
+
+/* Walks `name` from dirfd. On success w->fd is the caller's to close. */
+static int64_t walk(struct walk *w, struct task *t, int dirfd, const char *name, unsigned how)
+{
+    char component[NAME_MAX + 2];
+    int64_t r;
+
+    *w = (struct walk){ .t = t, .v = t->proc->box->view, .fd = -1 };
+    if (strlen(name) >= sizeof w->rest)
+        return -ENAMETOOLONG;
+    if (!*name)
+        return -ENOENT;
+    if (*name != '/' && (r = view_place(w->v, dirfd, w->at)) < 0)
+        return r == -ENOENT && dirfd != AT_FDCWD ? view_check_dir(t, dirfd) ?: -ENOENT : r;
+    r = at_once(w, name, how);
+    if (r != -ELOOP)
+        return r;
+    snprintf(w->rest, sizeof w->rest, "%s", name);
+    r = look(w);
+    while (r == 0 && next_name(w, component))
+        r = step(w, component, how);
+    if (r == 0 && w->slash && w->type && w->type != S_IFDIR)
+        r = -ENOTDIR;
+    if (r < 0)
+        walk_close(w);
+    return MIN(r, 0);
+}
+
+/* --- What calls get ----------------------------------------------------------------------------------- */
+
+/* The object itself, by our descriptor of it: its name may change hands meanwhile. */
+static int64_t by_object(struct walk *w, struct path *out)
+{
+    int64_t r;
+
+    if (w->magic) {
+        snprintf(out->name, sizeof out->name, "/proc/%s", w->rel);
+        walk_close(w);
+        return 0;
+    }
+    r = fd_own(w->fd, &out->hold);
+    if (r < 0) {
+        walk_close(w);
+        return r;
+    }
+    w->fd = -1;
+    snprintf(out->name, sizeof out->name, "/proc/self/fd/%d", out->hold);
+    return 0;
+}
+
+/* Its name in its folder, for calls that follow no link. */
+static int64_t by_name(struct walk *w, struct path *out)
+{
+    char folder[PATH_MAX];
+    const char *slash;
+    int64_t fd;
+
+    walk_close(w);
+    if (!*w->rel) { /* a piece: what stands at its place in the skeleton is not it */
+        if (w->m->dir >= 0)
+            snprintf(out->name, sizeof out->name, "/proc/self/fd/%d/%s", w->m->dir, w->m->name);
+        else
+            snprintf(out->name, sizeof out->name, "/proc/self/fd/%d/.", w->m->fd);
+        return 0;
+    }
+    slash = strrchr(w->rel, '/');
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - w->rel) : 0, w->rel);
+    fd = down(NULL, w->m, folder, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+    if (fd < 0)
+        return fd;
+    if (fd_own((int)fd, &out->hold) < 0) {
+        HOST_RAW(SYS_close, fd);
+        return -EMFILE;
+    }
+    snprintf(out->name, sizeof out->name, "/proc/self/fd/%d/%.*s%s", out->hold, NAME_MAX,
+             slash ? slash + 1 : w->rel, w->slash ? "/" : "");
+    return 0;
+}
+
+/* A name to be made or removed, or attributes to be changed, where nothing may be. */
+static int64_t read_only(const struct walk *w, unsigned how)
+{
+    bool entry = (how & PATH_LAST) == PATH_ENTRY;
+
+    if (!entry && !(how & PATH_CHANGE))
+        return 0;
+    if (entry && !*w->rel)
+        return how & PATH_MAKE ? -EEXIST : -EBUSY;
+    if (!w->m->ro || (w->magic && !entry))
+        return 0;
+    return how & PATH_MAKE && w->type ? -EEXIST : -EROFS;
+}
+
+/* The special file of /proc that was reached. */
+static enum proc_node node_of(struct walk *w)
+{
+    char *base = strrchr(w->at, '/');
+    enum proc_node node;
+    int64_t dir;
+
+    if (!*w->rel || w->magic || procfs_name(base + 1) == PROC_NONE)
+        return PROC_NONE;
+    *base = '\0';
+    dir = down(NULL, w->m, w->rel == base + 1 ? "" : w->rel, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+    *base = '/';
+    node = dir < 0 ? PROC_ABSENT : procfs_node((int)dir, base + 1);
+    if (dir >= 0)
+        HOST_RAW(SYS_close, dir);
+    return node;
+}
+
+static int64_t path_of(struct walk *w, int dirfd, const char *name, unsigned how, struct path *out)
+{
+    unsigned last = how & PATH_LAST, end = last == PATH_ENTRY    ? WALK_ENTRY
+                                           : last == PATH_FOLLOW ? WALK_FOLLOW
+                                                                 : 0;
+    int64_t r = walk(w, w->t, dirfd, name, end);
+
+    if (r < 0)
+        return r;
+    out->mount = w->m;
+    if (w->m->kind == MOUNT_PROC)
+        out->virt = node_of(w);
+    r = read_only(w, how);
+    if (r == 0)
+        r = end == WALK_FOLLOW ? by_object(w, out) : by_name(w, out);
+    walk_close(w);
+    return r;
+}
+
+int view_path(struct task *t, int dirfd, const char *name, unsigned how, struct path *out)
+{
+    struct walk w = { .t = t };
+    int64_t r;
+
+    out->dirfd = AT_FDCWD;
+    out->virt = PROC_NONE;
+    out->hold = -1;
+    out->mount = NULL;
+    if (!*name) { /* the descriptor itself, or an error of the kernel's choice */
+        out->dirfd = dirfd;
+        out->name[0] = '\0';
+        out->mount = how & PATH_EMPTY ? view_mount_of(t->proc->box->view, dirfd) : NULL;
+        return how & PATH_CHANGE && how & PATH_EMPTY ? (int)view_check_change(t, dirfd) : 0;
+    }
+    fd_freeze();
+    r = path_of(&w, dirfd, name, how, out);
+    fd_thaw();
+    return (int)r;
+}
+
+/* --- Open --------------------------------------------------------------------------------------------- */
+
+/* Something without a path, behind a link of /proc: opened anew, but for no more than it was open for. */
+static int64_t open_magic(struct task *t, const struct walk *w, int flags)
+{
+    const char *base = strrchr(w->rel, '/');
+    int64_t mode = HOST_RAW(SYS_fcntl, base ? atoi(base + 1) : -1, F_GETFL);
+    int want = flags & O_ACCMODE;
+
+    if (mode < 0)
+        return -ENOENT;
+    if (!(flags & O_PATH) && (mode & O_PATH || (want == O_RDWR && (mode & O_ACCMODE) != O_RDWR) ||
+                              (want != O_RDWR && (mode & O_ACCMODE) != O_RDWR && want != (mode & O_ACCMODE))))
+        return -EACCES;
+    return HOST(t, SYS_openat, procfs_dir(), w->rel, flags & ~(O_CREAT | O_NOFOLLOW | O_TRUNC));
+}
+
+static bool writes(int flags)
+{
+    return !(flags & O_PATH) &&
+           ((flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC || (flags & O_TMPFILE) == O_TMPFILE);
+}
+
+/* What the walk found; -EAGAIN: it is not there any more, or there now. */
+static int64_t open_found(struct task *t, struct walk *w, int flags, uint32_t mode)
+{
+    bool file = w->type == S_IFREG || w->type == S_IFDIR;
+    int64_t r;
+
+    if (w->magic)
+        return open_magic(t, w, flags);
+    if (w->type && (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL) && !(flags & O_PATH))
+        return -EEXIST;
+    if (!w->type && w->slash)
+        return -EISDIR;
+    if (w->m->ro && (w->type ? file && writes(flags) : true))
+        return -EROFS;
+    if (w->type == S_IFLNK && !(flags & O_PATH))
+        return -ELOOP;
+    r = down(t, w->m, w->rel, (w->type ? flags & ~O_CREAT : flags) | O_NOFOLLOW, mode);
+    if ((r == -ELOOP && w->type != S_IFLNK) || (r == -ENOENT && w->type) || (r == -EXDEV))
+        return -EAGAIN;
+    return r;
+}
+
+int64_t view_open(struct task *t, int dirfd, const char *name, int flags, uint32_t mode)
+{
+    unsigned how =
+        (flags & O_CREAT ? PATH_ENTRY : 0) |
+        (flags & O_NOFOLLOW || (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL) ? 0 : PATH_FOLLOW);
+    enum proc_node node;
+    struct walk w;
+    int64_t r = -EAGAIN;
+
+    if (flags & O_PATH)
+        how &= ~(unsigned)WALK_ENTRY;
+    for (int i = 0; r == -EAGAIN && i < RACES_MAX; i++) {
+        fd_freeze();
+        r = walk(&w, t, dirfd, name, how);
+        node = r == 0 && w.m->kind == MOUNT_PROC && !(flags & O_PATH) ? node_of(&w) : PROC_NONE;
+        walk_close(&w); /* its number is the lowest free one, which open() returns */
+        fd_thaw();
+        if (r < 0)
+            return r;
+        if (node >= PROC_MAPS)
+            return procfs_open(t, node, procfs_dir(), w.rel, flags);
+        r = open_found(t, &w, flags, mode);
+    }
+    return r == -EAGAIN ? -ELOOP : r;
+}
+
+int64_t view_readlink(struct task *t, int dirfd, const char *name, char out[PATH_MAX])
+{
+    struct walk w;
+    int64_t r;
+
+    if (!*name) { /* of a link that is open */
+        r = HOST_RAW(SYS_readlinkat, dirfd, "", out, PATH_MAX - 1);
+        return r;
+    }
+    r = walk(&w, t, dirfd, name, 0);
+    if (r < 0)
+        return r;
+    if (w.type != S_IFLNK) {
+        r = -EINVAL;
+    } else if (w.m->kind == MOUNT_PROC) {
+        r = view_proc_link(t, w.rel, out);
+        if (r == 1) { /* no path of the host's: "pipe:[1]", "socket:[2]", "/memfd:x (deleted)" */
+            r = HOST_RAW(SYS_readlinkat, w.fd, "", out, PATH_MAX - 1);
+            if (r > 0 && *out == '/' && strncmp(out, "/memfd:", 7) != 0)
+                r = snprintf(out, PATH_MAX, "outside:[%d]", atoi(strrchr(w.rel, '/') + 1));
+        } else if (r == 0) {
+            r = (int64_t)strlen(out);
+        }
+    } else {
+        r = HOST_RAW(SYS_readlinkat, w.fd, "", out, PATH_MAX - 1);
+    }
+    walk_close(&w);
+    return r;
+}
