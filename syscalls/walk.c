@@ -457,9 +457,8 @@ static int64_t open_found(struct task *t, struct walk *w, int flags, uint32_t mo
 
 int64_t view_open(struct task *t, int dirfd, const char *name, int flags, uint32_t mode)
 {
-    unsigned how =
-        (flags & O_CREAT ? PATH_ENTRY : 0) |
-        (flags & O_NOFOLLOW || (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL) ? 0 : PATH_FOLLOW);
+    bool excl = (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
+    unsigned how = (flags & O_CREAT ? WALK_ENTRY : 0) | (flags & O_NOFOLLOW || excl ? 0 : WALK_FOLLOW);
     enum proc_node node;
     struct walk w;
     int64_t r = -EAGAIN;
