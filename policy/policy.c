@@ -85,8 +85,7 @@ static int set_duration(struct noahv_policy *p, int limit, const char *value)
 
 static int set_count(struct noahv_policy *p, int limit, const char *value)
 {
-    uint64_t least = limit == LIMIT_FDS ? POLICY_BINDS_MAX * 2 : 1,
-             most = limit == LIMIT_PIDS ? POLICY_MEMBERS_MAX : 1 << 20;
+    uint64_t least = limit == LIMIT_FDS ? 4 : 1, most = limit == LIMIT_PIDS ? POLICY_MEMBERS_MAX : 1 << 20;
     const char *rest;
 
     if (!number(value, &p->limit[limit], &rest) || *rest || p->limit[limit] < least || p->limit[limit] > most)

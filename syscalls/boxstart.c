@@ -33,7 +33,7 @@ static void set_limits(const struct noahv_policy *p)
     uint64_t seconds = (p->limit[LIMIT_CPU_TIME] + 999) / 1000;
 
     if (p->limit[LIMIT_FDS])
-        limit(RLIMIT_NOFILE, p->limit[LIMIT_FDS], p->limit[LIMIT_FDS]);
+        limit(RLIMIT_NOFILE, p->limit[LIMIT_FDS], p->limit[LIMIT_FDS] + FD_OWN_MAX * 2);
     if (p->limit[LIMIT_FSIZE])
         limit(RLIMIT_FSIZE, p->limit[LIMIT_FSIZE], p->limit[LIMIT_FSIZE]);
     if (seconds)

@@ -94,7 +94,8 @@ static int dup_below(int fd)
     int low;
 
     HOST_RAW(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, &nofile);
-    low = (int)MIN(nofile.rlim_cur, FD_TOP) - FD_OWN_MAX;
+    low = (int)MIN(nofile.rlim_cur, FD_TOP);
+    low -= MIN(low / 2, FD_OWN_MAX);
     do {
         low = MAX(low, 3);
         r = HOST_RAW(SYS_fcntl, fd, F_DUPFD_CLOEXEC, low);

@@ -11,6 +11,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "syscalls/box.h"
 #include "syscalls/fd.h"
 #include "syscalls/linux.h"
 #include "syscalls/seccomp.h"
@@ -71,6 +72,14 @@ static int64_t limit_keep(struct rlimit *kept, const struct rlimit *new, struct 
     return 0;
 }
 
+/* In a box the host's hard limit of descriptors has room for noahv's, which is not the guest's. */
+static uint64_t most_fds(const struct task *t, uint32_t resource)
+{
+    const struct box *b = resource == RLIMIT_NOFILE ? t->proc->box : NULL;
+
+    return b && b->policy->limit[LIMIT_FDS] ? b->policy->limit[LIMIT_FDS] : RLIM_INFINITY;
+}
+
 static int64_t limit_own(struct task *t, uint32_t resource, const struct rlimit *new, struct rlimit *old)
 {
     struct rlimit *kept = kept_limit(t->proc, resource);
@@ -78,11 +87,15 @@ static int64_t limit_own(struct task *t, uint32_t resource, const struct rlimit 
 
     if (kept)
         return limit_keep(kept, new, old);
+    if (new &&new->rlim_max > most_fds(t, resource))
+        return -EPERM;
     if (resource == RLIMIT_NOFILE)
         fd_limit_lock();
     r = HOST(t, SYS_prlimit64, 0, resource, new, old);
     if (resource == RLIMIT_NOFILE)
         fd_limit_unlock();
+    if (r == 0)
+        old->rlim_max = MIN(old->rlim_max, most_fds(t, resource));
     if (r == 0 && new &&resource == RLIMIT_STACK)
         atomic_store_explicit(&t->mem->stack_max, MIN(new->rlim_cur, t->mem->limit / 4),
                               memory_order_relaxed);
@@ -98,6 +111,8 @@ int64_t sys_prlimit64(struct task *t, int pid, uint32_t resource, gva_t new_limi
         return -EFAULT;
     if (pid == 0 || pid == t->tid || pid == HOST_RAW(SYS_getpid))
         r = limit_own(t, resource, new_limit ? &new : NULL, &old);
+    else if (t->proc->box && new_limit)
+        r = -EPERM;
     else
         r = HOST(t, SYS_prlimit64, pid, resource, new_limit ? &new : NULL, &old);
     if (r == 0 && old_limit && put_user(t->mem, old_limit, &old))

@@ -11,7 +11,8 @@
 #include "syscalls/fd.h"
 #include "syscalls/linux.h"
 
-static struct task task;
+static struct process proc;
+static struct task task = { .proc = &proc };
 
 /* A pipe's reading end to be kept by noahv, and the writing end to know it again by. */
 static int new_pipe(int *writer)
