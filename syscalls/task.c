@@ -104,7 +104,7 @@ static int64_t process_fork(struct task *t, const struct clone *c)
         note_once(t, SYS_clone, "clone(CLONE_FILES): the child gets a copy of the descriptors");
     if (vfork && vfork_open(p) < 0)
         vfork = false; /* no descriptor left: the parent does not wait */
-    threads_fork_prepare(p);
+    threads_fork_prepare(t);
     pid = thread_leaves(t) ? -ERESTARTNOINTR : host_fork(t, c);
     if (pid == 0) {
         become_child(t, c);

@@ -297,12 +297,14 @@ int64_t thread_create(struct task *t, const struct clone *c)
 
 /* --- Forks ---------------------------------------------------------------------------------------------- */
 
-void threads_fork_prepare(struct process *p)
+void threads_fork_prepare(struct task *t)
 {
+    struct process *p = t->proc;
+
     pthread_mutex_lock(&p->lock);
     pthread_mutex_lock(&p->mm_lock);
     pthread_mutex_lock(&p->sig_lock);
-    vm_fork_prepare(p->vm);
+    vm_fork_prepare(t->nh);
 }
 
 void threads_fork_done(struct process *p)

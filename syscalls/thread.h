@@ -34,7 +34,7 @@ int64_t thread_create(struct task *t, const struct clone *c);
 void threads_forked(struct task *t);
 
 /* Around a fork, in the parent: no thread is half way through a change that the child would find. */
-void threads_fork_prepare(struct process *p);
+void threads_fork_prepare(struct task *t);
 void threads_fork_done(struct process *p);
 
 /* True when the task must not run guest code any more. */

@@ -33,10 +33,13 @@ static void nothing(struct hart *h)
     (void)h;
 }
 
-static const struct engine engine_interp = { interp_run, interp_flush, interp_free, nothing, nothing };
-static const struct engine engine_jit = { jit_run, jit_flush, jit_free, jit_kick, jit_forked };
+static const struct engine engine_interp = {
+    interp_run, interp_flush, interp_free, nothing, nothing, nothing
+};
+static const struct engine engine_jit = { jit_run, jit_flush, jit_free, jit_kick, jit_fork, jit_forked };
 
-static const struct engine engine_lockstep = { lockstep_run, jit_flush, jit_free, jit_kick, lockstep_forked };
+static const struct engine engine_lockstep = { lockstep_run, jit_flush, jit_free,
+                                               jit_kick,     jit_fork,  lockstep_forked };
 
 /* The engine that cfg asks for; NULL when this host cannot run it. */
 static const struct engine *choose_engine(const struct noahv_config *cfg)

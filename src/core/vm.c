@@ -155,10 +155,11 @@ void vm_kick_others(struct noahv_hart *h)
     pthread_mutex_unlock(&h->vm->lock);
 }
 
-void vm_fork_prepare(struct noahv_vm *vm)
+void vm_fork_prepare(struct noahv_hart *h)
 {
-    pthread_mutex_lock(&vm->lock);
-    gmem_fork_prepare(&vm->mem);
+    h->vm->engine->fork(&h->hart);
+    pthread_mutex_lock(&h->vm->lock);
+    gmem_fork_prepare(&h->vm->mem);
 }
 
 void vm_fork_done(struct noahv_vm *vm)

@@ -62,7 +62,8 @@ struct engine {
     void (*flush)(struct hart *h); /* as FENCE.I */
     void (*free)(struct hart *h);
     void (*kick)(struct hart *h);   /* after h->kick was set; async-signal-safe */
-    void (*forked)(struct hart *h); /* in a fork child, before guest code runs */
+    void (*fork)(struct hart *h);   /* before a fork by the hart's own thread */
+    void (*forked)(struct hart *h); /* in the child, before guest code runs */
 };
 
 /* Makes the hart leave guest code soon. Async-signal-safe. */
@@ -71,8 +72,8 @@ void vm_kick(struct noahv_hart *h);
 /* Makes all other harts leave guest code for a moment: they look at code_gen before they go on. */
 void vm_kick_others(struct noahv_hart *h);
 
-/* Around a fork, in the parent: no thread is inside the vm's locks while the process is copied. */
-void vm_fork_prepare(struct noahv_vm *vm);
+/* Around a fork by this hart's thread, in the parent: no thread is inside the vm's locks while the process is copied. */
+void vm_fork_prepare(struct noahv_hart *h);
 void vm_fork_done(struct noahv_vm *vm);
 
 /* In the child: `h` is the only hart left, and its engine rebuilds what must not be shared with the parent. */

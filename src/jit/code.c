@@ -5,6 +5,7 @@
 #include "jit/code.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -13,6 +14,11 @@
 
 #define PAGE ((size_t)4096)
 #define CODE_FIRST ((size_t)128 << 10)
+
+/* What will be needed, at once: cheaper than a fault a page. Kernels before 5.14 refuse, and take the faults. */
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 
 /*
  * Anonymous shared memory, and the same once more: an mremap of length 0 duplicates. A memfd would need a free
@@ -32,8 +38,7 @@ static int map_both(struct code *c)
     c->rx = mremap(c->rw, 0, c->size, MREMAP_MAYMOVE | MREMAP_FIXED, at + PAGE);
     if (c->rx == MAP_FAILED || mprotect(c->rx, c->size, PROT_READ | PROT_EXEC) < 0)
         return -errno;
-    /* What every program needs, at once: cheaper than a fault a page. Old kernels take the faults. */
-    madvise(c->rw, MIN(c->size, CODE_FIRST), 23 /* MADV_POPULATE_WRITE */);
+    madvise(c->rw, MIN(c->size, CODE_FIRST), MADV_POPULATE_WRITE);
     return 0;
 }
 
@@ -46,6 +51,31 @@ int code_init(struct code *c, size_t size)
     if (r < 0)
         code_free(c);
     return r;
+}
+
+void code_freeze(struct code *c)
+{
+    c->frozen = true;
+}
+
+int code_thaw(struct code *c)
+{
+    uint8_t *copy =
+        mmap(NULL, c->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (copy == MAP_FAILED)
+        return -errno;
+    madvise(copy, MIN(c->size, MAX(c->used + CODE_FIRST / 4, CODE_FIRST)), MADV_POPULATE_WRITE);
+    memcpy(copy, c->rw, c->used);
+    /* The kernel refuses before it unmaps what is in the way, if it does: what is left then can still be freed. */
+    if (mremap(copy, 0, c->size, MREMAP_MAYMOVE | MREMAP_FIXED, c->rx) == MAP_FAILED ||
+        mprotect(c->rx, c->size, PROT_READ | PROT_EXEC) < 0 ||
+        mremap(copy, c->size, c->size, MREMAP_MAYMOVE | MREMAP_FIXED, c->rw) == MAP_FAILED) {
+        munmap(copy, c->size);
+        return -ENOMEM;
+    }
+    c->frozen = false;
+    return 0;
 }
 
 void code_free(struct code *c)

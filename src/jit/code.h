@@ -1,6 +1,9 @@
 /*
  * Code memory: shared memory mapped twice, writable at one address and executable at another, never both at one.
  * Filled upwards; emptied all at once.
+ *
+ * After a fork both processes map the same memory. Then it is frozen: either goes on executing it, and neither writes to
+ * it before it has made itself a copy.
  */
 #ifndef NOAHV_JIT_CODE_H
 #define NOAHV_JIT_CODE_H
@@ -13,6 +16,7 @@ struct code {
     uint8_t *rw, *rx; /* the two mappings of the same bytes */
     uint8_t *poll;    /* the page before rx: readable, or not when the hart is to stop */
     size_t size, used;
+    bool frozen;
 };
 
 /* -ENOMEM, -EACCES (no executable mappings allowed here). */
@@ -21,6 +25,14 @@ void code_free(struct code *c);
 
 /* Frees the memory, and keeps its executable addresses from being used again. */
 void code_retire(struct code *c);
+/* Before a fork, in the parent. */
+void code_freeze(struct code *c);
+
+/*
+ * Makes frozen memory the process's own: what is used of it is copied, addresses stay. When that fails, -ENOMEM, the
+ * memory is of no use any more.
+ */
+int code_thaw(struct code *c);
 
 /* The executable address of a writable one, and back. */
 static inline const uint8_t *code_rx(const struct code *c, const uint8_t *rw)

@@ -403,12 +403,11 @@ static bool writes_only_rd(const struct insn *i)
     }
 }
 
-/* A look at cycle or instret, where they are not kept. */
-static bool wants_count(const struct gen *g, const struct insn *i)
+bool jit_wants_count(const struct hart *h, const struct insn *i)
 {
     uint8_t fmt = insn_desc[i->op].fmt;
 
-    return !g->h->counting && (fmt == FMT_CSR || fmt == FMT_CSRI) &&
+    return !h->counting && (fmt == FMT_CSR || fmt == FMT_CSRI) &&
            (i->imm == CSR_cycle || i->imm == CSR_instret);
 }
 
@@ -530,7 +529,7 @@ static void prepare_operands(struct gen *g, const struct insn *i)
 
 void gen_insn(struct gen *g, const struct insn *i)
 {
-    if (wants_count(g, i)) {
+    if (jit_wants_count(g->h, i)) {
         gen_clean(g);
         gen_set_pc(g, g->pc);
         gen_leave(g, JIT_COUNT);

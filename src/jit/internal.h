@@ -4,7 +4,6 @@
 #ifndef NOAHV_JIT_INTERNAL_H
 #define NOAHV_JIT_INTERNAL_H
 
-#include "base/imap.h"
 #include "hart/hart.h"
 #include "jit/code.h"
 #include "jit/x64.h"
@@ -82,6 +81,7 @@ struct jit_target {
 
 enum { JIT_TABLE_BITS_MIN = 11, JIT_TABLE_BITS_MAX = 19, JIT_INDIRECT_BITS = 10 };
 
+#define JIT_ALIGN ((size_t)16) /* of blocks: a detour fits */
 #define JIT_CODE_BYTES ((size_t)64 << 20)
 #define JIT_CODE_BYTES_MAPPED ((size_t)512 << 20) /* with a perf map, when a flush makes no room */
 #define JIT_STACK_BYTES ((size_t)256 << 10)
@@ -115,14 +115,16 @@ struct jit {
     struct symbols *symbols; /* NULL: no perf map is kept */
     struct jit_mark *mark;   /* NULL: nobody will ask for a listing */
     struct jit_block *block;
-    struct imap pages;       /* pages.c */
+    struct jit_page *page;   /* pages.c */
     struct jit_entry *table; /* what has been translated by pc, open addressing, at most half full */
     unsigned table_bits;     /* of the table in use, which grows; the reservation is for the most */
     struct jit_target *indirect_table; /* cache of targets, read by generated code */
     uint8_t *stack;                    /* of host return addresses; guard page below */
-    size_t nr_calls, nr_edges, nr_sites, nr_marks, nr_blocks, nr_entries;
+    size_t nr_calls, nr_edges, nr_sites, nr_marks, nr_blocks, nr_entries, nr_pages;
     unsigned code_gen, epoch; /* of guest code; of our own, raised when all is forgotten */
     bool full;                /* no room for what must be noted: all is to be forgotten */
+    bool lost;                /* the code memory could not be thawed */
+    unsigned patience;        /* how often to make do with frozen code: copying it may not be worth it */
     struct jit_host has;
     bool harden, map_ended;
     bool counting; /* what blocks are made for */
@@ -246,14 +248,32 @@ void jit_fcsr_from_mxcsr(struct hart *h);
 /* calls.c: after a fault: what generated code had left dirty. */
 void jit_clean(struct hart *h);
 
-/* jit.c: the translation is not true any more. For pages.c. */
+/* jit.c: memory that is touched as it fills; NULL: there is none. */
+void *jit_reserve(size_t bytes);
+
+/* table.c: the entry of `pc`, or the free one where it belongs: host is 0 there, as in a zeroed table. */
+struct jit_entry *table_slot(struct jit *j, uint64_t pc);
+void table_grow(struct jit *j); /* twice as many; or not, and searches take longer */
+
+/* The translation under way, of what is in front of `end`, becomes that of its pc. */
+void table_enter(struct gen *g, const uint8_t *start, uint64_t end);
+
+/* The translation is not true any more. */
 void jit_drop(struct jit *j, const struct jit_block *b);
 
-void pages_init(struct jit *j);
+/* Before anything is written to the code memory. False: it cannot be; j->lost. */
+bool jit_writable(struct jit *j);
 
-/* pages.c: notes a new block made from `text`; false: no memory. */
-bool pages_add(struct jit *j, struct hart *h, uint32_t block, const uint8_t *text);
-void pages_forget(struct jit *j);
+/*
+ * True when something new is to wait: the code is shared with another process since a fork. The child of most forks
+ * soon executes another program, and its parent does what it has done before.
+ */
+bool jit_waits(struct jit *j);
+
+/* pages.c: notes a new block made from `text`; there is room for two more pages. */
+void pages_add(struct jit *j, struct hart *h, uint32_t block, const uint8_t *text);
+
+size_t pages_bytes(void); /* what to reserve for j->page */
 
 /* Drops what is not true any more after the guest has perhaps written, after mappings have changed, in [from, to). */
 void pages_written(struct jit *j, struct hart *h, uint64_t from, uint64_t to);
@@ -285,6 +305,9 @@ static inline const struct jit_listing *jit_listing(const uint8_t *code)
 
 /* jit.c: from here on as on a host without instructions beyond the x86-64 baseline. For tests. */
 void jit_baseline(struct hart *h);
+
+/* gen.c: a look at cycle or instret, where they are not kept. */
+bool jit_wants_count(const struct hart *h, const struct insn *i);
 
 /* lockstep.c: an instruction whose result is the time of day. */
 bool jit_reads_clock(const struct insn *i);

@@ -21,9 +21,8 @@
 /* The size of one translation, in weighted instructions, and the room that it can take at the very most. */
 #define BLOCK_BUDGET GEN_INSNS_MAX
 #define BLOCK_ROOM ((size_t)512 << 10)
-#define COLD_PER_INSN 48         /* more than one instruction needs */
-#define BLOCK_ALIGN ((size_t)16) /* a detour fits */
-#define DETOUR_BYTES 5           /* its jump */
+#define COLD_PER_INSN 48  /* more than one instruction needs */
+#define FORK_PATIENCE 300 /* a fork by the C library, and what leads to execve */
 
 static struct jit *state(struct hart *h)
 {
@@ -46,7 +45,7 @@ static void probe_cpu(struct jit *j)
     j->has.clmul = CPU_FEATURE_ACTIVE(PCLMULQDQ);
 }
 
-static void *reserve(size_t bytes)
+void *jit_reserve(size_t bytes)
 {
     void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
@@ -60,9 +59,8 @@ static void forget(struct jit *j)
     madvise(j->indirect_table, sizeof *j->indirect_table << JIT_INDIRECT_BITS, MADV_DONTNEED);
     j->indirect_table[0].pc = 1; /* where 0 would be found: all other slots are for other addresses */
     j->epoch++;
-    pages_forget(j);
     j->full = false;
-    j->nr_blocks = j->nr_entries = j->nr_calls = j->nr_edges = 0;
+    j->nr_blocks = j->nr_entries = j->nr_pages = j->nr_calls = j->nr_edges = 0;
     j->nr_marks = 0;
     j->nr_sites = 1; /* the poll of the indirect stub */
     if (!j->symbols || j->code.size - j->code.used < BLOCK_ROOM)
@@ -82,7 +80,7 @@ static void destroy(struct jit *j)
     if (j->mark)
         munmap(j->mark, JIT_MAX_MARKS * sizeof *j->mark);
     munmap(j->block, JIT_MAX_BLOCKS * sizeof *j->block);
-    imap_free(&j->pages);
+    munmap(j->page, pages_bytes());
     munmap(j->table, sizeof *j->table << JIT_TABLE_BITS_MAX);
     munmap(j->indirect_table, sizeof *j->indirect_table << JIT_INDIRECT_BITS);
     munmap(j->stack, JIT_STACK_BYTES);
@@ -100,18 +98,18 @@ static struct jit *create(const struct hart *h)
     j->mask = h->limit - 1; /* the limit is a power of two */
     if (h->jit.options & JIT_PERF_MAP)
         j->symbols = symbols_new();
-    j->call = reserve(JIT_MAX_CALLS * sizeof *j->call);
-    j->edge = reserve(JIT_MAX_EDGES * sizeof *j->edge);
-    j->site = reserve(JIT_MAX_SITES * sizeof *j->site);
+    j->call = jit_reserve(JIT_MAX_CALLS * sizeof *j->call);
+    j->edge = jit_reserve(JIT_MAX_EDGES * sizeof *j->edge);
+    j->site = jit_reserve(JIT_MAX_SITES * sizeof *j->site);
     if (h->jit.apart || log_on(LOG_JIT))
-        j->mark = reserve(JIT_MAX_MARKS * sizeof *j->mark);
-    j->block = reserve(JIT_MAX_BLOCKS * sizeof *j->block);
-    pages_init(j);
-    j->table = reserve(sizeof *j->table << JIT_TABLE_BITS_MAX);
-    j->indirect_table = reserve(sizeof *j->indirect_table << JIT_INDIRECT_BITS);
-    j->stack = reserve(JIT_STACK_BYTES);
-    if (!j->call || !j->edge || !j->site || !j->block || !j->table || !j->indirect_table || !j->stack ||
-        code_init(&j->code, j->symbols ? JIT_CODE_BYTES_MAPPED : JIT_CODE_BYTES) < 0) {
+        j->mark = jit_reserve(JIT_MAX_MARKS * sizeof *j->mark);
+    j->block = jit_reserve(JIT_MAX_BLOCKS * sizeof *j->block);
+    j->page = jit_reserve(pages_bytes());
+    j->table = jit_reserve(sizeof *j->table << JIT_TABLE_BITS_MAX);
+    j->indirect_table = jit_reserve(sizeof *j->indirect_table << JIT_INDIRECT_BITS);
+    j->stack = jit_reserve(JIT_STACK_BYTES);
+    if (!j->call || !j->edge || !j->site || !j->block || !j->page || !j->table || !j->indirect_table ||
+        !j->stack || code_init(&j->code, j->symbols ? JIT_CODE_BYTES_MAPPED : JIT_CODE_BYTES) < 0) {
         destroy(j);
         return NULL;
     }
@@ -143,36 +141,6 @@ static struct jit *attach(struct hart *h)
     return j;
 }
 
-/* --- Blocks by pc ------------------------------------------------------------------------------------------ */
-
-/* The slot of `pc`, or the free one where it belongs: host is 0 there, as in a zeroed table. */
-static struct jit_entry *slot(struct jit *j, uint64_t pc)
-{
-    size_t mask = ((size_t)1 << j->table_bits) - 1;
-    size_t i = (pc * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - j->table_bits);
-
-    while (j->table[i].host && j->table[i].pc != pc)
-        i = (i + 1) & mask;
-    return &j->table[i];
-}
-
-/* Twice the table, in place: every entry is put anew. */
-static void table_grow(struct jit *j)
-{
-    size_t n = (size_t)1 << j->table_bits, bytes = n * sizeof *j->table;
-    struct jit_entry *old = reserve(bytes);
-
-    if (!old)
-        return; /* fuller and slower, until has_room says stop */
-    memcpy(old, j->table, bytes);
-    memset(j->table, 0, bytes);
-    j->table_bits++;
-    for (size_t k = 0; k < n; k++)
-        if (old[k].host)
-            *slot(j, old[k].pc) = old[k];
-    munmap(old, bytes);
-}
-
 /* --- Translation ------------------------------------------------------------------------------------------- */
 
 static bool has_room(const struct jit *j)
@@ -180,7 +148,7 @@ static bool has_room(const struct jit *j)
     return j->code.size - j->code.used >= BLOCK_ROOM && JIT_MAX_CALLS - j->nr_calls >= 512 &&
            JIT_MAX_EDGES - j->nr_edges >= 512 && JIT_MAX_SITES - j->nr_sites >= 512 &&
            JIT_MAX_MARKS - j->nr_marks >= 1024 && j->nr_blocks < JIT_MAX_BLOCKS &&
-           j->pages.n + 2 <= JIT_MAX_PAGES && !j->full &&
+           j->nr_pages + 2 <= JIT_MAX_PAGES && !j->full &&
            j->nr_entries + 1 < (size_t)1 << j->table_bits; /* the search for a free slot must end */
 }
 
@@ -237,8 +205,8 @@ static void emit_edge(struct gen *g, uint8_t *field, uint64_t target)
 {
     struct jit *j = g->j;
 
-    if (slot(j, target)->host && !g->h->jit.apart) {
-        x64_link(field, j->code.rw + slot(j, target)->host);
+    if (table_slot(j, target)->host && !g->h->jit.apart) {
+        x64_link(field, j->code.rw + table_slot(j, target)->host);
         return;
     }
     x64_link(field, g->e.at);
@@ -362,7 +330,7 @@ static unsigned generate(struct gen *g, unsigned count)
         for (; cold < g->nr_cold; cold++)
             if (g->cold[cold].kind == COLD_LOOP)
                 in_loop = k;
-        if (!g->looping && slot(g->j, g->pc)->host) /* the rest has been translated already */
+        if (!g->looping && table_slot(g->j, g->pc)->host) /* the rest has been translated already */
             break;
     }
     mark(g, MARK_TAIL, g->pc);
@@ -455,57 +423,6 @@ static void announce(struct jit *j, struct hart *h, uint64_t pc, const uint8_t *
     show_block(j, h, code, LOG_JIT);
 }
 
-/*
- * A block's first bytes when it has been dropped: a jump to what has taken its place, which is the way out behind it
- * while there is nothing.
- */
-static void emit_detour(struct jit *j, uint32_t host)
-{
-    struct x64 e = { j->code.rw + host, j->code.rw + host + BLOCK_ALIGN, 0 };
-    uint8_t *field = x64_jmp(&e);
-
-    x64_link(field, e.at);
-    x64_push_i(&e, (int32_t)j->nr_edges++);
-    x64_link(x64_jmp(&e), code_rw(&j->code, j->link));
-    BUG_ON(x64_full(&e));
-}
-
-void jit_drop(struct jit *j, const struct jit_block *b)
-{
-    struct jit_entry *e = slot(j, b->pc);
-
-    e->block = 0;
-    if (e->host != b->host) { /* it has been dropped before */
-        x64_link(j->code.rw + e->host + 1, j->code.rw + e->host + DETOUR_BYTES);
-    } else if (j->nr_edges < JIT_MAX_EDGES) {
-        j->edge[j->nr_edges] = (struct jit_edge){ NULL, b->pc };
-        emit_detour(j, e->host);
-    } else {
-        j->full = true;
-    }
-}
-
-/* The translation under way, of what is in front of `end`, becomes that of its pc. */
-static void enter_block(struct gen *g, const uint8_t *start, uint64_t end)
-{
-    struct jit *j = g->j;
-    struct jit_entry *e = slot(j, g->start);
-    uint32_t host = (uint32_t)(start - j->code.rw);
-
-    if (!e->host) {
-        *e = (struct jit_entry){ .pc = g->start, .host = host };
-        j->nr_entries++;
-    } else if (g->h->jit.apart) { /* no jump leads there */
-        e->host = host;
-    } else {
-        x64_link(j->code.rw + e->host + 1, start);
-    }
-    j->block[j->nr_blocks] =
-        (struct jit_block){ .pc = g->start, .host = host, .len = (uint16_t)(end - g->start) };
-    j->full |= !pages_add(j, g->h, (uint32_t)j->nr_blocks, g->text);
-    e->block = (uint32_t)++j->nr_blocks;
-}
-
 /* Translates from `pc` on; the entry, or NULL when not even the first instruction can be fetched. */
 static const uint8_t *translate(struct jit *j, struct hart *h, uint64_t pc)
 {
@@ -530,33 +447,35 @@ static const uint8_t *translate(struct jit *j, struct hart *h, uint64_t pc)
     in_loop = generate(&g, g.nr_insns);
     end = g.pc;
     add_loop(&g, in_loop);
-    enter_block(&g, start, end); /* before edges are: a loop to its own start is linked at once */
+    table_enter(&g, start, end); /* before edges are: a loop to its own start is linked at once */
     for (unsigned k = 0; k < g.nr_cold; k++)
         emit_cold(&g, &g.cold[k]);
     mark(&g, MARK_END, 0);
     BUG_ON(x64_full(&g.e));
-    j->code.used = (size_t)(g.e.at - j->code.rw + BLOCK_ALIGN - 1) & ~(BLOCK_ALIGN - 1);
+    j->code.used = (size_t)(g.e.at - j->code.rw + JIT_ALIGN - 1) & ~(JIT_ALIGN - 1);
     announce(j, h, pc, code_rx(&j->code, start), (size_t)(g.e.at - start));
-    return j->code.rx + slot(j, pc)->host;
+    return j->code.rx + table_slot(j, pc)->host;
 }
 
-/* The code for `pc`, made now if need be; NULL: it cannot be fetched. May forget everything first. */
+/* The code for `pc`, made now if need be; NULL: it cannot be fetched, or waits. May forget everything first. */
 static const uint8_t *code_for(struct jit *j, struct hart *h, uint64_t pc)
 {
-    const struct jit_entry *e = slot(j, pc);
+    const struct jit_entry *e = table_slot(j, pc);
 
     if (e->block)
         return j->code.rx + e->host;
+    if (jit_waits(j))
+        return NULL;
     if (!has_room(j))
         forget(j);
     if (j->nr_entries >= (size_t)1 << (j->table_bits - 1) && j->table_bits < JIT_TABLE_BITS_MAX)
         table_grow(j);
-    return translate(j, h, pc);
+    return jit_writable(j) ? translate(j, h, pc) : NULL;
 }
 
 /* --- Running ------------------------------------------------------------------------------------------------- */
 
-/* One instruction by its body: what generated code found to fault, or could not address. */
+/* One instruction by its body: what generated code found to fault, or could not address, or there is none. */
 static int replay(struct hart *h)
 {
     uint32_t word = 0;
@@ -570,6 +489,8 @@ static int replay(struct hart *h)
         return JIT_TRAP;
     }
     insn_decode(word, &insn);
+    if (jit_wants_count(h, &insn))
+        return JIT_COUNT;
     r = jit_body[insn.op](h, &insn);
     h->x[0] = 0;
     if (r == OP_EXIT)
@@ -614,7 +535,7 @@ static const uint8_t *next_code(struct jit *j, struct hart *h, int why)
     code = code_for(j, h, h->pc);
     if (!code || j->epoch != epoch) /* all was forgotten on the way, the edge too */
         return code;
-    if (why == JIT_LINK)
+    if (why == JIT_LINK && !jit_waits(j) && jit_writable(j))
         x64_link(j->edge[edge].field, code_rw(&j->code, code));
     else if (why == JIT_INDIRECT)
         remember(j, h->pc, code);
@@ -681,6 +602,7 @@ const uint8_t *jit_block(struct hart *h)
 
     BUG_ON(!j);
     prepare(j, h);
+    BUG_ON(!jit_writable(j));
     return (h->fcsr >> 5 & 7) > 3 ? NULL : code_for(j, h, h->pc);
 }
 
@@ -709,7 +631,10 @@ enum engine_exit jit_run(struct hart *h)
         if ((h->fcsr >> 5 & 7) > 3)
             return interp_run(h);
         code = next_code(j, h, why);
-        /* Not to be fetched: a trap, unless another thread has mapped it by the time of the replay. */
+        if (j->lost) { /* the host is out of memory; the next run will try again */
+            jit_free(h);
+            return interp_run(h);
+        }
         why = settle(j, h, code ? enter(j, h, code) : JIT_REPLAY);
         if (why == JIT_TRAP)
             return ENGINE_TRAP;
@@ -738,15 +663,28 @@ void jit_free(struct hart *h)
     h->jit.state = NULL;
 }
 
+void jit_fork(struct hart *h)
+{
+    struct jit *j = state(h);
+
+    if (!j || j->code.frozen)
+        return;
+    code_freeze(&j->code);
+    j->patience = FORK_PATIENCE;
+}
+
 void jit_forked(struct hart *h)
 {
-    int r = h->jit.options & JIT_PERF_MAP ? jit_perf_map_begin() : 0;
+    int r;
 
+    if (!(h->jit.options & JIT_PERF_MAP))
+        return;
+    r = jit_perf_map_begin();
     if (r < 0) {
         log_line(LOG_ERROR, "no perf map of this process, a child of fork: %s", strerror(-r));
         h->jit.options &= ~(uint32_t)JIT_PERF_MAP;
     }
-    jit_free(h); /* the code memory is the parent's: start afresh when guest code runs */
+    jit_free(h); /* all is to be named anew */
 }
 
 /* Perhaps on another thread. The page is closed first: were it the other way round, a run that begins between the two

@@ -38,10 +38,11 @@ enum engine_exit lockstep_run(struct hart *h);
 void jit_flush(struct hart *h);
 void jit_free(struct hart *h);
 
-/* In a fork child, before guest code runs: the code memory must not be shared with the parent. */
-void jit_forked(struct hart *h);
+/* Before this hart's thread forks, in the parent. */
+void jit_fork(struct hart *h);
 
-/* The same under lockstep. */
+/* In the child, before guest code runs. */
+void jit_forked(struct hart *h);
 void lockstep_forked(struct hart *h);
 
 /* After h->kick was set: makes running code see it. Async-signal-safe. */

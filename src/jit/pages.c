@@ -10,9 +10,9 @@
 #include "jit/internal.h"
 #include "mem/copy.h"
 
-/* One that holds the start or the end of a block. */
+/* One that holds the start or the end of a block. In ascending order. */
 struct jit_page {
-    uint64_t start, len;
+    uint64_t start;
     uint64_t sum;   /* of its bytes, when they can change */
     uint32_t first; /* the blocks that begin in it, a list: index + 1 */
     bool writable;  /* here, or where else it is mapped */
@@ -21,9 +21,9 @@ struct jit_page {
 
 enum { STRIPE = 64 };
 
-void pages_init(struct jit *j)
+size_t pages_bytes(void)
 {
-    imap_init(&j->pages, sizeof(struct jit_page));
+    return JIT_MAX_PAGES * sizeof(struct jit_page);
 }
 
 static uint64_t mixed(uint64_t a, uint64_t b)
@@ -82,15 +82,34 @@ static bool can_change(const struct hart *h, uint64_t addr)
     return !gmem_region_at(h->mem, addr, &r) || r.prot & GMEM_W || r.flags & GMEM_SHARED;
 }
 
-/* The record of the page of `addr`; NULL: no memory. */
+/* The index of the page of `addr`, or of the first one behind it. */
+static size_t find(const struct jit *j, uint64_t addr)
+{
+    size_t lo = 0, hi = j->nr_pages;
+
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+
+        if (j->page[mid].start + PAGE_BYTES <= addr)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+/* The record of the page of `addr`. */
 static struct jit_page *page_of(struct jit *j, struct hart *h, uint64_t addr)
 {
-    struct jit_page new = { .start = page_down(addr), .len = PAGE_BYTES }, *page = imap_find(&j->pages, addr);
+    size_t i = find(j, addr);
+    struct jit_page *page = &j->page[i];
 
-    if (page)
+    if (i < j->nr_pages && page->start <= addr)
         return page;
-    new.writable = can_change(h, addr);
-    return imap_insert(&j->pages, &new) ? NULL : imap_find(&j->pages, addr);
+    BUG_ON(j->nr_pages == JIT_MAX_PAGES);
+    memmove(page + 1, page, (j->nr_pages++ - i) * sizeof *page);
+    *page = (struct jit_page){ .start = page_down(addr), .writable = can_change(h, addr) };
+    return page;
 }
 
 /* What the page holds at present; unreadable bytes are zero. */
@@ -117,29 +136,18 @@ static void page_takes(struct hart *h, struct jit_page *page, const struct jit_b
     page->sum = sum;
 }
 
-bool pages_add(struct jit *j, struct hart *h, uint32_t block, const uint8_t *text)
+void pages_add(struct jit *j, struct hart *h, uint32_t block, const uint8_t *text)
 {
     struct jit_block *b = &j->block[block];
     uint64_t last = page_down(block_end(b) - 1);
     struct jit_page *page = page_of(j, h, b->pc);
 
-    if (!page)
-        return false;
     b->sum = sum_of(text, b->len);
     b->next = page->first;
     page->first = block + 1;
     page_takes(h, page, b, text);
-    if (last == page->start)
-        return true;
-    page = page_of(j, h, last);
-    if (page)
-        page_takes(h, page, b, text);
-    return page;
-}
-
-void pages_forget(struct jit *j)
-{
-    imap_remove_run(&j->pages, 0, j->pages.n);
+    if (last != page->start)
+        page_takes(h, page_of(j, h, last), b, text);
 }
 
 /* --- Blocks go -------------------------------------------------------------------------------------------- */
@@ -170,10 +178,9 @@ static void check_list(struct jit *j, struct hart *h, uint32_t *link, uint64_t f
 /* The blocks in and into a page, of which nothing but the bytes in [from, to) has changed. */
 static void check_page(struct jit *j, struct hart *h, struct jit_page *page, uint64_t from, uint64_t to)
 {
-    size_t i = imap_index(&j->pages, page);
-    struct jit_page *before = i ? imap_at(&j->pages, i - 1) : NULL;
+    struct jit_page *before = page - 1;
 
-    if (before && before->start + PAGE_BYTES == page->start)
+    if (page != j->page && before->start + PAGE_BYTES == page->start)
         check_list(j, h, &before->first, from, to);
     check_list(j, h, &page->first, from, to);
 }
@@ -194,10 +201,9 @@ static bool page_changed(struct hart *h, struct jit_page *page)
 
 void pages_written(struct jit *j, struct hart *h, uint64_t from, uint64_t to)
 {
-    struct jit_page *page = imap_from(&j->pages, from);
+    struct jit_page *end = j->page + j->nr_pages;
 
-    for (size_t i = page ? imap_index(&j->pages, page) : 0; page && page->start < to;
-         page = imap_at(&j->pages, ++i))
+    for (struct jit_page *page = j->page + find(j, from); page < end && page->start < to; page++)
         if (page->writable && page_changed(h, page))
             check_page(j, h, page, page->start, page->start + PAGE_BYTES);
 }
@@ -214,10 +220,9 @@ bool pages_mostly_true(struct jit *j, struct hart *h)
 
 void pages_remapped(struct jit *j, struct hart *h, uint64_t from, uint64_t to)
 {
-    struct jit_page *page = imap_from(&j->pages, from);
+    struct jit_page *end = j->page + j->nr_pages;
 
-    for (size_t i = page ? imap_index(&j->pages, page) : 0; page && page->start < to;
-         page = imap_at(&j->pages, ++i)) {
+    for (struct jit_page *page = j->page + find(j, from); page < end && page->start < to; page++) {
         check_page(j, h, page, from, to);
         page->writable = can_change(h, page->start);
         page->mixed = true; /* `sum` may be of what was here before */

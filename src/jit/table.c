@@ -1,0 +1,107 @@
+/*
+ * Where jumps to guest addresses lead: blocks by pc, how one comes in and goes out, and what it takes to write to the
+ * code memory at all. Knows nothing of how blocks are made or run.
+ *
+ * What is dropped keeps its memory, and its first bytes become a detour, for the jumps that lead there: nothing has to
+ * be unlinked.
+ */
+#include <string.h>
+#include <sys/mman.h>
+
+#include "jit/internal.h"
+
+#define DETOUR_JUMP 5 /* bytes of the jump that a detour begins with */
+
+struct jit_entry *table_slot(struct jit *j, uint64_t pc)
+{
+    size_t mask = ((size_t)1 << j->table_bits) - 1;
+    size_t i = (pc * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - j->table_bits);
+
+    while (j->table[i].host && j->table[i].pc != pc)
+        i = (i + 1) & mask;
+    return &j->table[i];
+}
+
+/* In place: every entry is put anew. */
+void table_grow(struct jit *j)
+{
+    size_t n = (size_t)1 << j->table_bits, bytes = n * sizeof *j->table;
+    struct jit_entry *old = jit_reserve(bytes);
+
+    if (!old)
+        return;
+    memcpy(old, j->table, bytes);
+    memset(j->table, 0, bytes);
+    j->table_bits++;
+    for (size_t k = 0; k < n; k++)
+        if (old[k].host)
+            *table_slot(j, old[k].pc) = old[k];
+    munmap(old, bytes);
+}
+
+bool jit_waits(struct jit *j)
+{
+    if (LIKELY(!j->code.frozen) || !j->patience)
+        return false;
+    j->patience--;
+    return true;
+}
+
+bool jit_writable(struct jit *j)
+{
+    if (UNLIKELY(j->code.frozen) && !j->lost)
+        j->lost = code_thaw(&j->code) < 0;
+    return !j->lost;
+}
+
+/*
+ * A block's first bytes when it has been dropped: a jump to what has taken its place, which is the way out behind it
+ * while there is nothing.
+ */
+static void emit_detour(struct jit *j, uint32_t host)
+{
+    struct x64 e = { j->code.rw + host, j->code.rw + host + JIT_ALIGN, 0 };
+    uint8_t *field = x64_jmp(&e);
+
+    x64_link(field, e.at);
+    x64_push_i(&e, (int32_t)j->nr_edges++);
+    x64_link(x64_jmp(&e), code_rw(&j->code, j->link));
+    BUG_ON(x64_full(&e));
+}
+
+void jit_drop(struct jit *j, const struct jit_block *b)
+{
+    struct jit_entry *e = table_slot(j, b->pc);
+
+    e->block = 0;
+    if (!jit_writable(j))
+        return;
+    if (e->host != b->host) { /* it has been dropped before */
+        x64_link(j->code.rw + e->host + 1, j->code.rw + e->host + DETOUR_JUMP);
+    } else if (j->nr_edges < JIT_MAX_EDGES) {
+        j->edge[j->nr_edges] = (struct jit_edge){ NULL, b->pc };
+        emit_detour(j, e->host);
+    } else {
+        j->full = true;
+    }
+}
+
+void table_enter(struct gen *g, const uint8_t *start, uint64_t end)
+{
+    struct jit *j = g->j;
+    struct jit_entry *e = table_slot(j, g->start);
+    uint32_t host = (uint32_t)(start - j->code.rw);
+
+    if (!e->host) {
+        *e = (struct jit_entry){ .pc = g->start, .host = host };
+        j->nr_entries++;
+    } else if (g->h->jit.apart) { /* no jump leads there */
+        e->host = host;
+    } else {
+        x64_link(j->code.rw + e->host + 1, start);
+    }
+    j->block[j->nr_blocks] =
+        (struct jit_block){ .pc = g->start, .host = host, .len = (uint16_t)(end - g->start) };
+    pages_add(j, g->h, (uint32_t)j->nr_blocks, g->text);
+    e->block = (uint32_t)++j->nr_blocks;
+}
