@@ -5,17 +5,24 @@
 #include <asm/ioctls.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fb.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
+#include <linux/hdreg.h>
 #include <linux/if_tun.h>
+#include <linux/input.h>
 #include <linux/kd.h>
+#include <linux/loop.h>
 #include <linux/nsfs.h>
 #include <linux/random.h>
+#include <linux/rtc.h>
 #include <linux/sockios.h>
 #include <linux/vt.h>
 #include <net/if.h>
+#include <net/route.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include "syscalls/fd.h"
@@ -26,9 +33,11 @@ enum arg {
     VALUE,   /* a number */
     FDVALUE, /* a descriptor */
     MEM,     /* `bytes` of guest memory without addresses in it */
-    CLONE,   /* struct file_clone_range: begins with a descriptor */
+    FDMEM,   /* the same, beginning with a descriptor */
     EXTENTS, /* struct fiemap: tells its own length */
-    IFCONF   /* struct ifconf: length and address */
+    IFCONF,  /* struct ifconf: length and address */
+    IFDATA,  /* struct ifreq: a name, and the address of something flat */
+    ROUTE,   /* struct rtentry: the address of a name in it; of IPv6: flat */
 };
 
 struct request {
@@ -37,7 +46,13 @@ struct request {
     uint16_t bytes;
 };
 
+/* struct in6_rtmsg (linux/ipv6_route.h, which clashes with the C library's headers) */
+enum { IN6_RTMSG = 80 };
+
 /* The kernel's struct termios and termios2 (asm-generic/termbits.h), shorter than the C library's. */
+/* Linux 5.8 (include/uapi/linux/loop.h); struct loop_config has 304 bytes. */
+enum { HOST_LOOP_CONFIGURE = 0x4c0a };
+
 enum { TERMIOS = 36, TERMIOS2 = 44, TERMIO = 18, WINSIZE = 8, IFREQ = sizeof(struct ifreq) };
 
 /* clang-format off */
@@ -59,21 +74,53 @@ static const struct request requests[] = {
     {TIOCMGET, MEM, 4}, {TIOCMBIS, MEM, 4}, {TIOCMBIC, MEM, 4}, {TIOCMSET, MEM, 4},
     {TIOCGSOFTCAR, MEM, 4}, {TIOCSSOFTCAR, MEM, 4}, {TIOCMIWAIT, VALUE, 0},
     {TIOCGETD, MEM, 4}, {TIOCSETD, MEM, 4},
-    {KDGKBTYPE, MEM, 1}, {KDGKBMODE, MEM, 4}, {KDGETMODE, MEM, 4}, {VT_GETSTATE, MEM, 6},
+    {TIOCGICOUNT, MEM, 80}, {TIOCGRS485, MEM, 32}, {TIOCSRS485, MEM, 32}, {TIOCLINUX, MEM, 1},
+
+    /* Consoles, frame buffers */
+    {KDGKBTYPE, MEM, 1}, {KDGKBMODE, MEM, 4}, {KDSKBMODE, VALUE, 0}, {KDGETMODE, MEM, 4}, {KDSETMODE, VALUE, 0},
+    {KDGKBMETA, MEM, 4}, {KDSKBMETA, VALUE, 0}, {KDGKBLED, MEM, 1}, {KDSKBLED, VALUE, 0}, {KDGETLED, MEM, 1},
+    {KDSETLED, VALUE, 0}, {KDMKTONE, VALUE, 0}, {KIOCSOUND, VALUE, 0}, {KDGKBENT, MEM, 4}, {GIO_CMAP, MEM, 48},
+    {VT_GETSTATE, MEM, 6}, {VT_OPENQRY, MEM, 4}, {VT_GETMODE, MEM, 8}, {VT_SETMODE, MEM, 8},
+    {VT_ACTIVATE, VALUE, 0}, {VT_WAITACTIVE, VALUE, 0}, {VT_DISALLOCATE, VALUE, 0}, {VT_RELDISP, VALUE, 0},
+    {FBIOGET_VSCREENINFO, MEM, sizeof(struct fb_var_screeninfo)},
+    {FBIOPUT_VSCREENINFO, MEM, sizeof(struct fb_var_screeninfo)},
+    {FBIOPAN_DISPLAY, MEM, sizeof(struct fb_var_screeninfo)},
+    {FBIOGET_FSCREENINFO, MEM, sizeof(struct fb_fix_screeninfo)}, {FBIOBLANK, VALUE, 0},
 
     /* Any descriptor, pipes */
     {FIONREAD, MEM, 4}, {TIOCOUTQ, MEM, 4}, {FIOCLEX, NONE, 0}, {FIONCLEX, NONE, 0}, {FIONBIO, MEM, 4},
     {FIOASYNC, MEM, 4}, {FIOQSIZE, MEM, 8},
 
     /* Files */
-    {FIBMAP, MEM, 4}, {FIGETBSZ, MEM, 4}, {FICLONE, FDVALUE, 0}, {FICLONERANGE, CLONE, 0},
+    {FIBMAP, MEM, 4}, {FIGETBSZ, MEM, 4}, {FICLONE, FDVALUE, 0}, {FICLONERANGE, FDMEM, sizeof(struct file_clone_range)},
+    {FIDEDUPERANGE, MEM, sizeof(struct file_dedupe_range)},
     {FS_IOC_GETFLAGS, MEM, 8}, {FS_IOC_SETFLAGS, MEM, 8}, {FS_IOC_GETVERSION, MEM, 8},
     {FS_IOC_SETVERSION, MEM, 8}, {FS_IOC_FSGETXATTR, MEM, sizeof(struct fsxattr)},
     {FS_IOC_FSSETXATTR, MEM, sizeof(struct fsxattr)}, {FS_IOC_GETFSLABEL, MEM, FSLABEL_MAX},
     {FS_IOC_SETFSLABEL, MEM, FSLABEL_MAX}, {FS_IOC_FIEMAP, EXTENTS, 0},
     {FIFREEZE, NONE, 0}, {FITHAW, NONE, 0}, {FITRIM, MEM, sizeof(struct fstrim_range)},
 
+    /* Loop devices; LOOP_SET_STATUS and LOOP_GET_STATUS have another layout and a successor */
+    {LOOP_SET_FD, FDVALUE, 0}, {LOOP_CLR_FD, NONE, 0}, {LOOP_CHANGE_FD, FDVALUE, 0},
+    {LOOP_SET_STATUS64, MEM, sizeof(struct loop_info64)}, {LOOP_GET_STATUS64, MEM, sizeof(struct loop_info64)},
+    {LOOP_SET_CAPACITY, NONE, 0}, {LOOP_SET_DIRECT_IO, VALUE, 0}, {LOOP_SET_BLOCK_SIZE, VALUE, 0},
+    {HOST_LOOP_CONFIGURE, FDMEM, 304}, {LOOP_CTL_ADD, VALUE, 0}, {LOOP_CTL_REMOVE, VALUE, 0},
+    {LOOP_CTL_GET_FREE, NONE, 0},
+
+    /* Clocks, input, timers and the like: those whose type gives a size and which take a number all the same */
+    {RTC_IRQP_SET, VALUE, 0}, {RTC_EPOCH_SET, VALUE, 0}, {EVIOCGRAB, VALUE, 0}, {EVIOCRMFF, VALUE, 0},
+    {EVIOCREVOKE, VALUE, 0}, {0x40044900 /* INOTIFY_IOC_SETNEXTWD */, VALUE, 0},
+    {0x8004b706 /* NS_GET_PID_FROM_PIDNS */, VALUE, 0}, {0x8004b707 /* NS_GET_TGID_FROM_PIDNS */, VALUE, 0},
+    {0x8004b708 /* NS_GET_PID_IN_PIDNS */, VALUE, 0}, {0x8004b709 /* NS_GET_TGID_IN_PIDNS */, VALUE, 0},
+    {0x40085400 /* TFD_IOC_SET_TICKS */, MEM, 8}, {HDIO_GETGEO, MEM, 16},
+    {0x5309 /* CDROMEJECT */, NONE, 0}, {0x5326 /* CDROM_DRIVE_STATUS */, VALUE, 0},
+    {0x5331 /* CDROM_GET_CAPABILITY */, NONE, 0},
+
     /* Block devices, namespaces, randomness */
+    {BLKROSET, MEM, 4}, {BLKRASET, VALUE, 0}, {BLKFRASET, VALUE, 0}, {BLKFRAGET, MEM, 8}, {BLKBSZSET, MEM, 4},
+    {BLKSECDISCARD, MEM, 16}, {BLKDISCARDZEROES, MEM, 4}, {0x80081280 /* BLKGETDISKSEQ */, MEM, 8},
+    {0x80041284 /* BLKGETZONESZ */, MEM, 4}, {0x80041285 /* BLKGETNRZONES */, MEM, 4},
+    {RNDADDENTROPY, MEM, 8}, {RNDZAPENTCNT, NONE, 0}, {RNDCLEARPOOL, NONE, 0}, {RNDRESEEDCRNG, NONE, 0},
     {BLKGETSIZE, MEM, 8}, {BLKGETSIZE64, MEM, 8}, {BLKSSZGET, MEM, 4}, {BLKBSZGET, MEM, 4},
     {BLKPBSZGET, MEM, 4}, {BLKIOMIN, MEM, 4}, {BLKIOOPT, MEM, 4}, {BLKALIGNOFF, MEM, 4}, {BLKROGET, MEM, 4},
     {BLKRAGET, MEM, 8}, {BLKROTATIONAL, MEM, 2}, {BLKSECTGET, MEM, 2}, {BLKFLSBUF, NONE, 0},
@@ -92,20 +139,58 @@ static const struct request requests[] = {
     {SIOCGIFMETRIC, MEM, IFREQ}, {SIOCGIFMTU, MEM, IFREQ}, {SIOCSIFMTU, MEM, IFREQ},
     {SIOCSIFNAME, MEM, IFREQ}, {SIOCGIFHWADDR, MEM, IFREQ}, {SIOCSIFHWADDR, MEM, IFREQ},
     {SIOCGIFTXQLEN, MEM, IFREQ}, {SIOCSIFTXQLEN, MEM, IFREQ},
+    {SIOCGIFPFLAGS, MEM, IFREQ}, {SIOCSIFPFLAGS, MEM, IFREQ}, {SIOCSIFMETRIC, MEM, IFREQ}, {SIOCSIFMAP, MEM, IFREQ},
+    {SIOCGIFSLAVE, MEM, IFREQ}, {SIOCSIFSLAVE, MEM, IFREQ}, {SIOCSIFHWBROADCAST, MEM, IFREQ}, {SIOCDIFADDR, MEM, IFREQ},
+    {SIOCGIFENCAP, MEM, IFREQ}, {SIOCSIFENCAP, MEM, IFREQ}, {SIOCGIFCOUNT, MEM, IFREQ}, {SIOCBRADDBR, MEM, IFNAMSIZ},
+    {SIOCBRDELBR, MEM, IFNAMSIZ}, {SIOCBRADDIF, MEM, IFREQ}, {SIOCBRDELIF, MEM, IFREQ}, {SIOCGIFVLAN, MEM, 56},
+    {SIOCSIFVLAN, MEM, 56}, {SIOCGMIIPHY, MEM, IFREQ}, {SIOCGMIIREG, MEM, IFREQ}, {SIOCSMIIREG, MEM, IFREQ},
+    {SIOCBONDENSLAVE, MEM, IFREQ}, {SIOCBONDRELEASE, MEM, IFREQ}, {SIOCBONDSETHWADDR, MEM, IFREQ},
+    {SIOCBONDCHANGEACTIVE, MEM, IFREQ}, {SIOCBONDINFOQUERY, IFDATA, 0}, {SIOCBONDSLAVEINFOQUERY, IFDATA, 0},
+    {SIOCETHTOOL, IFDATA, 0}, {SIOCSHWTSTAMP, IFDATA, 0}, {SIOCGHWTSTAMP, IFDATA, 0}, {SIOCADDRT, ROUTE, 0},
+    {SIOCDELRT, ROUTE, 0}, {SIOCGSKNS, NONE, 0}, {0x8b01 /* SIOCGIWNAME */, MEM, 32},
     {SIOCGIFMAP, MEM, IFREQ}, {SIOCADDMULTI, MEM, IFREQ}, {SIOCDELMULTI, MEM, IFREQ},
     {SIOCGARP, MEM, 68}, {SIOCSARP, MEM, 68}, {SIOCDARP, MEM, 68},
     {TUNSETIFF, MEM, IFREQ}, {TUNGETIFF, MEM, IFREQ}, {TUNSETPERSIST, VALUE, 0}, {TUNSETOWNER, VALUE, 0},
     {TUNSETGROUP, VALUE, 0}, {TUNSETOFFLOAD, VALUE, 0}, {TUNGETFEATURES, MEM, 4}, {TUNSETVNETHDRSZ, MEM, 4},
     {TUNGETVNETHDRSZ, MEM, 4}, {TUNSETQUEUE, MEM, IFREQ}, {TUNSETSNDBUF, MEM, 4}, {TUNGETSNDBUF, MEM, 4},
+    {TUNSETNOCSUM, VALUE, 0}, {TUNSETDEBUG, VALUE, 0}, {TUNSETLINK, VALUE, 0}, {TUNSETIFINDEX, MEM, 4},
+    {TUNSETVNETLE, MEM, 4}, {TUNGETVNETLE, MEM, 4}, {TUNSETVNETBE, MEM, 4}, {TUNGETVNETBE, MEM, 4},
+    {TUNSETCARRIER, MEM, 4}, {TUNGETDEVNETNS, NONE, 0},
+};
+
+/*
+ * Kinds of devices, or ranges of their requests, with no address in any structure: the number of a request tells the
+ * size of its argument, 0 when it is no memory.
+ */
+static const struct {
+    uint8_t type, first, count;
+} families[] = {
+    {'E', 0x01, 0x7f}, {'E', 0xc0, 0x40}, /* input events, but for force feedback and masks */
+    {'p', 0x01, 0x12},                    /* real-time clocks */
+    {'W', 0x00, 0x0b},                    /* watchdogs */
+    {'f', 0x13, 0x09},                    /* encryption of files */
+    {0x15, 0x00, 0x02},                   /* names of file systems */
+    {0x8a, 0x01, 0x02},                   /* parameters of an epoll */
+    {0xb7, 0x01, 0x0c},                   /* namespaces */
+    {0xe5, 0x00, 0x01},                   /* cloning a FUSE device */
+    {0xfd, 0x00, 0x20},                   /* device mapper: what follows its structure is measured from there */
+    {0xff, 0x01, 0x0b},                   /* processes by descriptor */
 };
 /* clang-format on */
 
-static const struct request *find(uint32_t nr)
+static bool find(uint32_t nr, struct request *out)
 {
     for (size_t i = 0; i < ARRAY_SIZE(requests); i++)
-        if (requests[i].nr == nr)
-            return &requests[i];
-    return NULL;
+        if (requests[i].nr == nr) {
+            *out = requests[i];
+            return true;
+        }
+    for (size_t i = 0; i < ARRAY_SIZE(families); i++)
+        if (families[i].type == _IOC_TYPE(nr) && _IOC_NR(nr) - families[i].first < families[i].count) {
+            *out = (struct request){ nr, _IOC_SIZE(nr) ? MEM : VALUE, _IOC_SIZE(nr) };
+            return true;
+        }
+    return false;
 }
 
 static int64_t call_mem(struct task *t, int fd, uint32_t cmd, gva_t arg, uint64_t bytes)
@@ -118,15 +203,23 @@ static int64_t call_mem(struct task *t, int fd, uint32_t cmd, gva_t arg, uint64_
     return r;
 }
 
-static int64_t call_clone(struct task *t, int fd, gva_t arg)
-{
-    struct file_clone_range range;
+/* The largest is struct loop_config. */
+#define FDMEM_MAX 512
 
-    if (get_user(t->mem, &range, arg))
+/* Copied, so that the descriptor that was checked is the one that is used; nothing is written back. */
+static int64_t call_fdmem(struct task *t, int fd, uint32_t cmd, gva_t arg, size_t bytes)
+{
+    union {
+        int fd;
+        char bytes[FDMEM_MAX];
+    } copy;
+
+    BUG_ON(bytes > sizeof copy);
+    if (copy_in(t->mem, &copy, arg, bytes))
         return -EFAULT;
-    if (fd_is_own((int)range.src_fd))
+    if (fd_is_own(copy.fd))
         return -EBADF;
-    return HOST(t, SYS_ioctl, fd, FICLONERANGE, &range);
+    return HOST(t, SYS_ioctl, fd, cmd, &copy);
 }
 
 /* The kernel reads the count again; what it then writes goes upwards and ends at the guard zone. */
@@ -156,6 +249,36 @@ static int64_t call_ifconf(struct task *t, int fd, gva_t arg)
     return r;
 }
 
+/* The kernel writes to ifr_data's target alone, or to the rest of the structure. */
+static int64_t call_ifdata(struct task *t, int fd, uint32_t cmd, gva_t arg)
+{
+    struct ifreq guest, host;
+    int64_t r;
+
+    if (get_user(t->mem, &guest, arg))
+        return -EFAULT;
+    host = guest;
+    host.ifr_data = gmem_span(t->mem, (gva_t)(uintptr_t)guest.ifr_data, 0);
+    r = HOST(t, SYS_ioctl, fd, cmd, &host);
+    host.ifr_data = guest.ifr_data;
+    return r >= 0 && put_user(t->mem, arg, &host) ? -EFAULT : r;
+}
+
+static int64_t call_route(struct task *t, int fd, uint32_t cmd, gva_t arg)
+{
+    struct rtentry route;
+    socklen_t len = sizeof(int);
+    int family = AF_UNSPEC;
+
+    HOST_RAW(SYS_getsockopt, fd, SOL_SOCKET, SO_DOMAIN, &family, &len);
+    if (family != AF_INET)
+        return call_mem(t, fd, cmd, arg, IN6_RTMSG);
+    if (get_user(t->mem, &route, arg))
+        return -EFAULT;
+    route.rt_dev = gmem_span(t->mem, (gva_t)(uintptr_t)route.rt_dev, IFNAMSIZ);
+    return HOST(t, SYS_ioctl, fd, cmd, &route);
+}
+
 static int64_t refuse(struct task *t, int fd, uint32_t cmd)
 {
     enum { NR_IOCTL = 29 };
@@ -169,13 +292,13 @@ static int64_t refuse(struct task *t, int fd, uint32_t cmd)
 
 int64_t sys_ioctl(struct task *t, int fd, uint32_t cmd, uint64_t arg)
 {
-    const struct request *q = find(cmd);
+    struct request q;
 
     if (fd_is_own(fd))
         return -EBADF;
-    if (!q)
+    if (!find(cmd, &q))
         return refuse(t, fd, cmd);
-    switch ((enum arg)q->arg) {
+    switch ((enum arg)q.arg) {
     case NONE:
         return HOST(t, SYS_ioctl, fd, cmd);
     case FDVALUE:
@@ -185,13 +308,17 @@ int64_t sys_ioctl(struct task *t, int fd, uint32_t cmd, uint64_t arg)
     case VALUE:
         return HOST(t, SYS_ioctl, fd, cmd, arg);
     case MEM:
-        return call_mem(t, fd, cmd, arg, q->bytes);
-    case CLONE:
-        return call_clone(t, fd, arg);
+        return call_mem(t, fd, cmd, arg, q.bytes);
+    case FDMEM:
+        return call_fdmem(t, fd, cmd, arg, q.bytes);
     case EXTENTS:
         return call_extents(t, fd, arg);
     case IFCONF:
         return call_ifconf(t, fd, arg);
+    case IFDATA:
+        return call_ifdata(t, fd, cmd, arg);
+    case ROUTE:
+        return call_route(t, fd, cmd, arg);
     }
     return -ENOTTY;
 }

@@ -41,7 +41,7 @@ static void setup(void)
     ck_assert_int_eq(gmem_map(&mem, DATA, END - DATA, GMEM_R | GMEM_W, 0, GMEM_PLAIN, -1, 0), 0);
     proc.mem = &mem;
     hart.mem = &mem;
-    task = (struct task){ .proc = &proc, .hart = &hart, .mem = &mem, .tid = 77 };
+    task = (struct task){ .proc = &proc, .hart = &hart, .mem = &mem, .tid = getpid() };
     open_filtered(false, NULL);
 }
 
@@ -394,6 +394,7 @@ START_TEST(following_children)
 {
     teardown();
     setup();
+    task.tid = 77;
     trace_close(proc.trace);
     close(out);
     open_filtered(true, NULL);
