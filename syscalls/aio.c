@@ -301,10 +301,14 @@ int64_t sys_io_submit(struct task *t, gva_t ctx, int64_t nr, gva_t iocbpp)
 
 int64_t sys_io_cancel(struct task *t, gva_t ctx, gva_t iocb, gva_t result)
 {
-    struct context *c = context_get(ctx, false);
+    struct context *c;
     struct io_event ev = { 0 };
     int64_t r = -EINVAL;
+    uint32_t key;
 
+    if (get_user(t->mem, &key, iocb + offsetof(struct iocb, aio_key)))
+        return -EFAULT;
+    c = context_get(ctx, false);
     if (!c)
         return -EINVAL;
     for (uint32_t i = 0; i < c->n; i++)

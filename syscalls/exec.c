@@ -116,6 +116,19 @@ void exec_free(struct exec *x)
     strv_free(&x->envp);
 }
 
+/*
+ * Whether the file is open for writing, and what security modules say. Linux 6.14 (include/uapi/linux/fcntl.h); an older
+ * kernel refuses the flag.
+ */
+static int host_would_run(int fd)
+{
+    enum { HOST_AT_EXECVE_CHECK = 0x10000 };
+    static const char *const argv[] = { "", NULL };
+    int64_t r = HOST_RAW(SYS_execveat, fd, "", argv, &argv[1], AT_EMPTY_PATH | HOST_AT_EXECVE_CHECK);
+
+    return r == -ETXTBSY || r == -EACCES ? (int)r : 0;
+}
+
 static int open_at(int dirfd, const char *name, int flags, int *out)
 {
     int empty = flags & AT_EMPTY_PATH && !*name;
@@ -132,7 +145,7 @@ static int open_at(int dirfd, const char *name, int flags, int *out)
     }
     fd = fd_open(dirfd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | nofollow);
     if (fd < 0)
-        return fd == -ENXIO ? -EACCES : (int)fd;
+        return fd == -ENXIO ? -EACCES : empty && fd == -ENOENT ? -EBADF : (int)fd;
     fd = fd_lift((int)fd);
     err = fstat((int)fd, &st) < 0 ? -errno : !S_ISREG(st.st_mode) ? -EACCES : 0;
     if (err == 0) { /* the kernel asks execute permission of the file that was opened */
@@ -142,6 +155,8 @@ static int open_at(int dirfd, const char *name, int flags, int *out)
             err = (int)HOST_RAW(SYS_faccessat, procfs_dir(), self, X_OK);
         }
     }
+    if (err == 0)
+        err = host_would_run((int)fd);
     if (err < 0) {
         close((int)fd);
         return err;

@@ -28,6 +28,9 @@ int64_t sys_uname(struct task *t, gva_t buf)
     return put_user(t->mem, buf, &u);
 }
 
+/* Bits that the host's own calls look at, and that mean nothing else to noahv. */
+#define PERSONA_HOST (STICKY_TIMEOUTS | UNAME26 | WHOLE_SECONDS)
+
 /* kernel/exec_domain.c: all ones only asks. */
 int64_t sys_personality(struct task *t, uint32_t persona)
 {
@@ -37,6 +40,8 @@ int64_t sys_personality(struct task *t, uint32_t persona)
         t->proc->personality = persona;
         if ((old ^ persona) & ADDR_NO_RANDOMIZE)
             t->proc->mm.aslr = !(persona & ADDR_NO_RANDOMIZE);
+        if ((old ^ persona) & PERSONA_HOST)
+            HOST_RAW(SYS_personality, persona & PERSONA_HOST);
     }
     return old;
 }

@@ -25,6 +25,11 @@
 #define PROT_SEM 0x8
 #endif
 
+/* include/linux/mman.h LEGACY_MAP_MASK: what MAP_SHARED_VALIDATE knows of on every file system */
+#define LEGACY_MAP_FLAGS                                                                                  \
+    (MAP_TYPE | MAP_FIXED | MAP_ANONYMOUS | MAP_DENYWRITE | MAP_EXECUTABLE | MAP_GROWSDOWN | MAP_LOCKED | \
+     MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_HUGETLB | 0x3fu << 26)
+
 #define STACK_RND_PAGES 0x3ffffu /* arch/riscv/include/asm/elf.h STACK_RND_MASK */
 #define MMAP_RND_PAGES 0x3ffffu  /* ARCH_MMAP_RND_BITS_MIN, 18 bits */
 #define STACK_AT_ONCE (132 * 1024)
@@ -253,6 +258,8 @@ static int64_t mmap_locked(struct task *t, gva_t addr, uint64_t len, uint64_t pr
         return -EBADF;
     if (!len || (type != MAP_SHARED && type != MAP_PRIVATE && type != MAP_SHARED_VALIDATE))
         return -EINVAL;
+    if (type == MAP_SHARED_VALIDATE && !(flags & MAP_ANONYMOUS) && flags & ~(uint64_t)LEGACY_MAP_FLAGS)
+        return -EOPNOTSUPP;
     if (flags & MAP_GROWSDOWN && (type != MAP_PRIVATE || !(flags & MAP_ANONYMOUS)))
         return -EINVAL;
     if (len > t->mem->limit)
@@ -496,6 +503,20 @@ int64_t sys_mseal(struct task *t, gva_t addr, uint64_t len, uint64_t flags)
     if (flags || !page_range(t, addr, &len))
         return -EINVAL;
     return mm_is_mapped(t, addr, len) ? gmem_seal(t->mem, addr, len) : -ENOMEM;
+}
+
+/* Flags are read and not used, as in the kernel, which makes an ordinary mapping of it. */
+int64_t sys_remap_file_pages(struct task *t, gva_t addr, uint64_t size, uint64_t prot, uint64_t pgoff,
+                             uint64_t flags)
+{
+    (void)flags;
+    addr = page_down(addr);
+    size = page_down(size);
+    if (prot || !size || !range_within(addr, size, t->mem->limit) || pgoff + (size >> PAGE_SHIFT) < pgoff)
+        return -EINVAL;
+    if (pgoff + (size >> PAGE_SHIFT) > INT64_MAX >> PAGE_SHIFT)
+        return -EOVERFLOW;
+    return gmem_remap(t->mem, addr, size, pgoff << PAGE_SHIFT);
 }
 
 /* mm/mremap.c: what may be asked, in the kernel's order. */

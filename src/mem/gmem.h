@@ -91,6 +91,9 @@ int gmem_map(struct gmem *m, gpa_t addr, uint64_t len, int prot, int flags, enum
              uint64_t offset);
 int gmem_unmap(struct gmem *m, gpa_t addr, uint64_t len);
 
+/* Another part of the shared file that is mapped there: remap_file_pages. -EINVAL where there is no such mapping. */
+int gmem_remap(struct gmem *m, gpa_t addr, uint64_t len, uint64_t offset);
+
 /*
  * As gmem_map, of a mapping that the host kernel has made elsewhere: its first `len` bytes move to addr. -EFAULT when
  * it is shorter.

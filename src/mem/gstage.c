@@ -116,6 +116,13 @@ int gstage_unmap(struct gstage *g, gpa_t addr, uint64_t len)
     return gstage_map(g, addr, len, 0, MAP_PRIVATE | MAP_NORESERVE, -1, 0);
 }
 
+int gstage_remap(struct gstage *g, gpa_t addr, uint64_t len, uint64_t offset)
+{
+    void *at = gstage_host(g, addr, len);
+
+    return syscall(SYS_remap_file_pages, at, len, 0, offset >> PAGE_SHIFT, 0) ? -errno : 0;
+}
+
 int gstage_adopt(struct gstage *g, gpa_t addr, uint64_t len, int prot, void *made)
 {
     void *at = gstage_host(g, addr, len);

@@ -25,6 +25,9 @@ void gstage_release(struct gstage *g);
 int gstage_map(struct gstage *g, gpa_t addr, uint64_t len, int prot, int host_flags, int fd, uint64_t offset);
 int gstage_unmap(struct gstage *g, gpa_t addr, uint64_t len);
 
+/* remap_file_pages */
+int gstage_remap(struct gstage *g, gpa_t addr, uint64_t len, uint64_t offset);
+
 /* Moves the first `len` bytes of a host mapping into the window, with the guest's protection. */
 int gstage_adopt(struct gstage *g, gpa_t addr, uint64_t len, int prot, void *made);
 int gstage_protect(struct gstage *g, gpa_t addr, uint64_t len, int prot);

@@ -158,6 +158,8 @@ static void waiting(void)
     CALL(syscall(SYS_io_cancel, ctx, &b, ev));
     CALL(events(1, 2, ev));
     CALL(syscall(SYS_io_cancel, ctx, &b + 1, ev));
+    CALL(syscall(SYS_io_cancel, ctx, NULL, NULL)); /* is looked at before the context */
+    CALL(syscall(SYS_io_cancel, 0, NULL, NULL));
 }
 
 static void on_alarm(int sig)

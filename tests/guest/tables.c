@@ -97,6 +97,24 @@ static void busy(void)
     FACT(open(exe, O_PATH | O_RDWR) >= 0);
 }
 
+/* A program that somebody writes to cannot be run. */
+static void written(void)
+{
+    char *const argv[] = { "copy", NULL };
+    int from = open("/proc/self/exe", O_RDONLY), to = open("copy", O_WRONLY | O_CREAT, 0700);
+    char buf[65536];
+    ssize_t n;
+
+    while ((n = read(from, buf, sizeof buf)) > 0)
+        if (write(to, buf, (size_t)n) != n)
+            return;
+    CALL(execv("copy", argv));
+    CALL(execveat(-1, "", argv, NULL, AT_EMPTY_PATH));
+    CALL(execveat(99, "copy", argv, NULL, 0));
+    CALL(close(to));
+    CALL(unlink("copy"));
+}
+
 int main(int argc, char **argv)
 {
     pid_t pid;
@@ -116,6 +134,7 @@ int main(int argc, char **argv)
     }
     guest_wait("select", pid);
     busy();
+    written();
     full();
     return 1;
 }
