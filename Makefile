@@ -59,7 +59,7 @@ ifeq ($(MAKELEVEL)$(findstring -j,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
 .DELETE_ON_ERROR:
-.PHONY: all run check check-unit check-guest check-cli check-install lint bench fuzz docs install clean help deps noahv
+.PHONY: all run check check-unit check-guest check-cli check-real check-install lint bench fuzz docs install clean help deps noahv
 
 all: noahv $(B)/libnoahv.so
 
@@ -128,6 +128,10 @@ check-install: all $(G)/riscv64/hello
 
 check-cli: $(B)/noahv $(G)/cli/ends $(G)/cli/pie
 	@ENGINES="$(filter-out --engine=lockstep --harden=spectre,$(ENGINES))" tests/run-cli.sh $<
+
+# Debian's programs; REAL=all: the large ones too. Downloads them once.
+check-real: $(B)/noahv $(NEED)
+	@tests/run-real.sh $<
 
 # Guests are compiled twice from one source, here and for riscv64. $(call guest,output,source,compiler,flags)
 # They pass bad pointers on purpose.
@@ -204,7 +208,8 @@ help:
 	    'make run            install what is missing, build, fetch Debian riscv64 busybox, run it' \
 	    "make run PROG=./p ARGS='a b'   the same with a program of yours" \
 	    'make check          unit tests, guest programs, lint; also check-unit, check-guest, check-cli, ... alone' \
-	    'make fuzz           libFuzzer on the parsers (FUZZ_SECONDS=30 each)' \
+	    'make check-real     Debian riscv64 programs in a root of their own (REAL=all: compilers, servers, VMs too)' \
+    'make fuzz           libFuzzer on the parsers (FUZZ_SECONDS=30 each)' \
 	    'make bench          native, qemu-riscv64 and noahv side by side (ROUNDS=5 SCALE=10)' \
 	    'make docs           regenerate docs/syscalls.md' \
 	    'make install        PREFIX=/usr/local DESTDIR=' \

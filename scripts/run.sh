@@ -6,7 +6,7 @@ set -eu
 [ $# = 0 ] || exec "$NOAHV" "$@"
 
 root=build/debian/root
-if scripts/fetch-debian.sh busybox-static; then
+if scripts/debian-root.sh --only "$root" busybox-static; then
     for busybox in $root/usr/bin/busybox $root/bin/busybox; do
         [ ! -x "$busybox" ] || exec "$NOAHV" "$busybox" sh scripts/tour.sh "$busybox"
     done

@@ -161,22 +161,35 @@ static int enter(struct task *t, const struct noahv_linux_config *cfg)
                   : vm_fail(p->vm, -EINVAL, "cannot change to directory %s: %s", cfg->workdir, strerror(-r));
 }
 
-/* As a shell does: each directory in turn, the current one for an empty name. */
-static int search(struct task *t, const struct noahv_linux_config *cfg, struct exec *x)
+/* As a shell does: each directory in turn, the current one for an empty name. `inside`: the root's only. */
+static bool search_in(struct task *t, const struct noahv_linux_config *cfg, bool inside, struct exec *x)
 {
+    struct path p;
     char path[PATH_MAX];
 
     for (const char *dir = cfg->search; dir; dir = *dir ? dir + 1 : NULL) {
         size_t n = strcspn(dir, ":");
         int len = snprintf(path, sizeof path, "%.*s/%s", n ? (int)n : 1, n ? dir : ".", cfg->path);
 
-        if (len < (int)sizeof path &&
-            (t->proc->box ? box_open_program(t, path, &x->fd) : exec_open(t, path, &x->fd)) == 0) {
-            x->execfn = strdup(path);
-            return x->execfn ? 0 : -ENOMEM;
-        }
         dir += n;
+        p.dirfd = AT_FDCWD;
+        snprintf(p.name, sizeof p.name, "%s", path);
+        if (len >= (int)sizeof path ||
+            (inside && (path_resolve(t, &p, PATH_FOLLOW) < 0 || p.dirfd != t->proc->root.fd)))
+            continue;
+        if ((t->proc->box ? box_open_program(t, path, &x->fd) : exec_open(t, path, &x->fd)) == 0) {
+            x->execfn = strdup(path);
+            return true;
+        }
     }
+    return false;
+}
+
+/* What the root has comes first here too: of a host's directories, most programs are the host's. */
+static int search(struct task *t, const struct noahv_linux_config *cfg, struct exec *x)
+{
+    if ((root_on(&t->proc->root) && search_in(t, cfg, true, x)) || search_in(t, cfg, false, x))
+        return x->execfn ? 0 : vm_fail(t->proc->vm, -ENOMEM, "out of memory");
     return vm_fail(t->proc->vm, -ENOENT, "%s: not found in $PATH. To run a file of this directory: ./%s",
                    cfg->path, cfg->path);
 }
@@ -198,7 +211,7 @@ static int open_first(struct task *t, const struct noahv_linux_config *cfg, stru
                                       : strerror(-r));
     }
     x->execfn = strdup(cfg->path);
-    return x->execfn ? 0 : -ENOMEM;
+    return x->execfn ? 0 : vm_fail(t->proc->vm, -ENOMEM, "out of memory");
 }
 
 static int load_first(struct task *t, const struct noahv_linux_config *cfg)

@@ -196,6 +196,11 @@ cli_root() {
     want 1 "root/usr/bin/first|/usr/bin/first|$PWD" noahv -r root root/usr/bin/first
     want 1 "$PWD/root/bin/third|/usr/bin/second|$PWD" noahv -r root "$PWD/root/bin/third"
     cp root/usr/bin/first here
+    mkdir bin
+    cp here bin/first
+    want 1 "first|/usr/bin/first|$PWD" env PATH="$PWD/bin:$PATH" "$NOAHV" -r root first
+    cp here bin/fourth
+    want 1 "fourth|$PWD/bin/fourth|$PWD" env PATH="$PWD/bin:$PATH" "$NOAHV" -r root fourth
     want 1 "./here|$PWD/here|$PWD" noahv -r root ./here
     printf '#!/bin/third  -x y\n' > root/usr/bin/script
     chmod +x root/usr/bin/script
@@ -581,7 +586,7 @@ job_network() {
 # The guests that say what they do with the C library's help, with another C library: against native glibc.
 # LLVM's objcopy, for binutils before 2.41 stumbles over the debugging information.
 once_musl() {
-    (cd "$here" && scripts/fetch-debian.sh musl-dev) && command -v llvm-objcopy > log || {
+    (cd "$here" && scripts/debian-root.sh --only build/debian/root musl-dev) && command -v llvm-objcopy > log || {
         echo 'SKIPPED: needs the Debian packages musl-dev:riscv64 and llvm'
         return 0
     }
@@ -846,7 +851,7 @@ export NOAHV CLI_WORK
 mkdir -p "$work"
 trap 'rm -rf "$work"' EXIT
 kinds='cli job once tty'
-if ! scripts/fetch-debian.sh busybox-static; then
+if ! scripts/debian-root.sh --only build/debian/root busybox-static; then
     echo "cli: skipping what needs Debian's riscv64 busybox: it cannot be fetched (see build/debian/apt/log)"
     kinds=cli
 elif ! command -v tmux > "$work/tmux"; then

@@ -1,0 +1,79 @@
+#!/bin/sh
+# Makes a root for `noahv -r`: unpacks packages of Debian trixie for riscv64, and all that they depend on, into a
+# folder: debian-root.sh [--only] ROOT PACKAGE... Packages that were unpacked there before are left alone, and
+# what was downloaded once is kept in build/debian. --only: not what they depend on.
+#
+# No maintainer script runs, so links of update-alternatives are missing, and there are no users. The folders
+# that a guest shares with its host are taken out again: /dev, /proc, /sys, /run, /tmp, /home, /root.
+#
+# Uses apt with a configuration of its own, so that nothing of the machine's changes; the mirrors are those
+# that the machine's own sources name, and apt checks signatures with Debian's archive keys.
+set -eu
+
+only=
+[ "$1" != --only ] || { only=1; shift; }
+root=$1
+shift
+top=$PWD/build/debian
+apt=$top/apt
+keys=/usr/share/keyrings/debian-archive-keyring.gpg
+done=$top/unpacked/$(basename "$root")
+
+missing=
+for package in "$@"; do
+    [ -e "$done/$package.asked" ] || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+command -v apt-get > /dev/null && [ -r "$keys" ] || exit 1
+
+mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial" "$apt/none/partial" "$apt/etc" "$root" "$done"
+: > "$apt/state/status"
+exec 9> "$apt/lock" # one at a time
+flock 9 2> "$apt/log" || :
+
+private_apt() {
+    apt-get -q -q -o Dir::State="$apt/state" -o Dir::State::status="$apt/state/status" \
+        -o Dir::Cache="$apt/cache" -o Dir::Etc::sourcelist="$apt/etc/sources.list" \
+        -o Dir::Etc::sourceparts=/dev/null -o Dir::Etc::preferences=/dev/null -o Dir::Etc::preferencesparts=/dev/null \
+        -o APT::Architecture=riscv64 -o APT::Architectures=riscv64 -o APT::Sandbox::User="$(id -un)" \
+        -o Acquire::Languages=none -o Acquire::Retries=1 -o Acquire::http::Timeout=20 \
+        -o Acquire::https::Timeout=20 -o APT::Update::Error-Mode=any "$@" 2>> "$apt/log"
+}
+
+# Downloads what is missing; prints the files' names. An empty cache makes apt name them all.
+plan() {
+    how='--yes --no-install-recommends install'
+    [ -z "$only" ] || how=download
+    # shellcheck disable=SC2086  # lists of words
+    private_apt --print-uris -o Dir::Cache::archives="$apt/none" $how $missing > "$apt/uris" || return 1
+    sed -n "s/^'[^']*' \([^ ]*\) .*/\1/p" "$apt/uris"
+    # shellcheck disable=SC2086
+    (cd "$apt/cache/archives" && private_apt --download-only $how $missing > "$apt/out")
+}
+
+unpack() {
+    for deb in $(cat "$apt/debs"); do
+        [ ! -e "$done/$deb" ] || continue
+        # Links that merge / and /usr stand from the start.
+        dpkg-deb --fsys-tarfile "$apt/cache/archives/$deb" | tar -x -C "$root" --keep-directory-symlink \
+            --no-same-owner --exclude=./dev --exclude=./proc --exclude=./sys --exclude=./run --exclude=./tmp \
+            --exclude=./home --exclude=./root
+        touch "$done/$deb"
+    done
+    for package in $missing; do
+        touch "$done/$package.asked"
+    done
+}
+
+for dir in bin sbin lib; do
+    [ -e "$root/$dir" ] || { mkdir -p "$root/usr/$dir" && ln -s "usr/$dir" "$root/$dir"; }
+done
+# A gcc in there would look here first, and find what a cross compiler left on the host.
+[ -e "$root/usr/riscv64-linux-gnu" ] || ln -sfn /nonexistent "$root/usr/riscv64-linux-gnu"
+for mirror in $(apt-get indextargets --no-release-info --format '$(REPO_URI)' | sort -u); do
+    echo "deb [signed-by=$keys] $mirror trixie main" > "$apt/etc/sources.list"
+    plan > "$apt/debs" || { private_apt update && plan > "$apt/debs"; } || continue
+    unpack
+    exit 0
+done
+exit 1
