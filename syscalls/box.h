@@ -50,6 +50,13 @@ int box_enter(struct task *t, const char *workdir);
  */
 int64_t box_check(struct task *t, const struct sysent *e, uint64_t nr, const uint64_t *a);
 
+/* Is the call one for a box at all? And the requests of ioctl and options of prctl that are, for the host's filter. */
+bool box_lists(uint64_t nr);
+size_t box_ioctls(void);
+uint64_t box_ioctl_at(size_t i);
+size_t box_prctls(void);
+uint64_t box_prctl_at(size_t i);
+
 /* Tells of a refusal as the policy asks for, and returns `err`, or ends the process. */
 int64_t box_refuse(struct task *t, int err, const struct refusal *r);
 

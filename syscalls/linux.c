@@ -17,6 +17,7 @@
 #include "syscalls/box.h"
 #include "syscalls/exec.h"
 #include "syscalls/fd.h"
+#include "syscalls/jail.h"
 #include "syscalls/path.h"
 #include "syscalls/signal.h"
 #include "syscalls/thread.h"
@@ -254,6 +255,15 @@ static void trace_first(struct task *t)
     trace_leave(t, sysent_get(NR_EXECVE), NR_EXECVE, a, 0);
 }
 
+/* The host's walls: nothing of the guest has run yet. */
+static int lock_up(struct task *t)
+{
+    char why[VIEW_WHY_MAX];
+    int r = jail_close(t->proc->box, why);
+
+    return r < 0 ? vm_fail(t->proc->vm, -EINVAL, "%s", why) : 0;
+}
+
 int noahv_linux_exec(struct noahv_vm *vm, const struct noahv_linux_config *cfg, struct noahv_hart **out)
 {
     struct noahv_hart *h = NULL;
@@ -294,6 +304,8 @@ int noahv_linux_exec(struct noahv_vm *vm, const struct noahv_linux_config *cfg, 
         r = signal_init(&os->task);
     if (r == 0 && os->proc.trace)
         trace_first(&os->task);
+    if (r == 0 && cfg->policy)
+        r = lock_up(&os->task);
     if (r == 0)
         *out = h;
     return r;

@@ -100,6 +100,16 @@ int view_place(const struct view *v, int fd, char out[PATH_MAX])
     return r < 0 ? r : view_place_of(v, *host ? host : "/", out);
 }
 
+size_t view_mounts(const struct view *v)
+{
+    return v->n;
+}
+
+const struct mount *view_mount_at(const struct view *v, size_t i)
+{
+    return &v->mount[i];
+}
+
 int64_t view_cwd(struct task *t, char out[PATH_MAX])
 {
     if (view_place(t->proc->box->view, AT_FDCWD, out) < 0)

@@ -44,6 +44,10 @@ int view_place(const struct view *v, int fd, char out[PATH_MAX]);
 /* The working directory as the guest knows it: its length, or -ENOENT. */
 int64_t view_cwd(struct task *t, char out[PATH_MAX]);
 
+/* All pieces, by number. */
+size_t view_mounts(const struct view *v);
+const struct mount *view_mount_at(const struct view *v, size_t i);
+
 /* The piece that an open file lies in; NULL: none. */
 const struct mount *view_mount_of(const struct view *v, int fd);
 

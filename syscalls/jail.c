@@ -1,0 +1,315 @@
+/*
+ * The host's own walls: no new privileges, no capabilities, Landlock, and a system call filter whose list derives from
+ * what the policy lets a guest ask for. Raised once, before the first guest instruction; nothing here is undone.
+ */
+#include "syscalls/jail.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/landlock.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "syscalls/box.h"
+#include "syscalls/fd.h"
+#include "syscalls/linux.h"
+
+/* --- Privileges --------------------------------------------------------------------------------------- */
+
+static int drop_privileges(void)
+{
+    struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 };
+    struct __user_cap_data_struct none[2] = { { 0 } };
+
+    for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+        prctl(PR_CAPBSET_DROP, cap, 0, 0, 0); /* of no use without privilege, and not needed then */
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    return (int)HOST_RAW(SYS_capset, &h, none);
+}
+
+/* --- Landlock ----------------------------------------------------------------------------------------- */
+
+/* Younger than the C library's headers (include/uapi/linux/landlock.h), by the version that brought them. */
+enum {
+    LL_FS_REFER = 1 << 13,    /* 2 */
+    LL_FS_TRUNCATE = 1 << 14, /* 3 */
+    LL_NET_BIND = 1,          /* 4 */
+    LL_NET_CONNECT = 2,
+    LL_RULE_NET_PORT = 2,
+    LL_SCOPE_ABSTRACT = 1, /* 6 */
+    LL_SCOPE_SIGNAL = 2
+};
+
+struct ll_ruleset {
+    uint64_t fs, net, scoped;
+};
+
+struct ll_net_port {
+    uint64_t allowed, port;
+};
+
+#define LL_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
+#define LL_V1 ((uint64_t)(LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1)
+#define LL_FILE (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | LL_FS_TRUNCATE)
+
+static int64_t landlock_version(void)
+{
+    return HOST_RAW(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+}
+
+/* What of the network needs a rule: what cannot be said by ports alone is left to the other walls. */
+static uint64_t landlock_net(const struct noahv_policy *p)
+{
+    uint64_t net = LL_NET_BIND | LL_NET_CONNECT;
+
+    if (p->net == NET_HOST)
+        return 0;
+    for (size_t i = 0; i < p->nr_rules; i++)
+        if (!p->rule[i].port)
+            net &= ~(uint64_t)LL_NET_CONNECT;
+    return net;
+}
+
+static int64_t allow_mount(int64_t set, const struct mount *m, uint64_t handled)
+{
+    struct landlock_path_beneath_attr at = { .parent_fd = m->fd };
+    struct stat st;
+
+    if (HOST_RAW(SYS_fstat, m->fd, &st) < 0)
+        return -errno;
+    at.allowed_access = m->ro ? LL_READ : handled;
+    if (S_ISCHR(st.st_mode)) /* a device is no part of a read-only tree */
+        at.allowed_access = LL_FILE;
+    if (!S_ISDIR(st.st_mode))
+        at.allowed_access &= LL_FILE;
+    at.allowed_access &= handled;
+    return HOST_RAW(SYS_landlock_add_rule, set, LANDLOCK_RULE_PATH_BENEATH, &at, 0);
+}
+
+/* How many processors there are, which the C library reads for us. The view has no such file. */
+static void allow_processors(int64_t set)
+{
+    int64_t fd = HOST_RAW(SYS_openat, AT_FDCWD, "/sys/devices/system/cpu/online", O_PATH | O_CLOEXEC);
+    struct landlock_path_beneath_attr at = { LANDLOCK_ACCESS_FS_READ_FILE, (int)fd };
+
+    if (fd < 0)
+        return;
+    HOST_RAW(SYS_landlock_add_rule, set, LANDLOCK_RULE_PATH_BENEATH, &at, 0);
+    HOST_RAW(SYS_close, fd);
+}
+
+static int64_t allow_ports(int64_t set, const struct noahv_policy *p, uint64_t handled)
+{
+    struct ll_net_port any = { LL_NET_BIND & handled, 0 }; /* a client's port, of the kernel's choice */
+    int64_t r = any.allowed ? HOST_RAW(SYS_landlock_add_rule, set, LL_RULE_NET_PORT, &any, 0) : 0;
+
+    for (size_t i = 0; r >= 0 && i < p->nr_rules; i++) {
+        struct ll_net_port at = { (p->rule[i].use == NET_LISTEN ? LL_NET_BIND : LL_NET_CONNECT) & handled,
+                                  p->rule[i].port };
+
+        if (at.allowed)
+            r = HOST_RAW(SYS_landlock_add_rule, set, LL_RULE_NET_PORT, &at, 0);
+    }
+    return r;
+}
+
+static int landlock(const struct box *b)
+{
+    int64_t version = landlock_version(), set, r = 0;
+    struct ll_ruleset rs = { .fs = LL_V1 };
+
+    if (version < 1)
+        return -EOPNOTSUPP;
+    if (version >= 2)
+        rs.fs |= LL_FS_REFER;
+    if (version >= 3)
+        rs.fs |= LL_FS_TRUNCATE;
+    if (version >= 4)
+        rs.net = landlock_net(b->policy);
+    if (version >= 6)
+        rs.scoped = LL_SCOPE_SIGNAL | (b->policy->net == NET_HOST ? 0 : LL_SCOPE_ABSTRACT);
+    set = HOST_RAW(SYS_landlock_create_ruleset, &rs, version >= 6 ? 24 : version >= 4 ? 16 : 8, 0);
+    if (set < 0)
+        return (int)set;
+    for (size_t i = 0; r >= 0 && i < view_mounts(b->view); i++)
+        r = allow_mount(set, view_mount_at(b->view, i), rs.fs);
+    allow_processors(set);
+    if (r >= 0 && rs.net)
+        r = allow_ports(set, b->policy, rs.net);
+    if (r >= 0)
+        r = HOST_RAW(SYS_landlock_restrict_self, set, 0);
+    HOST_RAW(SYS_close, set);
+    return (int)MIN(r, 0);
+}
+
+/* --- The filter --------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+} core[] = {
+#define CORE(name, reason) { #name },
+#define NEVER(name, reason)
+#include "syscalls/jail.def"
+#undef CORE
+#undef NEVER
+}, never[] = {
+#define CORE(name, reason)
+#define NEVER(name, reason) { #name },
+#include "syscalls/jail.def"
+#undef CORE
+#undef NEVER
+};
+
+static bool is_never(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(never); i++)
+        if (strcmp(never[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+void jail_visit(const struct noahv_policy *p, void (*visit)(void *opaque, int nr, const char *name),
+                void *opaque)
+{
+    (void)p;
+    for (size_t i = 0; i < ARRAY_SIZE(core); i++)
+        visit(opaque, seccomp_syscall_resolve_name(core[i].name), core[i].name);
+    for (uint64_t nr = 0; nr < NR_SYS; nr++) {
+        const struct sysent *e = sysent_get(nr);
+        int host = e && e->how != HOW_NONE && box_lists(nr) && !is_never(e->name)
+                       ? seccomp_syscall_resolve_name(e->name)
+                       : __NR_SCMP_ERROR;
+
+        if (host >= 0)
+            visit(opaque, host, e->name);
+    }
+}
+
+struct filter {
+    scmp_filter_ctx ctx;
+    const struct noahv_policy *policy;
+    int err;
+};
+
+static void allow_if(struct filter *f, int nr, struct scmp_arg_cmp a)
+{
+    int r = seccomp_rule_add_array(f->ctx, SCMP_ACT_ALLOW, nr, 1, &a);
+
+    f->err = f->err ? f->err : r;
+}
+
+/* Local sockets, and the internet's where the policy has any. */
+static void allow_socket(struct filter *f, int nr)
+{
+    allow_if(f, nr, SCMP_A0_32(SCMP_CMP_EQ, AF_UNIX));
+    if (nr == SYS_socket && f->policy->net != NET_NONE) {
+        allow_if(f, nr, SCMP_A0_32(SCMP_CMP_EQ, AF_INET));
+        allow_if(f, nr, SCMP_A0_32(SCMP_CMP_EQ, AF_INET6));
+    }
+}
+
+/* No namespaces; unshare none at all. */
+static void allow_clone(struct filter *f, int nr)
+{
+    const uint64_t namespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
+                                CLONE_NEWPID | CLONE_NEWNET;
+
+    allow_if(f, nr, SCMP_A0_64(SCMP_CMP_MASKED_EQ, namespaces, 0));
+}
+
+static void allow_numbers(struct filter *f, int nr, unsigned arg, size_t n, uint64_t (*at)(size_t i))
+{
+    for (size_t i = 0; i < n; i++)
+        allow_if(f, nr,
+                 arg ? SCMP_A1_32(SCMP_CMP_EQ, (uint32_t)at(i)) : SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)at(i)));
+}
+
+static void allow_call(void *opaque, int nr, const char *name)
+{
+    struct filter *f = opaque;
+    size_t n;
+
+    (void)name;
+    if (nr == SYS_socket || nr == SYS_socketpair) {
+        allow_socket(f, nr);
+    } else if (nr == SYS_clone || nr == SYS_unshare) {
+        allow_clone(f, nr);
+    } else if (nr == SYS_ioctl) {
+        n = box_ioctls();
+        allow_numbers(f, nr, 1, n, box_ioctl_at);
+    } else if (nr == SYS_prctl) {
+        n = box_prctls();
+        allow_numbers(f, nr, 0, n, box_prctl_at);
+    } else {
+        int r = seccomp_rule_add(f->ctx, SCMP_ACT_ALLOW, nr, 0);
+
+        f->err = f->err ? f->err : r;
+    }
+}
+
+/* EPERM for all else; ENOSYS for clone3, so that the C library takes clone. */
+static int filter(const struct noahv_policy *p)
+{
+    struct filter f = { .ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM)), .policy = p };
+
+    if (!f.ctx)
+        return -ENOMEM;
+    seccomp_attr_set(f.ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree: some 250 calls */
+    jail_visit(p, allow_call, &f);
+    if (!f.err)
+        f.err = seccomp_rule_add(f.ctx, SCMP_ACT_ERRNO(ENOSYS), SYS_clone3, 0);
+    if (!f.err)
+        f.err = seccomp_load(f.ctx);
+    seccomp_release(f.ctx);
+    return f.err;
+}
+
+/* --- All of them -------------------------------------------------------------------------------------- */
+
+const char *jail_lacks(enum policy_layer l)
+{
+    switch (l) {
+    case LAYER_LANDLOCK:
+        return landlock_version() >= 1 ? NULL
+                                       : "the kernel has none, or it is not in its lsm= list (Linux 5.13)";
+    case LAYER_SECCOMP:
+        return prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0 ? NULL : "the kernel was built without it";
+    case LAYER_NO_NEW_PRIVS:
+        return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) >= 0 ? NULL : "the kernel is older than Linux 3.5";
+    default:
+        return NULL;
+    }
+}
+
+/* A wall did not stand: fatal if it was asked for. */
+static int missing(const struct noahv_policy *p, enum policy_layer l, int err, char *why)
+{
+    if (err == 0 || !(p->require >> l & 1))
+        return 0;
+    snprintf(why, VIEW_WHY_MAX, "--require %s: this host cannot: %s", policy_layer_name(l),
+             jail_lacks(l) ? jail_lacks(l) : strerror(-err));
+    return -EPERM;
+}
+
+int jail_close(const struct box *b, char *why)
+{
+    const struct noahv_policy *p = b->policy;
+    int r = missing(p, LAYER_NO_NEW_PRIVS, prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0, why);
+
+    if (r == 0)
+        r = missing(p, LAYER_LANDLOCK, landlock(b), why);
+    if (r == 0)
+        r = missing(p, LAYER_CAPS, drop_privileges(), why);
+    if (r == 0)
+        r = missing(p, LAYER_SECCOMP, filter(p), why);
+    return r;
+}
