@@ -286,8 +286,9 @@ END_TEST
 /* Counts what is not x86-64-v1: the groups of capstone, and the counts, which it has in none. */
 static void look_for_newer(csh cs, const cs_insn *i)
 {
-    static const unsigned group[] = { X86_GRP_AVX,   X86_GRP_AVX2,  X86_GRP_BMI,   X86_GRP_BMI2, X86_GRP_FMA,
-                                      X86_GRP_SSE41, X86_GRP_SSE42, X86_GRP_SSSE3, X86_GRP_SSE3 };
+    static const unsigned group[] = { X86_GRP_AVX,  X86_GRP_AVX2,  X86_GRP_BMI,   X86_GRP_BMI2,
+                                      X86_GRP_FMA,  X86_GRP_SSE41, X86_GRP_SSE42, X86_GRP_SSSE3,
+                                      X86_GRP_SSE3, X86_GRP_PCLMUL };
     bool is_newer =
         i->id == X86_INS_LZCNT || i->id == X86_INS_TZCNT || i->id == X86_INS_POPCNT || i->id == X86_INS_MOVBE;
 

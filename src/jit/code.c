@@ -89,10 +89,10 @@ void code_free(struct code *c)
 
 void code_retire(struct code *c)
 {
-    if (c->poll)
-        mmap(c->poll, PAGE + c->size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
-             0);
-    c->poll = NULL;
+    /* Over the old mappings, in one step: nobody else can be given these addresses. Failing that, they are freed. */
+    if (c->poll && mmap(c->poll, PAGE + c->size, PROT_NONE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED)
+        c->poll = NULL;
     code_free(c);
 }
 

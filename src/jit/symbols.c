@@ -114,7 +114,9 @@ static void read_table(struct file *f, Elf *elf, Elf_Scn *scn, const GElf_Shdr *
     if (!n || !read_strings(f, elf, sh->sh_link))
         return;
     f->symbol = calloc(n, sizeof *f->symbol);
-    for (size_t k = 0; f->symbol && k < n; k++) {
+    if (!f->symbol)
+        return;
+    for (size_t k = 0; k < n; k++) {
         unsigned bind;
         GElf_Sym sym;
 
@@ -127,8 +129,7 @@ static void read_table(struct file *f, Elf *elf, Elf_Scn *scn, const GElf_Shdr *
                                                       : bind == STB_WEAK ? 1
                                                                          : 2 };
     }
-    if (f->nr_symbols)
-        qsort(f->symbol, f->nr_symbols, sizeof *f->symbol, by_value);
+    qsort(f->symbol, f->nr_symbols, sizeof *f->symbol, by_value);
 }
 
 /* .symtab if there is one, else .dynsym. */
