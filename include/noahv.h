@@ -156,6 +156,14 @@ NOAHV_API int noahv_linux_exec(struct noahv_vm *vm, const struct noahv_linux_con
                                struct noahv_hart **out);
 
 /*
+ * To be called first of all in main(), by programs that let guests start others: a guest process whose memory is
+ * another's too (a vfork child) cannot be given a new image in it, so its execve begins the calling program anew.
+ * 0: this is no such process. 1: it is, *vm and *hart are set, and all that is left to do is to run the hart until it
+ * halts. Or -errno. In programs that do not call it, vfork children get a copy of the memory.
+ */
+NOAHV_API int noahv_linux_resume(int argc, char *const *argv, struct noahv_vm **vm, struct noahv_hart **hart);
+
+/*
  * Handles one exit of a hart as the Linux kernel would: system calls, signals, faults. Returns 0 to go on; then
  * x->reason is NOAHV_EXIT_HALT once the program has ended.
  */

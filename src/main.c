@@ -475,7 +475,14 @@ int main(int argc, char **argv)
 {
     struct options o = { 0 };
     const char *word = argc > 1 ? argv[1] : "";
-    int status;
+    struct noahv_vm *vm;
+    struct noahv_hart *h;
+    int status = noahv_linux_resume(argc, argv, &vm, &h);
+
+    if (status < 0)
+        say("cannot go on after execve in a process that shared its memory: %s", strerror(-status));
+    if (status)
+        return status < 0 ? EXIT_NOAHV : run_loop(vm, h, &o);
 
     if (strcmp(word, "compat") == 0)
         return compat();

@@ -141,12 +141,12 @@ static int64_t handle_new(struct task *t)
     int64_t at;
     int r;
 
-    pthread_mutex_lock(&t->proc->mm_lock);
+    pthread_mutex_lock(&t->proc->mm->lock);
     at = mm_place(t, 0, PAGE_BYTES, 0);
     r = at < 0 ? (int)at : mm_may_grow(t, PAGE_BYTES, PAGE_BYTES);
     if (r == 0)
         r = gmem_map(t->mem, (gva_t)at, PAGE_BYTES, PROT_READ | PROT_WRITE, 0, GMEM_PLAIN, -1, 0);
-    pthread_mutex_unlock(&t->proc->mm_lock);
+    pthread_mutex_unlock(&t->proc->mm->lock);
     return r < 0 ? r : at;
 }
 

@@ -1,6 +1,6 @@
 /*
  * execve and execveat: open, follow #! lines, copy arguments, replace the image (fs/exec.c, fs/binfmt_script.c,
- * fs/binfmt_elf.c). The address space is replaced in place: this process owns it alone.
+ * fs/binfmt_elf.c). The address space is replaced in place where this process owns it alone (else: handover.c).
  */
 #include "syscalls/exec.h"
 
@@ -18,17 +18,19 @@
 #include "syscalls/box.h"
 #include "syscalls/fd.h"
 #include "syscalls/futex.h"
+#include "syscalls/handover.h"
 #include "syscalls/mm.h"
 #include "syscalls/path.h"
+#include "syscalls/share.h"
 #include "syscalls/signal.h"
 #include "syscalls/thread.h"
-#include "syscalls/vfork.h"
 
 #define SCRIPT_DEPTH 5           /* fs/exec.c exec_binprm */
 #define SCRIPT_LINE 256          /* BINPRM_BUF_SIZE */
 #define ARG_STRLEN_MAX 131072    /* MAX_ARG_STRLEN */
 #define ARG_TOTAL_MAX (6u << 20) /* 3/4 of _STK_LIM */
 
+/* Room for one more and the NULL behind it. */
 static int strv_reserve(struct strv *v)
 {
     if (v->n + 1 >= v->cap) {
@@ -41,6 +43,15 @@ static int strv_reserve(struct strv *v)
         v->cap = cap;
     }
     return 0;
+}
+
+int strv_init(struct strv *v)
+{
+    int r = strv_reserve(v);
+
+    if (r == 0)
+        v->at[v->n] = NULL;
+    return r;
 }
 
 /* Takes `s` over, also when it fails. */
@@ -84,11 +95,10 @@ static int strv_copy_in(struct task *t, struct strv *v, gva_t array)
 {
     char *tmp = NULL;
     uint64_t p;
-    int r = strv_reserve(v);
+    int r = strv_init(v);
 
     if (r < 0)
         return r;
-    v->at[0] = NULL;
     tmp = malloc(ARG_STRLEN_MAX);
     if (!tmp)
         return -ENOMEM;
@@ -289,10 +299,9 @@ int exec_prepare(struct task *t, struct exec *x)
 
     if (!x->argv.n && (r = strv_push(&x->argv, "")) < 0)
         return r;
-    if (!x->envp.at && (r = strv_reserve(&x->envp)) < 0)
+    r = strv_init(&x->envp);
+    if (r < 0)
         return r;
-    if (x->envp.at && !x->envp.n)
-        x->envp.at[0] = NULL;
     snprintf(script, sizeof script, "%s", x->execfn);
     for (int depth = 0;; depth++) {
         ssize_t n = pread(x->fd, line, sizeof line - 1, 0);
@@ -362,9 +371,9 @@ int exec_commit(struct task *t, struct exec *x)
         r = l.vdso ? 0 : -ENOMEM;
     }
     if (r == 0)
-        r = vdso_map(p->mem, l.vdso, &p->mm.sigreturn);
+        r = vdso_map(p->mem, l.vdso, &p->mm->sigreturn);
     if (r == 0)
-        r = stack_build(p->mem, &l, &img, &a, &p->mm.stack);
+        r = stack_build(p->mem, &l, &img, &a, &p->mm->stack);
     if (r < 0) {
         if (!x->why[0])
             snprintf(x->why, sizeof x->why, "cannot be laid out in memory: %s", strerror(-r));
@@ -375,7 +384,7 @@ int exec_commit(struct task *t, struct exec *x)
     signal_exec(t);
     hart_reset(t->hart);
     t->hart->pc = img.start;
-    t->hart->x[2] = p->mm.stack.sp;
+    t->hart->x[2] = p->mm->stack.sp;
     return 0;
 }
 
@@ -407,12 +416,11 @@ static void close_on_exec(void)
 
 void exec_run(struct task *t, struct exec *x)
 {
-    int r = exec_commit(t, x);
+    int r = memory_is_shared(t->proc) ? handover_exec(t, x) : exec_commit(t, x);
 
     if (r < 0)
         process_die(t, r == -ENOMEM ? SIGKILL : SIGSEGV);
     close_on_exec();
-    vfork_done(t->proc);
     exec_free(x);
 }
 
@@ -433,7 +441,7 @@ static int64_t exec_guest(struct task *t, struct exec *x, gva_t argv, gva_t envp
         exec_free(x);
         return r;
     }
-    r = threads_exec(t, x);
+    r = memory_is_shared(t->proc) ? handover_exec(t, x) : threads_exec(t, x);
     if (r > 0)
         exec_run(t, x);
     else

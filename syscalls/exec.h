@@ -14,6 +14,8 @@ struct strv {
     uint64_t bytes; /* as they will count on the new stack */
 };
 
+/* NULL-terminated, if it is not yet: -ENOMEM. */
+int strv_init(struct strv *v);
 int strv_push(struct strv *v, const char *s);
 int strv_push_first(struct strv *v, const char *s);
 void strv_free(struct strv *v);

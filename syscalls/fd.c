@@ -14,7 +14,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
-#include "syscalls/linux.h"
+#include "syscalls/share.h"
 
 /* Where the limit is all that there can be, own numbers stay below it and this: fd_set ends here. */
 #define FD_TOP 1024
@@ -256,8 +256,8 @@ int64_t sys_dup3(struct task *t, int oldfd, int newfd, int flags)
 {
     int r = fd_check(oldfd);
 
-    if (r == 0)
-        r = fd_vacate(newfd);
+    if (r == 0) /* own descriptors do not move where there is one table for several processes */
+        r = memory_is_shared(t->proc) ? fd_check(newfd) : fd_vacate(newfd);
     return r < 0 ? r : replace(t, SYS_dup3, (uint64_t)oldfd, (uint64_t)newfd, (uint64_t)flags);
 }
 

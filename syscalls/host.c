@@ -66,3 +66,11 @@ uint64_t host_sigmask(uint64_t mask)
     HOST_RAW(SYS_rt_sigprocmask, SIG_SETMASK, &mask, &old, 8);
     return old;
 }
+
+uint64_t host_sigmask_get(void)
+{
+    uint64_t mask = 0;
+
+    HOST_RAW(SYS_rt_sigprocmask, SIG_SETMASK, NULL, &mask, 8);
+    return mask;
+}

@@ -24,5 +24,6 @@ host_handler_fn host_sigaction_get(int sig);
 
 /* Sets the calling thread's mask, all 64 signals; returns the old one. */
 uint64_t host_sigmask(uint64_t mask);
+uint64_t host_sigmask_get(void);
 
 #endif

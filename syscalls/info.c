@@ -39,7 +39,7 @@ int64_t sys_personality(struct task *t, uint32_t persona)
     if (persona != UINT32_MAX) {
         t->proc->personality = persona;
         if ((old ^ persona) & ADDR_NO_RANDOMIZE)
-            t->proc->mm.aslr = !(persona & ADDR_NO_RANDOMIZE);
+            t->proc->mm->aslr = !(persona & ADDR_NO_RANDOMIZE);
         if ((old ^ persona) & PERSONA_HOST)
             HOST_RAW(SYS_personality, persona & PERSONA_HOST);
     }

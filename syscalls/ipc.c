@@ -139,9 +139,9 @@ int64_t sys_shmat(struct task *t, int shmid, gva_t shmaddr, int flags)
 {
     int64_t r;
 
-    pthread_mutex_lock(&t->proc->mm_lock);
+    pthread_mutex_lock(&t->proc->mm->lock);
     r = shmat_locked(t, shmid, shmaddr, flags);
-    pthread_mutex_unlock(&t->proc->mm_lock);
+    pthread_mutex_unlock(&t->proc->mm->lock);
     return r;
 }
 

@@ -17,6 +17,7 @@
 #include "syscalls/box.h"
 #include "syscalls/exec.h"
 #include "syscalls/fd.h"
+#include "syscalls/host.h"
 #include "syscalls/jail.h"
 #include "syscalls/path.h"
 #include "syscalls/signal.h"
@@ -25,6 +26,8 @@
 
 /* One process and its one task, as a vm's os_state. */
 struct linux_os {
+    struct mm mm;
+    struct sighand sighand;
     struct process proc;
     struct task task;
 };
@@ -80,7 +83,7 @@ static void linux_destroy(void *state)
 {
     struct linux_os *os = state;
     struct process *p = &os->proc;
-    int *const own[] = { &p->exe_fd, &p->gate_r, &p->gate_w, &p->vfork_fd, &p->log_fd };
+    int *const own[] = { &p->exe_fd, &p->log_fd };
 
     signal_thread_detach();
     threads_destroy(p);
@@ -110,14 +113,23 @@ static void keep_stderr(struct process *p)
 {
     int64_t fd = HOST_RAW(SYS_fcntl, STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
 
-    if (fd >= 0 && fd_own((int)fd, &p->log_fd) < 0)
+    if (fd >= 0 && linux_keep_log(p, (int)fd) < 0)
         close((int)fd);
-    if (p->log_fd >= 0)
+}
+
+int linux_keep_log(struct process *p, int fd)
+{
+    if (fd < 0)
+        return 0;
+    if (fd_own(fd, &p->log_fd) < 0)
+        return -EMFILE;
+    if (!log_silent())
         log_set_fd(p->log_fd);
+    return 0;
 }
 
 /* noahv dumps no core: the guest's limit is kept apart. The stack limit is the guest's own business too. */
-static void take_limits(struct process *p)
+void linux_take_limits(struct process *p)
 {
     struct rlimit r = { RLIM_INFINITY, RLIM_INFINITY };
 
@@ -129,16 +141,13 @@ static void take_limits(struct process *p)
     p->mem->stack_max = MIN(r.rlim_cur, p->mem->limit / 4);
 }
 
-static void process_init(struct process *p, struct noahv_vm *vm, const struct noahv_linux_config *cfg)
+static void process_init(struct process *p, const struct noahv_linux_config *cfg)
 {
-    p->vm = vm;
-    p->mem = &vm->mem;
-    p->root.fd = p->exe_fd = p->gate_r = p->gate_w = p->vfork_fd = p->log_fd = -1;
-    p->mm.aslr = !cfg->no_aslr;
-    p->watch_deaths = cfg->trace_fd >= 0 || vm->cfg.stats;
+    p->mm->aslr = !cfg->no_aslr;
+    p->watch_deaths = cfg->trace_fd >= 0 || p->vm->cfg.stats;
     procfs_start();
     keep_stderr(p);
-    take_limits(p);
+    linux_take_limits(p);
 }
 
 /* Where the guest begins: its root, and its directory in there. */
@@ -245,7 +254,7 @@ static int load_first(struct task *t, const struct noahv_linux_config *cfg)
 static void trace_first(struct task *t)
 {
     enum { NR_EXECVE = 221 };
-    const struct stack_info *s = &t->proc->mm.stack;
+    const struct stack_info *s = &t->proc->mm->stack;
     uint64_t argc = 0, a[SYS_ARGS_MAX] = { s->env_end, s->sp + 8 };
 
     if (get_user(t->mem, &argc, s->sp))
@@ -264,50 +273,74 @@ static int lock_up(struct task *t)
     return r < 0 ? vm_fail(t->proc->vm, -EINVAL, "%s", why) : 0;
 }
 
+static void os_init(struct linux_os *os, struct noahv_vm *vm)
+{
+    struct process *p = &os->proc;
+
+    p->vm = vm;
+    p->mem = &vm->mem;
+    p->mm = &os->mm;
+    p->sighand = &os->sighand;
+    p->root.fd = p->exe_fd = p->log_fd = -1;
+    pthread_mutex_init(&os->mm.lock, NULL);
+    pthread_mutex_init(&os->sighand.lock, NULL);
+    atomic_init(&os->mm.users, 1);
+    atomic_init(&os->sighand.users, 1);
+    threads_init(p, &os->task);
+}
+
+int linux_attach(struct noahv_vm *vm, struct task **out)
+{
+    struct linux_os *os = calloc(1, sizeof *os);
+    struct noahv_hart *h;
+    int r;
+
+    if (!os)
+        return vm_fail(vm, -ENOMEM, "out of memory");
+    os_init(os, vm);
+    vm->os = &linux_guest;
+    vm->os_state = os;
+    r = vm_hart_create(vm, &h);
+    if (r < 0)
+        return r;
+    os->task = (struct task){ .proc = &os->proc,
+                              .nh = h,
+                              .hart = &h->hart,
+                              .mem = &vm->mem,
+                              .tid = (pid_t)HOST_RAW(SYS_gettid),
+                              .altstack = { .flags = SS_DISABLE } };
+    h->hart.task = *out = &os->task;
+    return signal_thread_attach(&os->task);
+}
+
 int noahv_linux_exec(struct noahv_vm *vm, const struct noahv_linux_config *cfg, struct noahv_hart **out)
 {
-    struct noahv_hart *h = NULL;
-    struct linux_os *os;
+    struct task *t;
     int r;
 
     if (!vm || !cfg || !out || cfg->size != sizeof *cfg || !cfg->path)
         return -EINVAL;
     if (vm->os)
         return vm_fail(vm, -EBUSY, "the vm runs a program already");
-    os = calloc(1, sizeof *os);
-    if (!os)
-        return vm_fail(vm, -ENOMEM, "out of memory");
-    process_init(&os->proc, vm, cfg);
-    threads_init(&os->proc, &os->task);
-    vm->os = &linux_guest;
-    vm->os_state = os;
-
-    r = vm_hart_create(vm, &h);
-    if (r == 0) {
-        os->task = (struct task){ .proc = &os->proc,
-                                  .nh = h,
-                                  .hart = &h->hart,
-                                  .mem = &vm->mem,
-                                  .tid = (pid_t)HOST_RAW(SYS_gettid),
-                                  .altstack = { .flags = SS_DISABLE } };
-        h->hart.task = &os->task;
-        r = signal_thread_attach(&os->task);
-    }
-    if (r == 0 && cfg->trace_fd >= 0) {
-        r = trace_open(&os->proc.trace, cfg->trace_fd, cfg->trace_follow, cfg->trace_filter);
+    r = linux_attach(vm, &t);
+    if (r < 0)
+        return r;
+    process_init(t->proc, cfg);
+    if (cfg->trace_fd >= 0) {
+        r = trace_open(&t->proc->trace, cfg->trace_fd, cfg->trace_follow, cfg->trace_filter);
         if (r < 0)
             vm_fail(vm, r, "trace filter \"%s\": unknown name", cfg->trace_filter ? cfg->trace_filter : "");
     }
     if (r == 0)
-        r = load_first(&os->task, cfg);
+        r = load_first(t, cfg);
     if (r == 0)
-        r = signal_init(&os->task);
-    if (r == 0 && os->proc.trace)
-        trace_first(&os->task);
+        r = signal_init(t, host_sigmask_get(), 0);
+    if (r == 0 && t->proc->trace)
+        trace_first(t);
     if (r == 0 && cfg->policy)
-        r = lock_up(&os->task);
+        r = lock_up(t);
     if (r == 0)
-        *out = h;
+        *out = t->nh;
     return r;
 }
 

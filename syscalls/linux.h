@@ -30,6 +30,9 @@ struct seccomp_filter;
 
 /* The guest's view of its address space beyond gmem: what brk, mmap and /proc need. */
 struct mm {
+    pthread_mutex_t
+        lock;          /* guards all that follows, and changes of mappings that first look for a free range */
+    atomic_uint users; /* processes that run in this memory */
     struct layout layout; /* where this image went */
     struct image image;
     struct stack_info stack;
@@ -49,16 +52,21 @@ struct root {
     bool left; /* the guest has changed its root */
 };
 
+/* Actions for signals; shared by processes made with CLONE_SIGHAND. */
+struct sighand {
+    pthread_mutex_t lock; /* guards act, and the host's dispositions behind it */
+    atomic_uint users;
+    struct rv_sigaction act[RV_NSIG + 1]; /* by signal number; [0] unused */
+};
+
 struct process {
     struct noahv_vm *vm;
     struct gmem *mem;
-    struct rv_sigaction act[RV_NSIG + 1]; /* by signal number; [0] unused. Guarded by sig_lock. */
-    struct mm mm;
+    struct sighand *sighand;
+    struct mm *mm;
     struct root root;
-    int exe_fd;         /* own descriptor of the program, or -1 */
-    int gate_r, gate_w; /* own descriptors while a vfork is under way (vfork.c); else -1 */
-    int vfork_fd;       /* own descriptor of a vfork child before its execve; else -1 */
-    int log_fd;         /* own copy of standard error for noahv's messages, or -1 */
+    int exe_fd; /* own descriptor of the program, or -1 */
+    int log_fd; /* own copy of standard error for noahv's messages, or -1 */
     char comm[16];
     uint32_t personality;
     struct rlimit core_limit;           /* the guest's RLIMIT_CORE: noahv itself never dumps core */
@@ -68,11 +76,11 @@ struct process {
     bool watch_deaths;                  /* catch deadly signals too, to tell of the end (trace, --stats) */
     _Atomic uint64_t noted[NR_SYS / 64 + 1]; /* note_once: a bit per call */
 
-    pthread_mutex_t lock; /* guards what follows, up to mm_lock */
+    pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t changed;
     struct task *tasks, *first; /* all that have not ended; the one inside the vm's os_state */
     struct task *ended;         /* to be waited for by threads_reap */
-    unsigned nr_tasks;
+    unsigned nr_tasks, nr_suspended;
     bool parked;          /* the leader has ended, as far as the guest can see */
     struct task *exec_by; /* is ending the others, for its execve; then with */
     struct exec *exec;    /* ... what the leader is to run, under exec_mask */
@@ -81,15 +89,13 @@ struct process {
     struct seccomp_filter *exec_filter;
     bool exiting; /* all are to end, and how has been said */
     int exit_status, exit_signal;
-
-    pthread_mutex_t mm_lock;  /* mm, and changes that first look for a free range */
-    pthread_mutex_t sig_lock; /* act, and the host's dispositions behind it */
 };
 
 struct task {
     struct task *next; /* guarded by process.lock */
     pthread_t thread;  /* of all but the first */
     atomic_bool leave; /* no more guest code, no more host calls: thread_leave() comes next */
+    bool suspended; /* inside the host's vfork: nothing but the host can end it. Guarded by process.lock. */
     int exit_status;
     struct process *proc;
     struct noahv_hart *nh;
@@ -153,6 +159,15 @@ void dispatch_ecall(struct task *t);
 
 /* A named note under --verbose, once per process and call: "noahv: <fmt>". */
 void note_once(struct task *t, uint64_t nr, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* linux.c: a process with one task, on the calling thread, as a vm's os; it has no image yet. */
+int linux_attach(struct noahv_vm *vm, struct task **out);
+
+/* linux.c: takes over `fd` for messages, a descriptor of noahv's own from then on; -EMFILE. */
+int linux_keep_log(struct process *p, int fd);
+
+/* linux.c: makes the host's limits the guest's, where they are not noahv's business. */
+void linux_take_limits(struct process *p);
 
 /* thread.c: the guest process ends: status for exit_group, or the signal it dies of. */
 void process_exit(struct task *t, int status);

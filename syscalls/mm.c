@@ -45,7 +45,7 @@ static uint64_t random_pages(uint64_t mask)
 void mm_layout(struct process *p, struct layout *out)
 {
     uint64_t top = p->mem->limit, big = top >= 256 * GIB ? ~(uint64_t)0 : 0xff;
-    bool rnd = p->mm.aslr && !(p->personality & ADDR_NO_RANDOMIZE);
+    bool rnd = p->mm->aslr && !(p->personality & ADDR_NO_RANDOMIZE);
     uint64_t gap = p->mem->stack_max;
 
     memset(out, 0, sizeof *out);
@@ -54,27 +54,27 @@ void mm_layout(struct process *p, struct layout *out)
     out->pie_base = page_down(top / 3 * 2) + (rnd ? random_pages(MMAP_RND_PAGES & big) : 0);
     gap = MAX(gap, (uint64_t)128 << 20) + PAGE_BYTES * (STACK_RND_PAGES & big);
     gap = MIN(gap, top / 6 * 5);
-    p->mm.mmap_top = page_down(top - gap) - (rnd ? random_pages(MMAP_RND_PAGES & big) : 0);
-    out->vdso = p->mm.mmap_top - page_up(vdso_len());
+    p->mm->mmap_top = page_down(top - gap) - (rnd ? random_pages(MMAP_RND_PAGES & big) : 0);
+    out->vdso = p->mm->mmap_top - page_up(vdso_len());
     out->interp_top = out->vdso;
 }
 
 void mm_start(struct process *p, const struct layout *l, const struct image *img)
 {
-    bool rnd = p->mm.aslr && !(p->personality & ADDR_NO_RANDOMIZE);
+    bool rnd = p->mm->aslr && !(p->personality & ADDR_NO_RANDOMIZE);
 
-    p->mm.layout = *l;
-    p->mm.image = *img;
-    p->mm.brk_start = page_up(img->brk) + (rnd ? random_pages(STACK_RND_PAGES >> 2) : 0);
-    p->mm.brk = p->mm.brk_start;
-    p->mm.lock_future = 0;
+    p->mm->layout = *l;
+    p->mm->image = *img;
+    p->mm->brk_start = page_up(img->brk) + (rnd ? random_pages(STACK_RND_PAGES >> 2) : 0);
+    p->mm->brk = p->mm->brk_start;
+    p->mm->lock_future = 0;
 }
 
 /* --- Limits and locks -------------------------------------------------------------------------------- */
 
 struct mm_sizes mm_sizes(struct task *t)
 {
-    const struct image *img = &t->proc->mm.image;
+    const struct image *img = &t->proc->mm->image;
     struct mm_sizes s = { .code = page_up(img->end_code) - page_down(img->start_code) };
     struct region r;
 
@@ -157,7 +157,7 @@ static int lock_mapping(struct task *t, gva_t at, uint64_t len, bool populate)
 
 int mm_mapped(struct task *t, gva_t at, uint64_t len)
 {
-    const struct mm *mm = &t->proc->mm;
+    const struct mm *mm = t->proc->mm;
 
     if (!mm->lock_future || mm->lock_pid != HOST_RAW(SYS_getpid))
         return 0;
@@ -168,7 +168,7 @@ int mm_mapped(struct task *t, gva_t at, uint64_t len)
 
 static int64_t brk_locked(struct task *t, gva_t addr)
 {
-    struct mm *mm = &t->proc->mm;
+    struct mm *mm = t->proc->mm;
     gva_t old_end = page_up(mm->brk), new_end;
 
     if (addr < mm->brk_start || addr > t->mem->limit - PAGE_BYTES)
@@ -192,9 +192,9 @@ int64_t sys_brk(struct task *t, gva_t addr)
 {
     int64_t r;
 
-    pthread_mutex_lock(&t->proc->mm_lock);
+    pthread_mutex_lock(&t->proc->mm->lock);
     r = brk_locked(t, addr);
-    pthread_mutex_unlock(&t->proc->mm_lock);
+    pthread_mutex_unlock(&t->proc->mm->lock);
     return r;
 }
 
@@ -219,9 +219,9 @@ int64_t mm_place(struct task *t, gva_t hint, uint64_t len, uint64_t flags)
         hint = MM_MIN_ADDR;
     if (hint && range_within(hint, len, t->mem->limit) && gmem_is_free(t->mem, hint, len))
         return (int64_t)hint;
-    at = gmem_find_free(t->mem, len, MM_MIN_ADDR, t->proc->mm.mmap_top);
+    at = gmem_find_free(t->mem, len, MM_MIN_ADDR, t->proc->mm->mmap_top);
     if (!at) /* bottom-up in what lies above, as the kernel falls back to */
-        at = gmem_find_free(t->mem, len, t->proc->mm.mmap_top, t->mem->limit);
+        at = gmem_find_free(t->mem, len, t->proc->mm->mmap_top, t->mem->limit);
     return at ? (int64_t)at : -ENOMEM;
 }
 
@@ -296,9 +296,9 @@ int64_t sys_mmap(struct task *t, gva_t addr, uint64_t len, uint64_t prot, uint64
 {
     int64_t r;
 
-    pthread_mutex_lock(&t->proc->mm_lock); /* nobody else takes the place in between */
+    pthread_mutex_lock(&t->proc->mm->lock); /* nobody else takes the place in between */
     r = mmap_locked(t, addr, len, prot, flags, fd, off);
-    pthread_mutex_unlock(&t->proc->mm_lock);
+    pthread_mutex_unlock(&t->proc->mm->lock);
     return r;
 }
 
@@ -476,8 +476,8 @@ int64_t sys_mlockall(struct task *t, int flags)
 {
     if (!flags || (flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) || flags == MCL_ONFAULT)
         return -EINVAL;
-    t->proc->mm.lock_future = flags & MCL_FUTURE ? flags : 0;
-    t->proc->mm.lock_pid = (pid_t)HOST_RAW(SYS_getpid);
+    t->proc->mm->lock_future = flags & MCL_FUTURE ? flags : 0;
+    t->proc->mm->lock_pid = (pid_t)HOST_RAW(SYS_getpid);
     if (!(flags & MCL_CURRENT))
         return 0;
     return on_mapped(t, SYS_mlock2, 0, t->mem->limit, flags & MCL_ONFAULT ? MLOCK_ONFAULT : 0);
@@ -485,7 +485,7 @@ int64_t sys_mlockall(struct task *t, int flags)
 
 int64_t sys_munlockall(struct task *t)
 {
-    t->proc->mm.lock_future = 0;
+    t->proc->mm->lock_future = 0;
     return on_mapped(t, SYS_munlock, 0, t->mem->limit, 0);
 }
 
@@ -599,9 +599,9 @@ int64_t sys_mremap(struct task *t, gva_t old, uint64_t old_len, uint64_t new_len
 {
     int64_t r;
 
-    pthread_mutex_lock(&t->proc->mm_lock);
+    pthread_mutex_lock(&t->proc->mm->lock);
     r = mremap_locked(t, old, old_len, new_len, flags, new);
-    pthread_mutex_unlock(&t->proc->mm_lock);
+    pthread_mutex_unlock(&t->proc->mm->lock);
     return r;
 }
 

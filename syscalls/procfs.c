@@ -118,12 +118,13 @@ static int proc_dir = -1;
 
 void procfs_start(void)
 {
-    int64_t fd;
+    if (proc_dir < 0)
+        procfs_adopt((int)fd_open(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
+}
 
-    if (proc_dir >= 0)
-        return;
-    fd = fd_open(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0 && fd_own((int)fd, &proc_dir) < 0)
+void procfs_adopt(int fd)
+{
+    if (fd >= 0 && fd_own(fd, &proc_dir) < 0)
         HOST_RAW(SYS_close, fd);
 }
 
@@ -497,7 +498,7 @@ static void gen_stat(struct task *t, struct gen *g, struct lines *l)
     for (char *save, *word = strtok_r(at, " ", &save); word; word = strtok_r(NULL, " ", &save), n++) {
         uint64_t value;
 
-        if (stat_field(&t->proc->mm, &sizes, n, &value))
+        if (stat_field(t->proc->mm, &sizes, n, &value))
             buf_printf(&g->b, " %lu", value);
         else
             buf_printf(&g->b, " %s", word);
@@ -522,7 +523,7 @@ static uint64_t action_set(const struct process *p, bool ignored)
     uint64_t set = 0;
 
     for (int sig = 1; sig <= RV_NSIG; sig++) {
-        uint64_t h = p->act[sig].handler;
+        uint64_t h = p->sighand->act[sig].handler;
 
         if (ignored ? h == RV_SIG_IGN : h != RV_SIG_IGN && h != RV_SIG_DFL)
             set |= (uint64_t)1 << (sig - 1);
@@ -600,7 +601,7 @@ static void gen_cpuinfo(struct gen *g)
  * string, which may run on into the environment. */
 static void gen_cmdline(struct task *t, struct gen *g)
 {
-    const struct stack_info *s = &t->proc->mm.stack;
+    const struct stack_info *s = &t->proc->mm->stack;
     char last = '\0', title[4096];
     size_t n;
 
@@ -616,7 +617,7 @@ static void gen_cmdline(struct task *t, struct gen *g)
 /* Writes the contents of a node; `host` is open for those that derive from the host's file. */
 static void generate(struct task *t, enum proc_node node, struct gen *g, struct lines *host)
 {
-    const struct stack_info *s = &t->proc->mm.stack;
+    const struct stack_info *s = &t->proc->mm->stack;
 
     switch (node) {
     case PROC_MAPS: gen_maps(t, g, host); break;

@@ -28,6 +28,9 @@ enum proc_node {
 /* Remembers the host's /proc; once, before guest code runs. */
 void procfs_start(void);
 
+/* The same for a descriptor of it that is there already; it is taken over. -1: there is none. */
+void procfs_adopt(int fd);
+
 /* It, for lookups that the guest must not lead astray: "self/fd/3". -1: none. */
 int procfs_dir(void);
 

@@ -17,6 +17,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#include "syscalls/handover.h"
 #include "syscalls/signal.h"
 
 #define PATH_INSNS_MAX 32768 /* MAX_INSNS_PER_PATH */
@@ -321,6 +322,45 @@ int seccomp_count(const struct task *t)
     for (const struct seccomp_filter *f = t->filter; f; f = f->prev)
         n++;
     return n;
+}
+
+/* The youngest first. */
+void seccomp_put(const struct task *t, struct parcel *p)
+{
+    parcel_put_u64(p, (uint64_t)t->seccomp_mode);
+    parcel_put_u64(p, (uint64_t)seccomp_count(t));
+    for (const struct seccomp_filter *f = t->filter; f; f = f->prev) {
+        parcel_put_u64(p, f->len);
+        parcel_put(p, f->insns, f->len * sizeof f->insns[0]);
+    }
+}
+
+int seccomp_get(struct task *t, struct parcel *p)
+{
+    struct seccomp_filter *older = NULL, *f;
+    uint64_t n, len;
+
+    t->seccomp_mode = (int)parcel_get_u64(p);
+    n = parcel_get_u64(p);
+    for (uint64_t i = 0; i < n; i++) {
+        len = parcel_get_u64(p);
+        f = len && len <= BPF_MAXINSNS ? malloc(sizeof *f + len * sizeof f->insns[0]) : NULL;
+        if (!f)
+            return -ENOMEM;
+        f->len = (uint16_t)len;
+        f->prev = NULL;
+        parcel_get(p, f->insns, len * sizeof f->insns[0]);
+        if (check(f) < 0) {
+            free(f);
+            return -EINVAL;
+        }
+        if (older)
+            older->prev = f;
+        else
+            t->filter = f;
+        older = f;
+    }
+    return 0;
 }
 
 /* --- Running ----------------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct parcel;
 struct task;
 
 /* Whether call `nr` may be made, in a task whose seccomp_mode is not 0; else *r is the result to give. */
@@ -14,6 +15,10 @@ bool seccomp_allows(struct task *t, uint64_t nr, const uint64_t *a, int64_t *r);
 
 /* prctl(PR_SET_SECCOMP): 0 or -errno. */
 int64_t seccomp_prctl(struct task *t, uint64_t mode, uint64_t filter);
+
+/* The task's mode and filters, over a handover (handover.h). */
+void seccomp_put(const struct task *t, struct parcel *p);
+int seccomp_get(struct task *t, struct parcel *p);
 
 /* How many filters the task has installed. */
 int seccomp_count(const struct task *t);

@@ -23,15 +23,15 @@ int64_t sys_rt_sigaction(struct task *t, int sig, gva_t act, gva_t oact, uint64_
         return -EFAULT;
     if (sig < 1 || sig > RV_NSIG || (act && (UNBLOCKABLE & SIG_BIT(sig))))
         return -EINVAL;
-    pthread_mutex_lock(&t->proc->sig_lock);
-    old = t->proc->act[sig];
+    pthread_mutex_lock(&t->proc->sighand->lock);
+    old = t->proc->sighand->act[sig];
     if (act) {
         new.flags &= RV_SA_FLAGS;
         new.mask &= ~UNBLOCKABLE;
-        t->proc->act[sig] = new;
+        t->proc->sighand->act[sig] = new;
         signal_apply(t->proc, sig);
     }
-    pthread_mutex_unlock(&t->proc->sig_lock);
+    pthread_mutex_unlock(&t->proc->sighand->lock);
     return oact && put_user(t->mem, oact, &old) ? -EFAULT : 0;
 }
 

@@ -94,7 +94,7 @@ bool sigframe_push(struct task *t, int sig, const struct rv_sigaction *act, cons
 
     if (t->altstack.flags & RV_SS_AUTODISARM)
         t->altstack = (struct rv_stack){ .flags = SS_DISABLE };
-    h->x[1] = t->proc->mm.sigreturn;
+    h->x[1] = t->proc->mm->sigreturn;
     h->x[2] = at;
     h->x[10] = (uint64_t)sig;
     h->x[11] = at + offsetof(struct rv_sigframe, info);

@@ -82,7 +82,7 @@ static bool dfl_is_deadly(int sig)
 
 void signal_apply(struct process *p, int sig)
 {
-    const struct rv_sigaction *act = &p->act[sig];
+    const struct rv_sigaction *act = &p->sighand->act[sig];
     uint64_t flags = act->flags & (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_RESTART);
 
     if ((FAULT_SIGNALS | SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP)) & SIG_BIT(sig))
@@ -97,17 +97,17 @@ void signal_apply(struct process *p, int sig)
         host_sigaction(sig, HOST_SIG_DFL, flags);
 }
 
-int signal_init(struct task *t)
+int signal_init(struct task *t, uint64_t mask, uint64_t ignored)
 {
     struct process *p = t->proc;
 
     for (int sig = 1; sig <= RV_NSIG; sig++)
-        if (host_sigaction_get(sig) == HOST_SIG_IGN)
-            p->act[sig].handler = RV_SIG_IGN;
+        if (host_sigaction_get(sig) == HOST_SIG_IGN || ignored & SIG_BIT(sig))
+            p->sighand->act[sig].handler = RV_SIG_IGN;
         else if (p->watch_deaths)
             signal_apply(p, sig);
-    t->sigmask = host_sigmask(0);
-    host_sigmask(t->sigmask & ~FAULT_SIGNALS);
+    t->sigmask = mask;
+    host_sigmask(mask & ~FAULT_SIGNALS);
     return fault_install(on_host_signal);
 }
 
@@ -115,6 +115,11 @@ int signal_thread_attach(struct task *t)
 {
     current_task = t;
     return fault_thread_init();
+}
+
+void signal_thread_bind(struct task *t)
+{
+    current_task = t;
 }
 
 void signal_thread_detach(void)
@@ -125,7 +130,7 @@ void signal_thread_detach(void)
 void signal_clear_handlers(struct process *p)
 {
     for (int sig = 1; sig <= RV_NSIG; sig++) {
-        struct rv_sigaction *act = &p->act[sig];
+        struct rv_sigaction *act = &p->sighand->act[sig];
 
         if (act->handler == RV_SIG_DFL && !act->flags)
             continue;
@@ -156,13 +161,13 @@ static struct rv_sigaction take_action(struct process *p, int sig)
 {
     struct rv_sigaction act;
 
-    pthread_mutex_lock(&p->sig_lock);
-    act = p->act[sig];
+    pthread_mutex_lock(&p->sighand->lock);
+    act = p->sighand->act[sig];
     if (act.handler != RV_SIG_DFL && act.handler != RV_SIG_IGN && (act.flags & SA_RESETHAND)) {
-        p->act[sig].handler = RV_SIG_DFL;
+        p->sighand->act[sig].handler = RV_SIG_DFL;
         signal_apply(p, sig);
     }
-    pthread_mutex_unlock(&p->sig_lock);
+    pthread_mutex_unlock(&p->sighand->lock);
     return act;
 }
 

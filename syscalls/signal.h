@@ -15,17 +15,23 @@
 /* Never blocked on the host: the window's own faults. */
 #define FAULT_SIGNALS (SIG_BIT(SIGSEGV) | SIG_BIT(SIGBUS))
 
-/* Takes over this process's signals for the guest: ignored ones stay ignored. Once per process. */
-int signal_init(struct task *t);
+/*
+ * Takes over this process's signals for the guest, whose mask is given: what the host ignores stays ignored, and what
+ * is in `ignored` (it ignores no SIGSEGV or SIGBUS). Once per process.
+ */
+int signal_init(struct task *t, uint64_t mask, uint64_t ignored);
 
 /* Binds the calling thread to the task it runs, with an alternate stack for host handlers. -ENOMEM. */
 int signal_thread_attach(struct task *t);
 void signal_thread_detach(void);
 
+/* The same thread runs another task from here on. */
+void signal_thread_bind(struct task *t);
+
 /* Takes the lowest signal of `set` that is held for the guest: its number, or 0. */
 int signal_take_held(struct task *t, uint64_t set, siginfo_t *info);
 
-/* Puts the host disposition behind the guest's action for `sig`; sig_lock is held, or there is one task. */
+/* Puts the host disposition behind the guest's action for `sig`; sighand.lock is held, or there is one task. */
 void signal_apply(struct process *p, int sig);
 
 /* Handled signals to SIG_DFL: CLONE_CLEAR_SIGHAND. */

@@ -12,10 +12,11 @@
 
 #include "syscalls/box.h"
 #include "syscalls/fd.h"
+#include "syscalls/handover.h"
+#include "syscalls/share.h"
 #include "syscalls/signal.h"
 #include "syscalls/thread.h"
 #include "syscalls/trace.h"
-#include "syscalls/vfork.h"
 
 /* Flags that do not matter to the host: what they ask for is done here. */
 #define CLONE_OURS (CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)
@@ -31,6 +32,8 @@ static void become_child(struct task *t, const struct clone *c)
     t->clear_tid = c->flags & CLONE_CHILD_CLEARTID ? c->child_tid : 0;
     if (c->flags & CLONE_CLEAR_SIGHAND)
         signal_clear_handlers(t->proc);
+    if (c->flags & CLONE_VFORK && handover_ready())
+        atomic_fetch_add(&t->proc->mm->users, 1); /* the host holds the parent until an execve of its own */
     if (c->sp)
         t->hart->x[2] = c->sp;
     if (c->flags & CLONE_SETTLS)
@@ -80,8 +83,10 @@ static int64_t host_fork(struct task *t, const struct clone *c)
 {
     /* Descriptors too are copied: each process keeps own ones, and knows only of its own. */
     uint64_t flags =
-        c->flags & ~(uint64_t)(CLONE_OURS | CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_CLEAR_SIGHAND);
+        c->flags & ~(uint64_t)(CLONE_OURS | CLONE_VM | CLONE_FILES | CLONE_SIGHAND | CLONE_CLEAR_SIGHAND);
 
+    if (!handover_ready())
+        flags &= ~(uint64_t)CLONE_VFORK;
     if (t->proc->nr_tasks > 1 && !(flags & ~(uint64_t)CLONE_PIDFD) && c->exit_signal == SIGCHLD)
         return library_fork(t, c);
     if (c->nr_set_tid || flags >> 32)
@@ -92,7 +97,6 @@ static int64_t host_fork(struct task *t, const struct clone *c)
 static int64_t process_fork(struct task *t, const struct clone *c)
 {
     struct process *p = t->proc;
-    bool vfork = c->flags & CLONE_VFORK;
     int64_t pid;
     pid_t tid;
     int slot;
@@ -102,14 +106,11 @@ static int64_t process_fork(struct task *t, const struct clone *c)
         return pid;
     if (c->flags & CLONE_FILES)
         note_once(t, SYS_clone, "clone(CLONE_FILES): the child gets a copy of the descriptors");
-    if (vfork && vfork_open(p) < 0)
-        vfork = false; /* no descriptor left: the parent does not wait */
     threads_fork_prepare(t);
     pid = thread_leaves(t) ? -ERESTARTNOINTR : host_fork(t, c);
     if (pid == 0) {
         become_child(t, c);
         box_join(t, slot);
-        vfork_child(p, vfork);
     } else {
         threads_fork_done(p);
         box_forked(t, slot, pid);
@@ -118,8 +119,6 @@ static int64_t process_fork(struct task *t, const struct clone *c)
         tid = (pid_t)pid;
         put_user(t->mem, c->parent_tid, &tid);
     }
-    if (vfork && pid != 0)
-        vfork_wait(p, pid > 0);
     return pid;
 }
 
@@ -137,6 +136,18 @@ static int clone_check(const struct clone *c)
     return c->nr_set_tid && f & CLONE_THREAD ? -EPERM : 0; /* ids are the host's to choose */
 }
 
+/* A child that shares the memory must be able to leave it; the host's clone cannot say all that clone3 can. */
+static bool can_share(struct task *t, const struct clone *c)
+{
+    if (!(c->flags & CLONE_VM))
+        return false;
+    if (handover_ready() && !t->proc->box && !c->nr_set_tid && !(c->flags & CLONE_INTO_CGROUP))
+        return true;
+    note_once(t, SYS_clone, "clone(0x%llx): the child gets a copy of the memory",
+              (unsigned long long)c->flags);
+    return false;
+}
+
 static int64_t clone_task(struct task *t, const struct clone *c)
 {
     int64_t r = clone_check(c);
@@ -145,16 +156,11 @@ static int64_t clone_task(struct task *t, const struct clone *c)
         r = box_may_clone(t, c->flags);
     if (r < 0)
         return r;
-    if ((c->flags & CLONE_VM) && !(c->flags & (CLONE_THREAD | CLONE_VFORK))) {
-        note_once(t, SYS_clone,
-                  "clone(0x%llx): processes that share memory are not implemented: the program "
-                  "gets ENOSYS",
-                  (unsigned long long)c->flags);
-        return -ENOSYS;
-    }
     if (!signal_freeze(t))
         return -ERESTARTNOINTR;
-    r = c->flags & CLONE_THREAD ? thread_create(t, c) : process_fork(t, c);
+    r = c->flags & CLONE_THREAD ? thread_create(t, c)
+        : can_share(t, c)       ? share_clone(t, c)
+                                : process_fork(t, c);
     signal_thaw(t);
     return r;
 }

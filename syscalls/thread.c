@@ -6,7 +6,7 @@
  * can be had in no other way. So the host kernel's clear_child_tid belongs to the C library, and the guest's is
  * written here, shortly before the thread ends (kernel/fork.c mm_release does it a little earlier than that, too).
  *
- * Lock order: process.lock, process.mm_lock, process.sig_lock, the vm's, the memory's.
+ * Lock order: process.lock, mm.lock, sighand.lock, the vm's, the memory's.
  */
 #include "syscalls/thread.h"
 
@@ -42,8 +42,6 @@ static bool is_leader(const struct task *t)
 static void locks_init(struct process *p)
 {
     pthread_mutex_init(&p->lock, NULL);
-    pthread_mutex_init(&p->mm_lock, NULL);
-    pthread_mutex_init(&p->sig_lock, NULL);
     pthread_cond_init(&p->changed, NULL);
 }
 
@@ -51,7 +49,12 @@ void threads_init(struct process *p, struct task *first)
 {
     locks_init(p);
     p->tasks = p->first = first;
+    p->ended = NULL;
     p->nr_tasks = 1;
+    p->nr_suspended = 0;
+    p->parked = p->exiting = false;
+    p->exec_by = NULL;
+    p->exec = NULL;
 }
 
 /* --- The end of one thread ----------------------------------------------------------------------------- */
@@ -76,8 +79,6 @@ void threads_destroy(struct process *p)
     threads_reap(p);
     pthread_cond_destroy(&p->changed);
     pthread_mutex_destroy(&p->lock);
-    pthread_mutex_destroy(&p->mm_lock);
-    pthread_mutex_destroy(&p->sig_lock);
 }
 
 static void list_remove(struct task **list, const struct task *t)
@@ -145,6 +146,16 @@ static void task_free(struct task *t)
     free(t);
 }
 
+void thread_registers(struct hart *h, const struct clone *c)
+{
+    h->pc += 4; /* behind the ecall */
+    h->x[10] = 0;
+    if (c->sp)
+        h->x[2] = c->sp;
+    if (c->flags & CLONE_SETTLS)
+        h->x[4] = c->tls;
+}
+
 /* The new thread's task: a copy of its creator at the clone, as kernel/fork.c copy_process leaves it. */
 static struct task *task_copy(const struct task *t, const struct clone *c)
 {
@@ -164,12 +175,7 @@ static struct task *task_copy(const struct task *t, const struct clone *c)
     n->altstack = (struct rv_stack){ .flags = SS_DISABLE };
     n->clear_tid = c->flags & CLONE_CHILD_CLEARTID ? c->child_tid : 0;
     hart_copy(n->hart, t->hart);
-    n->hart->pc += 4; /* behind the ecall */
-    n->hart->x[10] = 0;
-    if (c->sp)
-        n->hart->x[2] = c->sp;
-    if (c->flags & CLONE_SETTLS)
-        n->hart->x[4] = c->tls;
+    thread_registers(n->hart, c);
     return n;
 }
 
@@ -218,21 +224,32 @@ static void *thread_main(void *arg)
     if (r == 0) {
         signal_thaw(t);
         thread_run(t, &x);
-        if (is_leader(t)) /* a child that this thread has forked */
+        if (is_leader(t)) /* of a child that this thread has forked */
             process_end(&x);
     }
     thread_end(t);
     return NULL;
 }
 
-static int host_thread(struct start *s)
+_Noreturn void process_run(struct task *t)
+{
+    struct noahv_exit x;
+
+    signal_thaw(t);
+    thread_run(t, &x);
+    process_end(&x);
+}
+
+int thread_host(pthread_t *out, void *(*body)(void *), void *arg)
 {
     pthread_attr_t attr;
+    pthread_t thread;
     int r;
 
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, THREAD_STACK);
-    r = -pthread_create(&s->task->thread, &attr, thread_main, s);
+    pthread_attr_setdetachstate(&attr, out ? PTHREAD_CREATE_JOINABLE : PTHREAD_CREATE_DETACHED);
+    r = -pthread_create(out ? out : &thread, &attr, body, arg);
     pthread_attr_destroy(&attr);
     return r;
 }
@@ -242,11 +259,7 @@ static void *nothing(void *arg)
     return arg;
 }
 
-/*
- * The C library takes signal 33 for itself, and unblocks it and 32, when it makes its first thread. So let that be
- * one that runs no guest code.
- */
-static void host_threads_init(struct process *p)
+void thread_host_init(struct process *p)
 {
     static atomic_bool done;
     pthread_t first;
@@ -255,9 +268,9 @@ static void host_threads_init(struct process *p)
         return;
     if (pthread_create(&first, NULL, nothing, NULL) == 0)
         pthread_join(first, NULL);
-    pthread_mutex_lock(&p->sig_lock);
+    pthread_mutex_lock(&p->sighand->lock);
     signal_apply(p, 33);
-    pthread_mutex_unlock(&p->sig_lock);
+    pthread_mutex_unlock(&p->sighand->lock);
     host_sigmask(~FAULT_SIGNALS);
 }
 
@@ -267,7 +280,7 @@ int64_t thread_create(struct task *t, const struct clone *c)
     struct start s = { .clone = c };
     pid_t tid;
 
-    host_threads_init(p);
+    thread_host_init(p);
     threads_reap(p);
     s.err = box_may_thread(t);
     if (s.err < 0)
@@ -276,7 +289,7 @@ int64_t thread_create(struct task *t, const struct clone *c)
     if (!s.task)
         return -ENOMEM;
     pthread_mutex_lock(&p->lock);
-    s.err = thread_leaves(t) ? -ERESTARTNOINTR : host_thread(&s);
+    s.err = thread_leaves(t) ? -ERESTARTNOINTR : thread_host(&s.task->thread, thread_main, &s);
     if (s.err < 0) {
         pthread_mutex_unlock(&p->lock);
         task_free(s.task);
@@ -302,16 +315,16 @@ void threads_fork_prepare(struct task *t)
     struct process *p = t->proc;
 
     pthread_mutex_lock(&p->lock);
-    pthread_mutex_lock(&p->mm_lock);
-    pthread_mutex_lock(&p->sig_lock);
+    pthread_mutex_lock(&p->mm->lock);
+    pthread_mutex_lock(&p->sighand->lock);
     vm_fork_prepare(t->nh);
 }
 
 void threads_fork_done(struct process *p)
 {
     vm_fork_done(p->vm);
-    pthread_mutex_unlock(&p->sig_lock);
-    pthread_mutex_unlock(&p->mm_lock);
+    pthread_mutex_unlock(&p->sighand->lock);
+    pthread_mutex_unlock(&p->mm->lock);
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -320,18 +333,18 @@ void threads_forked(struct task *t)
     struct process *p = t->proc;
     struct task *other;
 
-    locks_init(p);
     vm_forked(t->nh);
+    pthread_mutex_init(&p->mm->lock, NULL);
+    pthread_mutex_init(&p->sighand->lock, NULL);
+    atomic_store(&p->mm->users, 1);
+    atomic_store(&p->sighand->users, 1);
     while ((other = p->tasks)) {
         p->tasks = other->next;
         if (other != t && other != p->first)
             free(other);
     }
-    p->ended = NULL; /* not to be waited for here; the C library has their memory */
     t->next = NULL;
-    p->tasks = t;
-    p->nr_tasks = 1;
-    p->parked = false;
+    threads_init(p, t); /* those that had ended are not to be waited for: the C library has their memory */
 }
 
 /* --- The end of several --------------------------------------------------------------------------------- */
@@ -369,9 +382,19 @@ void thread_exit(struct task *t, int status)
     pthread_mutex_unlock(&p->lock);
 }
 
+/* Nobody will report the end but the host: the leader waits for its vfork child, and the host for the leader. */
+static bool leader_suspended(const struct process *p)
+{
+    for (const struct task *t = p->tasks; t; t = t->next)
+        if (t->suspended && is_leader(t))
+            return true;
+    return false;
+}
+
 static void threads_exit(struct task *t, int status, int sig)
 {
     struct process *p = t->proc;
+    bool alone;
 
     pthread_mutex_lock(&p->lock);
     if (!p->exiting && !p->exec_by) {
@@ -381,7 +404,10 @@ static void threads_exit(struct task *t, int status, int sig)
         dismiss_others(t);
     }
     atomic_store(&t->leave, true);
+    alone = p->exiting && leader_suspended(p);
     pthread_mutex_unlock(&p->lock);
+    if (alone)
+        process_end(&(struct noahv_exit){ .u.halt = { p->exit_status, p->exit_signal } });
 }
 
 void process_exit(struct task *t, int status)
@@ -416,7 +442,7 @@ int threads_exec(struct task *t, struct exec *x)
     struct exec *copy = NULL;
 
     pthread_mutex_lock(&p->lock);
-    if (thread_leaves(t)) {
+    if (thread_leaves(t) || p->exec_by) {
         pthread_mutex_unlock(&p->lock);
         return -ERESTARTNOINTR;
     }
@@ -435,7 +461,7 @@ int threads_exec(struct task *t, struct exec *x)
         p->exec_by = NULL;
     } else {
         *copy = *x;
-        *x = (struct exec){ .fd = -1 };
+        *x = (struct exec){ .fd = -1, .interp_fd = -1 };
         p->exec = copy;
         p->exec_mask = t->sigmask;
         p->exec_seccomp = t->seccomp_mode;
@@ -476,7 +502,7 @@ static bool leader_stays(struct task *t)
     pthread_mutex_lock(&p->lock);
     p->parked = true;
     pthread_cond_broadcast(&p->changed);
-    while (p->nr_tasks > 1)
+    while (p->nr_tasks - p->nr_suspended > 1)
         pthread_cond_wait(&p->changed, &p->lock);
     p->parked = false;
     x = p->exec;

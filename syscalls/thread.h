@@ -23,6 +23,20 @@ struct clone {
     unsigned nr_set_tid;
 };
 
+/* What a new task's hart has that its creator's has not: its result, stack and thread pointer. */
+void thread_registers(struct hart *h, const struct clone *c);
+
+/*
+ * A host thread; out NULL: detached. Before the first one of the process: thread_host_init. With every signal blocked,
+ * because the C library takes signal 33 for itself, and unblocks it and 32, when it makes its first thread, which
+ * therefore is one that runs no guest code.
+ */
+int thread_host(pthread_t *out, void *(*body)(void *), void *arg);
+void thread_host_init(struct process *p);
+
+/* Runs guest code on the calling host thread until the process ends, as no caller of the library does. */
+_Noreturn void process_run(struct task *t);
+
 /* The list of tasks of a process, with its first one; threads_destroy waits for those that are ending. */
 void threads_init(struct process *p, struct task *first);
 void threads_destroy(struct process *p);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "syscalls/fd.h"
+#include "syscalls/handover.h"
 #include "syscalls/linux.h"
 #include "syscalls/print.h"
 #include "syscalls/signal.h"
@@ -158,6 +159,34 @@ void trace_close(struct trace *tr)
     free(tr);
 }
 
+int trace_fd(const struct trace *tr)
+{
+    return __atomic_load_n(&tr->fd, __ATOMIC_RELAXED);
+}
+
+void trace_put(const struct trace *tr, struct parcel *p)
+{
+    parcel_put(p, tr, sizeof *tr);
+    parcel_put_fd(p, trace_fd(tr));
+}
+
+int trace_get(struct trace **out, struct parcel *p)
+{
+    struct trace *tr = calloc(1, sizeof *tr);
+    int fd;
+
+    if (!tr)
+        return -ENOMEM;
+    parcel_get(p, tr, sizeof *tr);
+    fd = parcel_get_fd(p);
+    if (fd < 0 || fd_own(fd, &tr->fd) < 0) {
+        free(tr);
+        return -EMFILE;
+    }
+    *out = tr;
+    return 0;
+}
+
 /* --- Lines -------------------------------------------------------------------------------------------- */
 
 /* The tracer of this task; NULL when it is not traced. */
@@ -295,4 +324,16 @@ void trace_fork_child(struct task *t)
 {
     line.open = false;
     line.newborn = t->tid;
+}
+
+void trace_exec(struct task *t)
+{
+    const struct trace *tr = tracer(t);
+
+    if (!tr || !line.open || line.tid != t->tid)
+        return;
+    line.print.ret = 0;
+    print_rest(&line.print);
+    line_result();
+    line_end(tr);
 }

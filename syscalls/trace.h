@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct parcel;
 struct sysent;
 struct task;
 struct trace;
@@ -37,6 +38,16 @@ void trace_signal(struct task *t, const siginfo_t *info);
 
 /* The thread ends: sig 0: by itself, with `status`; else killed by the signal. */
 void trace_exit(struct task *t, int status, int sig);
+
+/* The descriptor it writes to. */
+int trace_fd(const struct trace *tr);
+
+/* Over a handover (handover.h). */
+void trace_put(const struct trace *tr, struct parcel *p);
+int trace_get(struct trace **out, struct parcel *p);
+
+/* An execve is about to succeed, and this memory to go. */
+void trace_exec(struct task *t);
 
 /* First thing in a forked child: goes on when following, else the child is not traced. */
 void trace_fork_child(struct task *t);

@@ -11,7 +11,8 @@
 #include "syscalls/fd.h"
 #include "syscalls/linux.h"
 
-static struct process proc;
+static struct mm mm = { .users = 1 };
+static struct process proc = { .mm = &mm };
 static struct task task = { .proc = &proc };
 
 /* A pipe's reading end to be kept by noahv, and the writing end to know it again by. */
@@ -114,6 +115,18 @@ START_TEST(dup3_onto_an_own_number_moves_it_away)
 }
 END_TEST
 
+START_TEST(own_numbers_stay_while_processes_share_memory)
+{
+    int w, holder = -1, old = fd_own(new_pipe(&w), &holder);
+
+    mm.users = 2;
+    ck_assert_int_eq(sys_dup3(&task, w, old, 0), -EBADF);
+    ck_assert_int_eq(sys_dup3(&task, w, 40, 0), 40);
+    ck_assert_int_eq(holder, old);
+    ck_assert(fd_is_own(old));
+}
+END_TEST
+
 START_TEST(close_range_goes_around)
 {
     int w, h1 = -1, h2 = -1, own1, own2, lo, hi;
@@ -189,6 +202,7 @@ int main(void)
     tcase_add_test(tc, own_descriptor_moves_high_and_is_hidden);
     tcase_add_test(tc, release_closes_and_forgets);
     tcase_add_test(tc, dup3_onto_an_own_number_moves_it_away);
+    tcase_add_test(tc, own_numbers_stay_while_processes_share_memory);
     tcase_add_test(tc, close_range_goes_around);
     tcase_add_test(tc, a_full_table_leaves_the_descriptor_alone);
     tcase_add_test(tc, a_low_limit_is_respected);

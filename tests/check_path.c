@@ -18,6 +18,8 @@
 #define GUEST_PATH ((gva_t)0x10000)
 
 static struct gmem mem;
+static struct mm mm;
+static struct sighand sighand;
 static struct process proc;
 static struct task task;
 static char scratch[] = "/tmp/check_path.XXXXXX";
@@ -31,7 +33,7 @@ static void setup(void)
     ck_assert_int_eq(gmem_map(&mem, GUEST_PATH, 2 * PAGE_BYTES, GMEM_R | GMEM_W, 0, GMEM_PLAIN, -1, 0), 0);
     ck_assert_ptr_nonnull(mkdtemp(scratch));
     procfs_start();
-    proc = (struct process){ .mem = &mem, .exe_fd = -1, .root.fd = -1 };
+    proc = (struct process){ .mem = &mem, .mm = &mm, .sighand = &sighand, .exe_fd = -1, .root.fd = -1 };
     task = (struct task){ .proc = &proc, .mem = &mem, .tid = getpid() };
     exe = open("/bin/true", O_PATH | O_CLOEXEC);
     ck_assert_int_gt(fd_own(exe, &proc.exe_fd), 0);
@@ -254,7 +256,7 @@ END_TEST
 START_TEST(arguments_come_from_guest_memory)
 {
     static const char args[] = "prog\0arg one\0", env[] = "A=1\0B=2";
-    struct stack_info *s = &proc.mm.stack;
+    struct stack_info *s = &proc.mm->stack;
     char text[256];
 
     s->arg_start = GUEST_PATH + PAGE_BYTES;
@@ -278,12 +280,12 @@ START_TEST(stat_and_status_show_the_guest)
     unsigned long value[53];
     char *at;
 
-    proc.mm.image.start_code = 0x10000;
-    proc.mm.image.end_code = 0x20000;
-    proc.mm.brk_start = 0x77000;
+    proc.mm->image.start_code = 0x10000;
+    proc.mm->image.end_code = 0x20000;
+    proc.mm->brk_start = 0x77000;
     task.sigmask = 0x5;
-    proc.act[10].handler = 0x1234;
-    proc.act[2].handler = RV_SIG_IGN;
+    sighand.act[10].handler = 0x1234;
+    sighand.act[2].handler = RV_SIG_IGN;
     slurp("/proc/self/stat", text, sizeof text);
     ck_assert_int_eq(atoi(text), getpid());
     at = strrchr(text, ')');

@@ -398,6 +398,7 @@ START_TEST(following_children)
     trace_close(proc.trace);
     close(out);
     open_filtered(true, NULL);
+    task.tid = 77;
     EXPECT("77    close(3)                          = 0", "close", 0, 3);
     enter("clone", 17, 0, 0, 0, 0, 0);
     task.tid = 78; /* what the child of a fork sees */

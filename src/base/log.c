@@ -34,6 +34,16 @@ void log_set_level(enum log_level level)
     atomic_store(&log_max, (int)level);
 }
 
+enum log_level log_level_get(void)
+{
+    return (enum log_level)atomic_load(&log_max);
+}
+
+bool log_silent(void)
+{
+    return log_sink || atomic_load(&log_fd) < 0;
+}
+
 bool log_on(enum log_level level)
 {
     return level == LOG_ERROR || (int)level <= atomic_load_explicit(&log_max, memory_order_relaxed);

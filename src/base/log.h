@@ -19,9 +19,13 @@ void log_set_sink(log_sink_fn sink, void *opaque);
 /* Chooses the descriptor the default sink writes to (at first stderr's); -1 silences it. Not owned. */
 void log_set_fd(int fd);
 
+/* True when lines go to a sink, or nowhere. */
+bool log_silent(void);
+
 /* Notes are dropped below this level. */
 void log_set_level(enum log_level level);
 bool log_on(enum log_level level);
+enum log_level log_level_get(void);
 
 /* Formats one line, without prefix or newline in `fmt`; control characters become '?'. Keeps errno. */
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

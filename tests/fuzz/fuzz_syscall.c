@@ -81,6 +81,7 @@ static const char *const withheld[] = {
     "rt_tgsigqueueinfo",
     "pidfd_send_signal",
     "clone",
+    "clone3",
     "reboot",
     "mount",
     "umount2",

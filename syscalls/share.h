@@ -1,0 +1,21 @@
+/*
+ * Processes that share their memory: the children of vfork, and of clone with CLONE_VM but without CLONE_THREAD.
+ *
+ * The host shares the memory in the same way, so that such a child runs in the window of its parent, until its
+ * execve begins a noahv of its own (handover.h) or it ends.
+ */
+#ifndef NOAHV_SYSCALLS_SHARE_H
+#define NOAHV_SYSCALLS_SHARE_H
+
+#include "syscalls/thread.h"
+
+/* The child's id or -errno. Every host signal is blocked. With CLONE_VFORK the child has left the memory by then. */
+int64_t share_clone(struct task *t, const struct clone *c);
+
+/* True while another process runs in the same memory: what belongs to all of them must stay as it is. */
+static inline bool memory_is_shared(const struct process *p)
+{
+    return atomic_load(&p->mm->users) > 1;
+}
+
+#endif
