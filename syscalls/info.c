@@ -146,6 +146,9 @@ int64_t sys_setrlimit(struct task *t, uint32_t resource, gva_t rlim)
 
 /* Younger than the C library's headers (include/uapi/linux/prctl.h). */
 enum {
+    HOST_PR_GET_AUXV = 0x41555856,
+    HOST_PR_SCHED_CORE = 62,
+    HOST_PR_TIMER_CREATE_RESTORE_IDS = 77,
     HOST_PR_SET_MEMORY_MERGE = 67,
     HOST_PR_GET_MEMORY_MERGE = 68,
     RV_PR_SET_ICACHE_FLUSH_CTX = 71,
@@ -172,6 +175,7 @@ static const struct {
     {PR_CAP_AMBIENT, 0},        {PR_SET_PTRACER, 0},
     {PR_SET_IO_FLUSHER, 0},     {PR_GET_IO_FLUSHER, 0},
     {HOST_PR_SET_MEMORY_MERGE, 0}, {HOST_PR_GET_MEMORY_MERGE, 0},
+    {HOST_PR_TIMER_CREATE_RESTORE_IDS, 0},
     {PR_TASK_PERF_EVENTS_DISABLE, 0}, {PR_TASK_PERF_EVENTS_ENABLE, 0},
 };
 /* clang-format on */
@@ -189,6 +193,22 @@ static int64_t set_name(struct task *t, gva_t name)
     return HOST_RAW(SYS_prctl, PR_SET_NAME, comm);
 }
 
+/* kernel/sys.c prctl_get_auxv: as much as there is room for; the whole length. */
+static int64_t get_auxv(struct task *t, gva_t to, uint64_t len)
+{
+    const struct stack_info *s = &t->proc->mm.stack;
+    char chunk[256];
+
+    len = MIN(len, s->auxv_len);
+    for (uint64_t at = 0; at < len; at += sizeof chunk) {
+        size_t n = MIN(sizeof chunk, len - at);
+
+        if (copy_in(t->mem, chunk, s->auxv + at, n) || copy_out(t->mem, to + at, chunk, n))
+            return -EFAULT;
+    }
+    return (int64_t)s->auxv_len;
+}
+
 int64_t sys_prctl(struct task *t, int option, uint64_t arg2, uint64_t arg3, uint64_t arg4, uint64_t arg5)
 {
     enum { NR_PRCTL = 167 };
@@ -204,6 +224,10 @@ int64_t sys_prctl(struct task *t, int option, uint64_t arg2, uint64_t arg3, uint
         return seccomp_prctl(t, arg2, arg3);
     case PR_SET_NAME:
         return set_name(t, arg2);
+    case HOST_PR_GET_AUXV:
+        return arg4 || arg5 ? -EINVAL : get_auxv(t, arg2, arg3);
+    case HOST_PR_SCHED_CORE: /* only to get is arg5 an address */
+        return HOST(t, SYS_prctl, option, arg2, arg3, arg4, arg2 ? arg5 : span(t, arg5, 8));
     case PR_GET_TID_ADDRESS:
         return put_user(t->mem, arg2, &t->clear_tid);
     case PR_SET_MM:

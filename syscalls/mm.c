@@ -405,6 +405,21 @@ static int64_t advise(struct task *t, gva_t addr, uint64_t len, int advice)
     return r;
 }
 
+/* mm/madvise.c can_madvise_modify: what would discard private memory that is sealed and cannot be written anyway. */
+static bool discards_sealed(struct task *t, gva_t addr, uint64_t len, int advice)
+{
+    gva_t end = addr + len;
+    struct region r;
+
+    if (advice != MADV_DONTNEED && advice != MADV_DONTNEED_LOCKED && advice != MADV_FREE &&
+        advice != MADV_REMOVE && advice != MADV_WIPEONFORK)
+        return false;
+    for (gva_t at = addr; at < end && gmem_region_from(t->mem, at, &r) && r.start < end; at = r.start + r.len)
+        if (r.flags & GMEM_SEALED && !(r.flags & GMEM_SHARED) && !r.file && !(r.prot & GMEM_W))
+            return true;
+    return false;
+}
+
 int64_t sys_madvise(struct task *t, gva_t addr, uint64_t len, int advice)
 {
     switch (advice) {
@@ -443,6 +458,8 @@ int64_t sys_madvise(struct task *t, gva_t addr, uint64_t len, int advice)
         return -EINVAL;
     if (len > t->mem->limit || !range_within(addr, len, t->mem->limit))
         return len > UINT64_MAX - PAGE_BYTES ? -EINVAL : len ? -ENOMEM : 0;
+    if (discards_sealed(t, addr, page_up(len), advice))
+        return -EPERM;
     return advise(t, addr, len, advice);
 }
 

@@ -29,7 +29,7 @@ static size_t slurp(const char *path)
 
 static void process_files(char **argv)
 {
-    char name[64], *end;
+    char name[64], *end, auxv[2048] = "";
     DIR *dir;
     int found = 0, all = 0;
 
@@ -49,7 +49,12 @@ static void process_files(char **argv)
     FACT(strstr(text, "[stack]"));
     FACT(strstr(text, "/facts\n"));
     FACT(strstr(text, "[vdso]"));
-    FACT(slurp("/proc/self/auxv") % 16 == 0);
+    all = (int)slurp("/proc/self/auxv");
+    FACT(all > 0 && all % 16 == 0);
+    FACT(prctl(0x41555856 /* PR_GET_AUXV */, auxv, 40, 0, 0) >= all && memcmp(auxv, text, 40) == 0);
+    FACT(auxv[40] == 0 && prctl(0x41555856, auxv, sizeof auxv, 0, 0) >= all && memcmp(auxv, text, all) == 0);
+    CALL(prctl(0x41555856, auxv, sizeof auxv, 0, 1));
+    all = 0;
     FACT(slurp("/proc/self/environ") > 0 && strstr(text, "="));
     FACT(slurp("/proc/cpuinfo") > 0);
 #ifdef __riscv

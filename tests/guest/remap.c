@@ -22,6 +22,27 @@ static long remap(char *at, size_t len, int prot, size_t page)
     return syscall(SYS_remap_file_pages, at, len, prot, page, 0);
 }
 
+/* Sealed memory keeps its place, its protection and, when it cannot be written, its contents. */
+static void sealed(void)
+{
+    char *p = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    memset(p, 's', 4 * PAGE);
+    CALL(mprotect(p + PAGE, PAGE, PROT_READ));
+    CALL(syscall(462 /* mseal */, p, 3 * PAGE, 0));
+    CALL(madvise(p, PAGE, MADV_DONTNEED));
+    CALL(madvise(p + PAGE, PAGE, MADV_DONTNEED));
+    CALL(madvise(p, 4 * PAGE, MADV_FREE));
+    CALL(madvise(p + PAGE, PAGE, MADV_WILLNEED));
+    printf("%d %c\n", p[0], p[PAGE]);
+    CALL(mprotect(p, 4 * PAGE, PROT_READ));
+    CALL(munmap(p + PAGE, PAGE));
+    CALL(munmap(p + 3 * PAGE, PAGE));
+    CALL(syscall(462, p, 4 * PAGE, 0));
+    CALL(syscall(462, p + 1, PAGE, 0));
+    CALL(syscall(462, p, PAGE, 1));
+}
+
 int main(void)
 {
     int fd = open("file", O_RDWR | O_CREAT, 0600);
@@ -73,5 +94,6 @@ int main(void)
     personality(0);
     uname(&u);
     FACT(strncmp(u.release, "2.6.", 4) != 0);
+    sealed();
     return 0;
 }
