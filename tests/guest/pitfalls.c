@@ -1,0 +1,334 @@
+/*
+ * What programs trip over under other emulators, one function each: every real-time signal, kinds of faults, events
+ * next to a hole, /proc by way of directories, robust locks, all of the address space, terminals, socket options,
+ * short transfers.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <termios.h>
+
+#include "guest.h"
+
+#define PAGE 4096
+
+static volatile sig_atomic_t got, code;
+static void *volatile where;
+static sigjmp_buf back;
+
+static void count(int sig, siginfo_t *info, void *uc)
+{
+    (void)uc;
+    got += sig == info->si_signo;
+}
+
+static void all_signals(void)
+{
+    struct sigaction sa = { .sa_sigaction = count, .sa_flags = SA_SIGINFO }, raw = sa;
+    int sent = 0;
+
+    for (int sig = SIGRTMIN; sig <= 64; sig++) {
+        sent += sigaction(sig, &sa, NULL) == 0;
+        syscall(SYS_tgkill, getpid(), gettid(), sig);
+    }
+    FACT(got == sent && sent == 64 - SIGRTMIN + 1);
+    (void)raw;
+}
+
+static void fault(int sig, siginfo_t *info, void *uc)
+{
+    (void)uc;
+    got = sig;
+    code = info->si_code;
+    where = info->si_addr;
+    siglongjmp(back, 1);
+}
+
+static void touch(const char *what, volatile char *p, int write)
+{
+    got = code = 0;
+    where = NULL;
+    if (sigsetjmp(back, 1) == 0) {
+        if (write)
+            *p = 1;
+        else
+            (void)*p;
+    }
+    printf("%s: signal %d code %d, exact %d\n", what, got, code, where == (void *)p);
+}
+
+static void faults(void)
+{
+    struct sigaction sa = { .sa_sigaction = fault, .sa_flags = SA_SIGINFO };
+    char *p = mmap(NULL, 4 * PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    int fd = open("short", O_RDWR | O_CREAT, 0600);
+    char *q;
+
+    sigaction(SIGSEGV, &sa, NULL);
+    sigaction(SIGBUS, &sa, NULL);
+    mprotect(p + PAGE, PAGE, PROT_NONE);
+    munmap(p + 2 * PAGE, PAGE);
+    touch("read-only", p + 5, 1);
+    touch("none", p + PAGE + 7, 0);
+    touch("hole", p + 2 * PAGE + 9, 0);
+    touch("null", NULL, 0);
+    if (ftruncate(fd, 10))
+        return;
+    q = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    touch("in the file", q + 4000, 1);
+    touch("past the file", q + PAGE + 3, 1);
+#ifdef __riscv
+    touch("far", (volatile char *)0x1234567890abcdef, 0);
+#else
+    puts("far: signal 11 code 1, exact 1"); /* #GP on x86 tells neither */
+#endif
+    signal(SIGSEGV, SIG_DFL);
+    signal(SIGBUS, SIG_DFL);
+    close(fd);
+}
+
+/* An array of events that ends where memory does. */
+static void events(void)
+{
+    char *p = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct epoll_event e = { .events = EPOLLIN }, *v = (struct epoll_event *)(p + PAGE) - 64;
+    struct timespec none = { 0, 0 };
+    int ep = epoll_create1(0), fd[64], ok = 0, n;
+
+    munmap(p + PAGE, PAGE);
+    for (int i = 0; i < 64; i++) {
+        fd[i] = eventfd(1, 0);
+        e.data.u64 = 0x123456789abcdef0ull * (unsigned)(i + 1);
+        epoll_ctl(ep, EPOLL_CTL_ADD, fd[i], &e);
+    }
+    CALL(n = epoll_wait(ep, v, 64, 0));
+    for (int i = 0; i < n; i++)
+        ok += v[i].events == EPOLLIN && v[i].data.u64 == 0x123456789abcdef0ull * (unsigned)(i + 1);
+    SHOW(ok);
+    CALL(epoll_pwait2(ep, v, 64, &none, NULL));
+    for (int i = 0; i < 64; i++)
+        close(fd[i]);
+    close(ep);
+}
+
+static int mentions(int fd, const char *what)
+{
+    static char text[65536];
+    size_t len = 0;
+    ssize_t n;
+
+    while (fd >= 0 && (n = read(fd, text + len, sizeof text - 1 - len)) > 0)
+        len += (size_t)n;
+    text[len] = '\0';
+    close(fd);
+    return strstr(text, what) != NULL;
+}
+
+static void proc(void)
+{
+    char path[64], link[512];
+    int self = open("/proc/self", O_RDONLY | O_DIRECTORY),
+        task = open("/proc/self/task", O_RDONLY | O_DIRECTORY);
+    ssize_t n = readlinkat(self, "exe", link, sizeof link - 1);
+
+    link[n > 0 ? n : 0] = '\0';
+    FACT(strstr(link, "/pitfalls"));
+    snprintf(path, sizeof path, "%d/exe", (int)gettid());
+    n = readlinkat(task, path, link, sizeof link - 1);
+    link[n > 0 ? n : 0] = '\0';
+    FACT(strstr(link, "/pitfalls"));
+    FACT(mentions(openat(self, "maps", O_RDONLY), "/pitfalls\n"));
+    FACT(mentions(openat(self, "maps", O_RDONLY), "[heap]"));
+    FACT(!mentions(openat(self, "maps", O_RDONLY), "/noahv\n"));
+    FACT(mentions(openat(self, "status", O_RDONLY), "Name:\tpitfalls\n"));
+    snprintf(path, sizeof path, "%d/comm", (int)gettid());
+    FACT(mentions(openat(task, path, O_RDONLY), "pitfalls\n"));
+    FACT(mentions(openat(self, "cmdline", O_RDONLY), "pitfalls"));
+    FACT(!mentions(openat(self, "cmdline", O_RDONLY), "noahv --"));
+    close(self);
+    close(task);
+}
+
+static void executed(void)
+{
+    int fd = open("text", O_WRONLY | O_CREAT, 0700);
+    char *const argv[] = { "x", NULL };
+
+    CALL(write(fd, "not a program\n", 14));
+    close(fd);
+    CALL(execve("text", argv, NULL));
+    CALL(execve("/tmp", argv, NULL));
+    CALL(execve("/nonexistent", argv, NULL));
+    CALL(execve("text/x", argv, NULL));
+    CALL(execve("", argv, NULL));
+    CALL(execve((char *)8, argv, NULL));
+    CALL(chmod("text", 0600));
+    if (geteuid())
+        CALL(execve("text", argv, NULL));
+    else
+        puts("execve(\"text\", argv, NULL) -> EACCES");
+}
+
+/* A lock in shared memory outlives the process that held it. */
+static void robust(void)
+{
+    pthread_mutex_t *m = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pthread_mutexattr_t attr;
+    pid_t pid;
+
+    pthread_mutexattr_init(&attr);
+    pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+    pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+    pthread_mutex_init(m, &attr);
+    fflush(stdout);
+    pid = fork();
+    if (pid == 0) {
+        pthread_mutex_lock(m);
+        _exit(0);
+    }
+    guest_wait("owner", pid);
+    SHOW(pthread_mutex_lock(m) == EOWNERDEAD);
+    SHOW(pthread_mutex_consistent(m));
+    SHOW(pthread_mutex_unlock(m));
+}
+
+/* Any address of 38 bits: either memory or not, and the program goes on. */
+static void everywhere(void)
+{
+    int good = 0, other = 0;
+
+    for (uint64_t gib = 1; gib < 256; gib++) {
+        char *at = (char *)(gib << 30);
+        char *p =
+            mmap(at, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+        if (p == at)
+            good += *p == 0 && munmap(p, PAGE) == 0;
+        else
+            other += p == MAP_FAILED && errno == EEXIST;
+    }
+    SHOW(good + other);
+    CALL(mmap((void *)-PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED
+             ? -1
+             : 0);
+}
+
+static void terminals(void)
+{
+    int master = posix_openpt(O_RDWR | O_NOCTTY), slave, fds[2];
+    struct winsize ws = { 25, 80, 0, 0 };
+    struct termios t;
+    char c2[64] = ""; /* struct termios2 */
+
+    grantpt(master);
+    unlockpt(master);
+    CALL(slave = ioctl(master, 0x5441 /* TIOCGPTPEER */, O_RDWR | O_NOCTTY) >= 0 ? 0 : -1);
+    slave = open(ptsname(master), O_RDWR | O_NOCTTY);
+    CALL(ioctl(slave, 0x802c542a /* TCGETS2 */, c2));
+    CALL(tcgetattr(slave, &t));
+    FACT(memcmp(c2, &t, 16) == 0);
+    cfmakeraw(&t);
+    CALL(tcsetattr(slave, TCSADRAIN, &t));
+    CALL(ioctl(slave, TIOCSWINSZ, &ws));
+    memset(&ws, 0, sizeof ws);
+    CALL(ioctl(master, TIOCGWINSZ, &ws));
+    printf("%d %d\n", ws.ws_row, ws.ws_col);
+    CALL(write(master, "ab", 2));
+    CALL(ioctl(slave, FIONREAD, &fds[0]));
+    SHOW(fds[0]);
+    if (pipe(fds))
+        return;
+    CALL(ioctl(fds[0], TCGETS, &t));
+    CALL(ioctl(fds[0], 0xdeadbeef, &t));
+    CALL(ioctl(master, 0xdeadbeef, &t));
+    CALL(ioctl(99, 0xdeadbeef, &t));
+    CALL(isatty(slave));
+    CALL(isatty(fds[0]));
+}
+
+/* Every option of the level, as far as both machines tell the same: its length, and whether it is known. */
+static void options(void)
+{
+    int s = socket(AF_INET, SOCK_STREAM, 0), u[2], one = 1;
+    struct timeval tv = { 2, 500000 }, old = { 0, 0 };
+    struct linger l = { 1, 7 };
+    unsigned char value[256];
+    socklen_t len;
+    unsigned known = 0, bytes = 0;
+
+    for (int opt = 1; opt < 80; opt++) {
+        len = sizeof value;
+        if (getsockopt(s, SOL_SOCKET, opt, value, &len) == 0) {
+            known++;
+            bytes += len;
+        }
+    }
+    SHOW(known);
+    SHOW(bytes);
+    CALL(setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv));
+    len = sizeof old;
+    CALL(getsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &old, &len));
+    printf("%d %d %d\n", (int)len, (int)old.tv_sec, (int)old.tv_usec);
+    CALL(setsockopt(s, SOL_SOCKET, SO_LINGER, &l, sizeof l));
+    len = 4;
+    memset(&l, 0, sizeof l);
+    CALL(getsockopt(s, SOL_SOCKET, SO_LINGER, &l, &len));
+    printf("%d %d %d\n", (int)len, l.l_onoff, l.l_linger);
+    CALL(setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one));
+    CALL(setsockopt(s, IPPROTO_TCP, 9999, &one, sizeof one));
+    CALL(setsockopt(s, 12345, 1, &one, sizeof one));
+    CALL(socket(AF_NETLINK, SOCK_RAW, 0) >= 0 ? 0 : -1);
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, u))
+        return;
+    CALL(setsockopt(u[0], SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){ 0, 1000 }, sizeof tv));
+    CALL(read(u[0], value, 1));
+}
+
+/* Six bytes and then nothing. */
+static void edges(void)
+{
+    char *p = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+         *end = p + PAGE;
+    int fd = open("edge", O_RDWR | O_CREAT, 0600), fds[2];
+
+    munmap(end, PAGE);
+    memcpy(end - 6, "sixsix", 6);
+    CALL(write(fd, end - 6, 100));
+    CALL(write(fd, end, 1));
+    CALL(pread(fd, end - 3, 100, 0));
+    CALL(lseek(fd, 0, SEEK_CUR));
+    if (pipe(fds))
+        return;
+    CALL(write(fds[1], end - 6, 100));
+    CALL(write(fds[1], "0123456789", 10));
+    CALL(read(fds[0], end - 3, 10));
+    CALL(read(fds[0], end, 0));
+    CALL(getcwd(end - 1, 100) ? 0 : -1);
+    CALL(syscall(SYS_getrandom, end - 4, 100, 0));
+}
+
+int main(void)
+{
+    all_signals();
+    faults();
+    events();
+    proc();
+    executed();
+    robust();
+    everywhere();
+    terminals();
+    options();
+    edges();
+    return 0;
+}
