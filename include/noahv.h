@@ -130,16 +130,16 @@ NOAHV_API void noahv_get_stats(const struct noahv_hart *h, struct noahv_stats *o
 /* --- The Linux personality ------------------------------------------------------------------------ */
 
 struct noahv_linux_config {
-    size_t size;              /* sizeof(struct noahv_linux_config) */
-    const char *path;         /* the program, as execve(2) takes it */
-    const char *search;       /* directories as in $PATH to look for a path without '/' in; NULL: none */
-    const char *root;         /* directory laid over the host's files as the guest's "/"; NULL: none */
-    const char *workdir;      /* the guest's current directory, as it names it; NULL: this process's */
-    char *const *argv;        /* NULL-terminated, argv[0] included */
-    char *const *envp;        /* NULL-terminated; NULL: empty */
-    int no_aslr;              /* fixed stack, PIE and mmap addresses */
-    int trace_fd;             /* write a syscall trace here; -1: none. Taken over by the vm. */
-    int trace_follow;         /* trace child processes too */
+    size_t size;                 /* sizeof(struct noahv_linux_config) */
+    const char *path;            /* the program, as execve(2) takes it */
+    const char *search;          /* directories as in $PATH to look for a path without '/' in; NULL: none */
+    const char *root;            /* directory laid over the host's files as the guest's "/"; NULL: none */
+    const char *workdir;         /* the guest's current directory, as it names it; NULL: this process's */
+    char *const *argv;           /* NULL-terminated, argv[0] included */
+    char *const *envp;           /* NULL-terminated; NULL: empty */
+    int no_aslr;                 /* fixed stack, PIE and mmap addresses */
+    int trace_fd;                /* write a syscall trace here; -1: none. Taken over by the vm. */
+    int trace_follow;            /* trace child processes too */
     struct noahv_policy *policy; /* NULL: open. The program runs in a box; the policy outlives the vm. */
     const char *trace_filter; /* names and %classes, comma-separated, leading ! negates; NULL: everything */
 };
