@@ -255,6 +255,7 @@ static void shifts_and_vex(const struct operands *o)
 
     for (const struct named *n = shifts; n->name; n++) {
         CASE(shift_ri(&e, n->op, o->w, o->a, o->count), "%s %s,0x%x", n->name, a, o->count);
+        CASE(shift_mi(&e, n->op, o->w, o->m, o->count), "%s %s,0x%x", n->name, mem(W, o), o->count);
         CASE(shift_cl(&e, n->op, o->w, o->a), "%s %s,cl", n->name, a);
     }
     for (const struct named *n = shiftxs; n->name; n++)

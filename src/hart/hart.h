@@ -36,6 +36,8 @@ struct trap {
     bool bus;        /* the host reported SIGBUS: mapped, but nothing is behind the mapping */
 };
 
+#define HART_TARGETS 4096
+
 struct hart {
     /* Hot fields first; the engines rely on x[] being the first. */
     uint64_t x[32]; /* x[0] is 0 whenever an engine is not inside an instruction */
@@ -56,8 +58,8 @@ struct hart {
         void *state;
         uint64_t host_rsp; /* the stack that C runs on, while generated code has its own */
         uint64_t pair_top, pair_rsp;
-        uint64_t indirect; /* address of the table of indirect targets */
-        uint64_t info;     /* an argument of an exit; scratch within an instruction */
+        uint64_t victim; /* address of the table of the targets that target[] had no room for */
+        uint64_t info;   /* an argument of an exit; scratch within an instruction */
         uint32_t mxcsr, host_mxcsr;
         uint32_t fp_used; /* the guest has floating-point code: its registers live in host registers */
         uint32_t dirty_d, dirty_s; /* f registers that a fault left with NaNs to be made canonical */
@@ -67,6 +69,12 @@ struct hart {
     } jit;
     bool counting; /* keep instret exact under the JIT too, which costs it most of its speed */
     void *task;    /* the guest OS's; opaque here */
+
+    /* Where indirect jumps of generated code look first: at pc / 2, modulo the size. */
+    struct hart_target {
+        uint64_t pc;
+        const uint8_t *code; /* NULL: free */
+    } target[HART_TARGETS];
 };
 
 #define RESV_NONE UINT64_MAX

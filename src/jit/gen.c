@@ -34,8 +34,6 @@ void gen_wrote(struct gen *g, int reg)
     g->now.checked &= ~bit;
     g->now.word &= ~bit;
     g->now.dirty_w &= ~bit;
-    g->anchored &= ~bit;
-    g->written |= bit;
 }
 
 void gen_put(struct gen *g, int reg, int host)
@@ -111,10 +109,8 @@ static void mark_const(struct gen *g, int rd, uint64_t v)
 {
     uint32_t bit = (uint32_t)1 << rd;
 
-    if (v < g->h->limit) {
+    if (v < g->h->limit)
         g->now.checked |= bit;
-        g->anchored |= bit;
-    }
     if ((int64_t)v == (int32_t)v)
         g->now.word |= bit;
 }
@@ -188,9 +184,13 @@ static void gen_back(struct gen *g, uint8_t *field)
 {
     gen_goto(g, field, g->start);
     g->cold[g->nr_cold - 1].kind = COLD_LOOP;
-    /* Near an address in use, and no round moves it farther than a guard is wide; or as it was. Where addresses are
-     * masked the guards stop nobody. */
-    g->cold[g->nr_cold - 1].at.checked &= g->j->harden ? 0 : g->anchored | ~g->written;
+    /*
+     * Nothing was known when the first copy was entered: what it has checked here has been compared in this very round,
+     * or is a few additions from what was. The second copy does not compare it but has the same accesses, each of
+     * which faults if it leaves the window, and no round adds as much as a guard is wide. Masks know no guards.
+     */
+    if (g->j->harden)
+        g->cold[g->nr_cold - 1].at.checked = 0;
 }
 
 /* Before a transfer to `target`, where a second copy of the loop expects fewer registers dirty than there are. */
@@ -224,7 +224,9 @@ void gen_branch(struct gen *g, const struct insn *i, enum x64_cc cc)
 
     gen_depart(g, target);
     gen_clean_for(g, target);
-    gen_compare(g, i);
+    if (g->zf_pc != g->pc || g->zf != i->rs1 || i->rs2 != 0 || cc > X64_NE || cc < X64_E || target <= g->pc ||
+        g->h->counting)
+        gen_compare(g, i);
     if (target == g->start)
         gen_back(g, x64_jcc(&g->e, cc));
     else
@@ -242,15 +244,14 @@ static void gen_landing(struct gen *g, uint64_t next)
     }
     x64_link(x64_jcc(&g->e, X64_NE), code_rw(&g->j->code, g->j->retmiss));
     g->now = (struct facts){ .word = 1 };
-    g->anchored = 0;
-    g->written = ~(uint32_t)0;
 }
 
 void gen_jal(struct gen *g, const struct insn *i)
 {
     uint64_t target = g->pc + (uint64_t)(int64_t)i->imm, next = g->pc + i->len;
 
-    gen_depart(g, target);
+    if (i->rd != 1 || g->h->counting)
+        gen_depart(g, target);
     if (i->rd == 0 && target == g->start) {
         gen_clean_for(g, target);
         gen_back(g, x64_jmp(&g->e));
@@ -261,6 +262,8 @@ void gen_jal(struct gen *g, const struct insn *i)
     if (i->rd != 0)
         gen_const(g, i->rd, next);
     if (i->rd == 1) {
+        gen_site(g,
+                 JIT_KICK); /* calls that lead to calls for ever fill the stack of pairs: jit_fault polls */
         gen_goto(g, x64_call(&g->e), target);
         gen_landing(g, next);
         return;
@@ -272,6 +275,7 @@ void gen_jal(struct gen *g, const struct insn *i)
 void gen_jalr(struct gen *g, const struct insn *i)
 {
     uint64_t next = g->pc + i->len;
+    struct cold *c;
     int a;
 
     if (g->h->counting)
@@ -282,16 +286,22 @@ void gen_jalr(struct gen *g, const struct insn *i)
         return;
     }
     a = gen_src(g, i->rs1, RCX);
-    if (a != RCX || i->imm)
+    if (a != RCX && !i->imm)
+        x64_mov_rr(&g->e, true, RCX, a);
+    else if (i->imm)
         x64_lea(&g->e, true, RCX, x64_at(a, i->imm));
     if (i->rd != 0)
         gen_const(g, i->rd, next);
     if (i->rd == 1) {
-        x64_link(x64_call(&g->e), code_rw(&g->j->code, g->j->indirect));
+        c = gen_cold(g, gen_find_target(&g->e, g->j));
+        c->kind = COLD_MISS;
+        gen_to_target(&g->e, true);
+        c->resume = g->e.at;
         gen_landing(g, next);
         return;
     }
-    x64_link(x64_jmp(&g->e), code_rw(&g->j->code, g->j->indirect));
+    x64_link(gen_find_target(&g->e, g->j), code_rw(&g->j->code, g->j->indirect_miss));
+    gen_to_target(&g->e, false);
     g->ended = true;
 }
 
@@ -311,7 +321,6 @@ struct x64_mem gen_addr(struct gen *g, const struct insn *i)
 {
     int a = gen_src(g, i->rs1, RCX);
 
-    g->anchored |= (uint32_t)1 << i->rs1;
     if (!(g->now.checked >> i->rs1 & 1)) { /* the guards absorb the displacement */
         x64_alu_rm(&g->e, X64_CMP, true, a, HART(limit));
         gen_cold(g, x64_jcc(&g->e, X64_AE))->kind = COLD_REPLAY;
@@ -411,12 +420,32 @@ bool jit_wants_count(const struct hart *h, const struct insn *i)
            (i->imm == CSR_cycle || i->imm == CSR_instret);
 }
 
+/* slli by 1 to 3 and add into the same register: an address. */
+static bool gen_scaled_add(struct gen *g, const struct insn *a, const struct insn *b)
+{
+    int other = b->rs1 == a->rd ? b->rs2 : b->rs1, s, t, d;
+
+    if (other == a->rd || (b->rs1 != a->rd && b->rs2 != a->rd))
+        return false;
+    gen_clean_x(g, (uint32_t)1 << a->rs1 | (uint32_t)1 << other);
+    s = gen_src(g, a->rs1, RAX);
+    t = gen_src(g, other, RCX);
+    d = gen_dst(a->rd);
+    x64_lea(&g->e, true, d, x64_at2(t, s, a->imm, 0));
+    gen_put(g, a->rd, d);
+    return true;
+}
+
 /* slli by 32 or 48 and srli of the result by at least as much: a zero extension. lui or auipc and addi: a constant. */
 static bool gen_pair(struct gen *g, const struct insn *a, const struct insn *b)
 {
     int s, d;
 
-    if (!a->rd || a->rd != b->rd || a->rd != b->rs1)
+    if (!a->rd || a->rd != b->rd)
+        return false;
+    if (a->op == OP_slli && b->op == OP_add && a->imm <= 3)
+        return gen_scaled_add(g, a, b);
+    if (a->rd != b->rs1)
         return false;
     if ((a->op == OP_lui || a->op == OP_auipc) &&
         (b->op == OP_addi || (b->op == OP_addiw && a->op == OP_lui))) {

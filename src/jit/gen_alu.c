@@ -18,7 +18,6 @@ static void gen_move(struct gen *g, int rd, int rs)
 {
     uint32_t checked = g->now.checked >> rs & 1, word = g->now.word >> rs & 1,
              dirty = g->now.dirty_w >> rs & 1;
-    uint32_t anchored = g->anchored >> rs & 1;
     int d = gen_dst(rd), s = gen_src(g, rs, d);
 
     if (rd == rs)
@@ -29,7 +28,6 @@ static void gen_move(struct gen *g, int rd, int rs)
     g->now.checked |= checked << rd;
     g->now.word |= word << rd;
     g->now.dirty_w |= dirty << rd;
-    g->anchored |= anchored << rd;
 }
 
 /* A word of which the home of `rd` has the low half, and that is all that is needed now. */
@@ -39,22 +37,42 @@ static void mark_low(struct gen *g, int rd)
     g->now.dirty_w |= (uint32_t)1 << rd;
 }
 
-/* After and, or, xor. */
-static void put_logic(struct gen *g, int rd, int d)
+/* After and, or, xor, with the result in the home or in `d` still. */
+static void put_logic(struct gen *g, const struct insn *i, int d)
 {
-    gen_put(g, rd, d);
+    gen_put(g, i->rd, d);
     if (g->narrow)
-        mark_low(g, rd);
+        mark_low(g, i->rd);
     else if (g->words)
-        g->now.word |= (uint32_t)1 << rd;
+        g->now.word |= (uint32_t)1 << i->rd;
+    g->zf = i->rd;
+    g->zf_pc = g->pc + i->len;
+}
+
+static bool is_logic(enum x64_alu op)
+{
+    return op == X64_AND || op == X64_OR || op == X64_XOR;
+}
+
+/* A register that memory is home to changes there. */
+static void gen_two_memory(struct gen *g, const struct insn *i, enum x64_alu op, int other)
+{
+    x64_alu_mr(&g->e, op, true, JIT_X(i->rd), gen_src(g, other, RAX));
+    gen_wrote(g, i->rd);
+    if (is_logic(op) && g->words)
+        g->now.word |= (uint32_t)1 << i->rd;
 }
 
 /* d := a op b for commutative and other two-operand instructions of the host. */
 void gen_two(struct gen *g, const struct insn *i, enum x64_alu op)
 {
-    bool commutes = op != X64_SUB, logic = op != X64_ADD && op != X64_SUB, w = !(logic && g->narrow);
+    bool commutes = op != X64_SUB, logic = is_logic(op), w = !(logic && g->narrow);
     int d = gen_dst(i->rd), b;
 
+    if (jit_home[i->rd] < 0 && (i->rd == i->rs1 || (commutes && i->rd == i->rs2))) {
+        gen_two_memory(g, i, op, i->rd == i->rs1 ? i->rs2 : i->rs1);
+        return;
+    }
     if (commutes && i->rd == i->rs2 && jit_home[i->rd] >= 0 && i->rd != i->rs1) {
         b = gen_src(g, i->rs1, RCX);
         x64_alu_rr(&g->e, op, w, d, b);
@@ -77,7 +95,7 @@ void gen_two(struct gen *g, const struct insn *i, enum x64_alu op)
             x64_mov_ri(&g->e, d, 0);
     }
     if (logic)
-        put_logic(g, i->rd, d);
+        put_logic(g, i, d);
     else
         gen_put(g, i->rd, d);
 }
@@ -92,12 +110,26 @@ void gen_add(struct gen *g, const struct insn *i)
 
 void gen_alu_imm(struct gen *g, const struct insn *i, enum x64_alu op)
 {
-    int d = gen_dst(i->rd), a = gen_src(g, i->rs1, d);
+    int d = gen_dst(i->rd), a;
 
+    if (jit_home[i->rd] < 0 && i->rd == i->rs1) {
+        x64_alu_mi(&g->e, op, true, JIT_X(i->rd), i->imm);
+        gen_wrote(g, i->rd);
+        if (g->words)
+            g->now.word |= (uint32_t)1 << i->rd;
+        return;
+    }
+    a = gen_src(g, i->rs1, d);
+    if (op == X64_AND && i->imm == 0xff) { /* zext.b */
+        x64_0f_rr(&g->e, X64_MOVZX8, false, d, a);
+        gen_put(g, i->rd, d);
+        g->now.word |= (uint32_t)1 << i->rd;
+        return;
+    }
     if (a != d)
         x64_mov_rr(&g->e, !g->narrow, d, a);
     x64_alu_ri(&g->e, op, !g->narrow, d, i->imm);
-    put_logic(g, i->rd, d);
+    put_logic(g, i, d);
     if (op == X64_AND && i->imm >= 0) { /* no bit above */
         g->now.word |= (uint32_t)1 << i->rd;
         g->now.dirty_w &= ~((uint32_t)1 << i->rd);
@@ -106,8 +138,7 @@ void gen_alu_imm(struct gen *g, const struct insn *i, enum x64_alu op)
 
 void gen_addi(struct gen *g, const struct insn *i)
 {
-    uint32_t checked = i->rs1 != 0 && !g->j->harden ? g->now.checked >> i->rs1 & 1 : 0,
-             anchored = g->anchored >> i->rs1 & 1;
+    uint32_t checked = i->rs1 != 0 && !g->j->harden ? g->now.checked >> i->rs1 & 1 : 0;
     int d = gen_dst(i->rd), a;
 
     if (i->rs1 == 0) {
@@ -131,7 +162,6 @@ void gen_addi(struct gen *g, const struct insn *i)
     }
     /* A block adds far less than a guard zone; but a mask knows no guards. */
     g->now.checked |= checked << i->rd;
-    g->anchored |= anchored << i->rd;
 }
 
 /* A result in 32 bits: in the home it waits for its sign-extension until somebody looks. */
@@ -189,9 +219,15 @@ void gen_aluw(struct gen *g, const struct insn *i, enum x64_alu op)
 
 void gen_shift_imm(struct gen *g, const struct insn *i, enum x64_shift op, bool w)
 {
-    int d = gen_dst(i->rd), a = gen_src(g, i->rs1, d);
     unsigned n = (unsigned)i->imm & (w ? 63 : 31);
+    int d = gen_dst(i->rd), a;
 
+    if (w && jit_home[i->rd] < 0 && i->rd == i->rs1) {
+        x64_shift_mi(&g->e, op, true, JIT_X(i->rd), n);
+        gen_wrote(g, i->rd);
+        return;
+    }
+    a = gen_src(g, i->rs1, d);
     if (a != d)
         x64_mov_rr(&g->e, w, d, a);
     x64_shift_ri(&g->e, op, w, d, n);
@@ -199,6 +235,8 @@ void gen_shift_imm(struct gen *g, const struct insn *i, enum x64_shift op, bool 
         gen_put(g, i->rd, d);
     else
         gen_sext(g, i->rd, d);
+    if (!w && op == X64_SHR && n) /* positive: the host has extended it */
+        g->now.dirty_w &= ~((uint32_t)1 << i->rd);
 }
 
 /* rd := the flag of a comparison that has been made. */

@@ -52,7 +52,7 @@ struct jit_mark {
     uint64_t pc;
 };
 
-enum cold_kind { COLD_REPLAY, COLD_EDGE, COLD_LOOP, COLD_CALL, COLD_NAN_D, COLD_NAN_S };
+enum cold_kind { COLD_REPLAY, COLD_EDGE, COLD_LOOP, COLD_MISS, COLD_CALL, COLD_NAN_D, COLD_NAN_S };
 enum { MARK_INSN = COLD_NAN_S + 1, MARK_TAIL, MARK_END };
 
 /* Of one translation: instructions, and bytes of guest code. */
@@ -73,13 +73,7 @@ struct jit_entry {
     uint32_t block; /* index + 1 of the translation that is true; 0: none is */
 };
 
-/* A target as generated code looks for it. */
-struct jit_target {
-    uint64_t pc; /* odd: free */
-    const uint8_t *host;
-};
-
-enum { JIT_TABLE_BITS_MIN = 11, JIT_TABLE_BITS_MAX = 19, JIT_INDIRECT_BITS = 10 };
+enum { JIT_TABLE_BITS_MIN = 11, JIT_TABLE_BITS_MAX = 19, JIT_VICTIMS = 4096 };
 
 #define JIT_ALIGN ((size_t)16) /* of blocks: a detour fits */
 #define JIT_CODE_BYTES ((size_t)64 << 20)
@@ -101,7 +95,7 @@ struct jit_host {
 struct jit {
     struct code code;
     size_t stubs_end; /* what a flush keeps */
-    const uint8_t *enter, *exit, *exit_saved, *link, *replay, *callop, *retmiss, *sentinel, *indirect;
+    const uint8_t *enter, *exit, *exit_saved, *link, *replay, *callop, *retmiss, *sentinel, *indirect_miss;
     const uint8_t *k_sign, *k_abs, *k_box;        /* 16-byte constants for andps, orps, xorps */
     const uint8_t *k_sign_s, *k_abs_s;            /* the same of boxed singles, whose box they keep */
     const uint8_t *k_nan_d, *k_nan_s;             /* the canonical NaNs, the single one boxed */
@@ -118,7 +112,7 @@ struct jit {
     struct jit_page *page;   /* pages.c */
     struct jit_entry *table; /* what has been translated by pc, open addressing, at most half full */
     unsigned table_bits;     /* of the table in use, which grows; the reservation is for the most */
-    struct jit_target *indirect_table; /* cache of targets, read by generated code */
+    struct hart_target *victim; /* targets of indirect jumps that a hart's target[] had no room for */
     uint8_t *stack;                    /* of host return addresses; guard page below */
     size_t nr_calls, nr_edges, nr_sites, nr_marks, nr_blocks, nr_entries, nr_pages;
     unsigned code_gen, epoch; /* of guest code; of our own, raised when all is forgotten */
@@ -144,6 +138,10 @@ struct facts {
 
 enum { GEN_COLD_MAX = 512 };
 
+/* Where a target is in hart.target, and in the victims. */
+#define JIT_TARGET(pc) ((pc) >> 1 & (HART_TARGETS - 1))
+#define JIT_VICTIM(pc) (((pc) >> 12 ^ (pc)) >> 1 & (JIT_VICTIMS - 1))
+
 /* One translation under way. */
 struct gen {
     struct jit *j;
@@ -155,10 +153,11 @@ struct gen {
     struct insn insn[GEN_INSNS_MAX + 2]; /* decoded; ends with OP_ILLEGAL ones */
     unsigned nr_insns;
     struct facts now;
-    uint32_t anchored; /* x: near an address that this round through a loop has used or compared */
-    uint32_t written;  /* x: written since `start` */
     bool words;        /* the operands of the row under way are sign-extended words ... */
     bool narrow;       /* ... and it need not make more than the low word of its result */
+    /* ZF says whether x[zf] is 0, for the instruction at zf_pc. */
+    int zf;
+    uint64_t zf_pc;
     bool ended;
 
     /* The second copy of a loop: what holds at its start, whenever it is entered. */
@@ -176,6 +175,10 @@ struct gen {
     } cold[GEN_COLD_MAX];
     unsigned nr_cold;
 };
+
+/* stubs.c: an indirect jump to rcx: polls, looks it up in target[], and returns the jump taken when it is not there. */
+uint8_t *gen_find_target(struct x64 *e, struct jit *j);
+void gen_to_target(struct x64 *e, bool call); /* behind it */
 
 /* gen.c: translates one instruction at g->pc. */
 void gen_insn(struct gen *g, const struct insn *i);

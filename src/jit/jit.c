@@ -52,12 +52,16 @@ void *jit_reserve(size_t bytes)
     return p == MAP_FAILED ? NULL : p;
 }
 
-static void forget(struct jit *j)
+/* Makes all of this hart's code anew. */
+static void forget(struct jit *j, struct hart *h)
 {
     madvise(j->table, sizeof *j->table << JIT_TABLE_BITS_MAX, MADV_DONTNEED);
     j->table_bits = JIT_TABLE_BITS_MIN;
-    madvise(j->indirect_table, sizeof *j->indirect_table << JIT_INDIRECT_BITS, MADV_DONTNEED);
-    j->indirect_table[0].pc = 1; /* where 0 would be found: all other slots are for other addresses */
+    memset(h->target, 0, sizeof h->target);
+    h->target[0].pc = 2; /* where 0 would be found: whatever is looked for here, it is not that */
+    madvise(j->victim, sizeof *j->victim * JIT_VICTIMS, MADV_DONTNEED);
+    j->victim[0].pc = 2;
+    h->jit.pair_rsp = h->jit.pair_top;
     j->epoch++;
     j->full = false;
     j->nr_blocks = j->nr_entries = j->nr_pages = j->nr_calls = j->nr_edges = 0;
@@ -82,7 +86,7 @@ static void destroy(struct jit *j)
     munmap(j->block, JIT_MAX_BLOCKS * sizeof *j->block);
     munmap(j->page, pages_bytes());
     munmap(j->table, sizeof *j->table << JIT_TABLE_BITS_MAX);
-    munmap(j->indirect_table, sizeof *j->indirect_table << JIT_INDIRECT_BITS);
+    munmap(j->victim, sizeof *j->victim * JIT_VICTIMS);
     munmap(j->stack, JIT_STACK_BYTES);
     free(j);
 }
@@ -106,16 +110,18 @@ static struct jit *create(const struct hart *h)
     j->block = jit_reserve(JIT_MAX_BLOCKS * sizeof *j->block);
     j->page = jit_reserve(pages_bytes());
     j->table = jit_reserve(sizeof *j->table << JIT_TABLE_BITS_MAX);
-    j->indirect_table = jit_reserve(sizeof *j->indirect_table << JIT_INDIRECT_BITS);
+    j->victim = jit_reserve(sizeof *j->victim * JIT_VICTIMS);
     j->stack = jit_reserve(JIT_STACK_BYTES);
-    if (!j->call || !j->edge || !j->site || !j->block || !j->page || !j->table || !j->indirect_table ||
+    if (!j->call || !j->edge || !j->site || !j->block || !j->page || !j->table || !j->victim ||
         !j->stack || code_init(&j->code, j->symbols ? JIT_CODE_BYTES_MAPPED : JIT_CODE_BYTES) < 0) {
         destroy(j);
         return NULL;
     }
     mprotect(j->stack, PAGE_BYTES, PROT_NONE);
     stubs_emit(j);
-    forget(j);
+    j->code.used = j->stubs_end;
+    j->table_bits = JIT_TABLE_BITS_MIN;
+    j->victim[0].pc = 2;
     if (j->symbols)
         perfmap_stubs(j);
     return j;
@@ -135,7 +141,9 @@ static struct jit *attach(struct hart *h)
     top = (uint64_t *)(void *)(j->stack + JIT_STACK_BYTES - 64);
     *top = (uint64_t)(uintptr_t)j->sentinel;
     h->jit.pair_top = (uint64_t)(uintptr_t)top;
-    h->jit.indirect = (uint64_t)(uintptr_t)j->indirect_table;
+    h->jit.pair_rsp = h->jit.pair_top;
+    h->target[0].pc = 2;
+    h->jit.victim = (uint64_t)(uintptr_t)j->victim;
     h->jit.state = j;
     fault_set_engine(jit_fault);
     return j;
@@ -258,6 +266,10 @@ static void emit_cold(struct gen *g, struct cold *c)
             gen_leave(g, JIT_REPLAY);
         }
         break;
+    case COLD_MISS: /* of a call, which returns to behind it */
+        x64_link(x64_call(&g->e), code_rw(&j->code, j->indirect_miss));
+        x64_link(x64_jmp(&g->e), c->resume);
+        break;
     case COLD_CALL:
         gen_clean_cold(g, c);
         gen_body(g, &c->insn, c->pc);
@@ -321,7 +333,7 @@ static unsigned generate(struct gen *g, unsigned count)
     unsigned k = 0, in_loop = 0;
 
     g->pc = g->start;
-    g->anchored = g->written = 0;
+    g->zf_pc = 1; /* none: a pc is even */
     g->ended = false;
     while (!g->ended && k < count && g->nr_cold < GEN_COLD_MAX - COLD_PER_INSN) {
         unsigned cold = g->nr_cold;
@@ -467,7 +479,7 @@ static const uint8_t *code_for(struct jit *j, struct hart *h, uint64_t pc)
     if (jit_waits(j))
         return NULL;
     if (!has_room(j))
-        forget(j);
+        forget(j, h);
     if (j->nr_entries >= (size_t)1 << (j->table_bits - 1) && j->table_bits < JIT_TABLE_BITS_MAX)
         table_grow(j);
     return jit_writable(j) ? translate(j, h, pc) : NULL;
@@ -517,12 +529,14 @@ static int enter(struct jit *j, struct hart *h, const uint8_t *code)
     return why;
 }
 
-/* Puts a target into the cache that indirect jumps read. */
-static void remember(struct jit *j, uint64_t pc, const uint8_t *host)
+/* Puts a target where indirect jumps look first; what was there, where they look next. */
+static void remember(struct jit *j, struct hart *h, uint64_t pc, const uint8_t *host)
 {
-    struct jit_target *t = &j->indirect_table[pc >> 1 & (((size_t)1 << JIT_INDIRECT_BITS) - 1)];
+    struct hart_target *t = &h->target[JIT_TARGET(pc)];
 
-    *t = (struct jit_target){ pc, host };
+    if (t->code)
+        j->victim[JIT_VICTIM(t->pc)] = *t;
+    *t = (struct hart_target){ pc, host };
 }
 
 /* Code for h->pc, with what the last exit left to be linked to it. */
@@ -538,7 +552,7 @@ static const uint8_t *next_code(struct jit *j, struct hart *h, int why)
     if (why == JIT_LINK && !jit_waits(j) && jit_writable(j))
         x64_link(j->edge[edge].field, code_rw(&j->code, code));
     else if (why == JIT_INDIRECT)
-        remember(j, h->pc, code);
+        remember(j, h, h->pc, code);
     return code;
 }
 
@@ -556,9 +570,9 @@ static int settle(struct jit *j, struct hart *h, int why)
     if (why == JIT_COUNT)
         h->counting = j->counting = true; /* from here on: the guest looks at what it never looked at */
     if (why == JIT_COUNT)
-        forget(j);
+        forget(j, h);
     if (why == JIT_REFETCH)
-        pages_written(j, h, 0, h->limit);
+        jit_flush(h);
     return why == JIT_COUNT || why == JIT_REFETCH ? JIT_RESUME : why;
 }
 
@@ -568,12 +582,13 @@ static void catch_up(struct jit *j, struct hart *h)
     struct gmem_change c[GMEM_CHANGES];
     size_t n = gmem_changes(h->mem, &j->code_gen, c);
 
+    h->jit.pair_rsp = h->jit.pair_top; /* no return leads into what is dropped */
     for (size_t k = 0; k < n; k++)
         if (c[k].len == h->limit && c[k].mapping) { /* execve: includes what came before and after */
             if (pages_mostly_true(j, h))
                 pages_remapped(j, h, 0, h->limit);
             else
-                forget(j);
+                forget(j, h);
             return;
         }
     for (size_t k = 0; k < n; k++)
@@ -590,7 +605,7 @@ static void prepare(struct jit *j, struct hart *h)
     if (j->code_gen != atomic_load(&h->mem->code_gen))
         catch_up(j, h);
     if (j->full || j->counting != h->counting)
-        forget(j);
+        forget(j, h);
     j->counting = h->counting;
     if (atomic_load_explicit(&j->stopped, memory_order_relaxed) && atomic_exchange(&j->stopped, 0))
         code_poll(&j->code, false);
@@ -611,6 +626,7 @@ enum jit_exit jit_step(struct hart *h, const uint8_t *code)
     struct jit *j = state(h);
     int why;
 
+    h->jit.pair_rsp = h->jit.pair_top; /* no return leads on into another block */
     why = settle(j, h, code ? enter(j, h, code) : JIT_REPLAY);
     return why == JIT_TRAP || why == JIT_KICK ? (enum jit_exit)why : JIT_RESUME;
 }
@@ -647,19 +663,23 @@ void jit_baseline(struct hart *h)
 
     BUG_ON(!j);
     j->has = (struct jit_host){ 0 };
-    forget(j);
+    forget(j, h);
 }
 
 void jit_flush(struct hart *h)
 {
-    if (state(h))
-        pages_written(state(h), h, 0, h->limit);
+    if (!state(h))
+        return;
+    h->jit.pair_rsp = h->jit.pair_top; /* no return leads into what is dropped */
+    pages_written(state(h), h, 0, h->limit);
 }
 
 void jit_free(struct hart *h)
 {
-    if (state(h))
-        destroy(state(h));
+    if (!state(h))
+        return;
+    destroy(state(h));
+    memset(h->target, 0, sizeof h->target);
     h->jit.state = NULL;
 }
 
@@ -720,6 +740,7 @@ bool jit_fault(void *ucontext, uint64_t addr)
 {
     greg_t *reg = ((ucontext_t *)ucontext)->uc_mcontext.gregs;
     struct hart *h = running;
+    bool at_call = false;
     uint64_t rip = (uint64_t)reg[REG_RIP];
     const struct jit_site *site;
     struct jit *j;
@@ -729,11 +750,13 @@ bool jit_fault(void *ucontext, uint64_t addr)
     j = state(h);
     if (addr - (uint64_t)(uintptr_t)j->stack < PAGE_BYTES) { /* calls nested too deep: forget the pairs */
         reg[REG_RSP] = (greg_t)h->jit.pair_top;
-        return true;
+        if (!atomic_load(&h->kick))
+            return true;
+        at_call = true;
     }
     site = find_site(j, (uint32_t)(rip - (uint64_t)(uintptr_t)j->code.rx));
     if (!site)
-        return false;
+        return at_call;
     h->pc = site->kind == JIT_INDIRECT ? (uint64_t)reg[REG_RCX] : site->pc;
     reg[REG_RAX] = site->kind == JIT_INDIRECT ? JIT_KICK : (greg_t)site->kind;
     reg[REG_RIP] = (greg_t)(uintptr_t)j->exit;

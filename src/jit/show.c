@@ -19,11 +19,15 @@ static const struct {
     const char *name;
     size_t at; /* of the pointer in struct jit */
 } stub[] = {
-    { "enter", offsetof(struct jit, enter) },           { "exit", offsetof(struct jit, exit) },
-    { "exit_saved", offsetof(struct jit, exit_saved) }, { "link", offsetof(struct jit, link) },
-    { "replay", offsetof(struct jit, replay) },         { "callop", offsetof(struct jit, callop) },
-    { "sentinel", offsetof(struct jit, sentinel) },     { "retmiss", offsetof(struct jit, retmiss) },
-    { "indirect", offsetof(struct jit, indirect) },
+    { "enter", offsetof(struct jit, enter) },
+    { "exit", offsetof(struct jit, exit) },
+    { "exit_saved", offsetof(struct jit, exit_saved) },
+    { "link", offsetof(struct jit, link) },
+    { "replay", offsetof(struct jit, replay) },
+    { "callop", offsetof(struct jit, callop) },
+    { "sentinel", offsetof(struct jit, sentinel) },
+    { "retmiss", offsetof(struct jit, retmiss) },
+    { "indirect_miss", offsetof(struct jit, indirect_miss) },
 };
 
 const char *show_stub(const struct jit *j, unsigned k, const uint8_t **at)
@@ -77,6 +81,7 @@ static unsigned remark(const struct jit_mark *m, char row[GUEST_COLUMN + 1])
         [COLD_REPLAY] = "(%llx: left to its body)",
         [COLD_EDGE] = "(to %llx, not yet translated)",
         [COLD_LOOP] = "(back to %llx)",
+        [COLD_MISS] = "(not the target expected)",
         [COLD_NAN_D] = "(%llx: a NaN)",
         [COLD_NAN_S] = "(%llx: a NaN)",
         [COLD_CALL] = "(%llx: by its body)",

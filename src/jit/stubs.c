@@ -8,10 +8,10 @@
 #include "jit/internal.h"
 
 const int8_t jit_home[32] = {
-    [0] = -1,  [1] = -1,   [2] = R8,   [3] = -1,   [4] = -1,  [5] = -1,   [6] = -1,   [7] = -1,
-    [8] = R11, [9] = R12,  [10] = RDI, [11] = R10, [12] = R9, [13] = RDX, [14] = RSI, [15] = RBX,
-    [16] = -1, [17] = R13, [18] = R14, [19] = -1,  [20] = -1, [21] = -1,  [22] = -1,  [23] = -1,
-    [24] = -1, [25] = -1,  [26] = -1,  [27] = -1,  [28] = -1, [29] = -1,  [30] = -1,  [31] = -1,
+    [0] = -1,   [1] = -1,   [2] = R8,   [3] = -1,   [4] = -1,  [5] = -1,   [6] = -1,   [7] = -1,
+    [8] = R11,  [9] = R12,  [10] = RDI, [11] = R10, [12] = R9, [13] = RDX, [14] = RSI, [15] = RBX,
+    [16] = R14, [17] = R13, [18] = -1,  [19] = -1,  [20] = -1, [21] = -1,  [22] = -1,  [23] = -1,
+    [24] = -1,  [25] = -1,  [26] = -1,  [27] = -1,  [28] = -1, [29] = -1,  [30] = -1,  [31] = -1,
 };
 
 /* fa5 fa4 fa0 fa1 fa2 fa3 fa6 fa7 ft0 ft1 ft2 fs0 fs1 fs2 in xmm0..xmm13: arguments and temporaries first, then what
@@ -83,7 +83,7 @@ static void emit_enter(struct jit *j, struct x64 *e)
     x64_mov_rr(e, true, RAX, RSI);
     x64_mov_mr(e, 64, HART(jit.host_rsp), RSP);
     x64_stmxcsr(e, HART(jit.host_mxcsr));
-    x64_mov_rm(e, true, RSP, HART(jit.pair_top));
+    x64_mov_rm(e, true, RSP, HART(jit.pair_rsp));
     x64_mov_rm(e, true, R15, HART(window));
     fill(e);
     x64_jmp_r(e, RAX);
@@ -93,6 +93,7 @@ static void emit_enter(struct jit *j, struct x64 *e)
 static void emit_exit(struct jit *j, struct x64 *e)
 {
     j->exit = here(j, e);
+    x64_mov_mr(e, 64, HART(jit.pair_rsp), RSP); /* the pairs that wait are good when the guest goes on */
     spill(e);
     j->exit_saved = here(j, e);
     x64_mov_rm(e, true, RSP, HART(jit.host_rsp));
@@ -133,34 +134,72 @@ static void emit_callop(struct jit *j, struct x64 *e)
     fill(e);
     x64_mov_rm(e, true, RSP, HART(jit.pair_rsp));
     x64_ret(e);
-    x64_link(out, code_rw(&j->code, j->exit_saved));
+    x64_link(out, e->at);
+    x64_alu_mi(e, X64_ADD, true, HART(jit.pair_rsp), 8); /* nobody comes back to this call */
+    x64_link(x64_jmp(e), code_rw(&j->code, j->exit_saved));
 }
 
-/* Returns that were not paired, and jumps to what rcx holds. */
-static void emit_indirect(struct jit *j, struct x64 *e)
+/* Entries as the host addresses them: at [rbp + 8 * rax]. */
+static struct x64_mem target_field(size_t field)
 {
-    uint8_t *miss;
+    struct x64_mem m = HART(target);
 
-    j->sentinel = here(j, e);
-    x64_mov_rm(e, true, RSP, HART(jit.pair_top)); /* the bottom again, with the sentinel on it */
-    j->retmiss = here(j, e);
-    x64_mov_rm(e, true, RCX, JIT_X(1));
-    j->indirect = here(j, e);
-    x64_alu_ri(e, X64_AND, true, RCX, -2);
+    return x64_at2(m.base, RAX, 3, m.disp + (int32_t)field);
+}
+
+uint8_t *gen_find_target(struct x64 *e, struct jit *j)
+{
+    _Static_assert(sizeof(struct hart_target) == 16, "the index below is a pc, even, times 8");
     j->site[j->nr_sites++] =
         (struct jit_site){ .host = (uint32_t)(e->at - j->code.rw), .kind = JIT_INDIRECT };
     x64_alu_rm(e, X64_CMP, false, RAX, x64_rip(code_rw(&j->code, j->code.poll)));
     x64_mov_rr(e, false, RAX, RCX);
-    x64_alu_ri(e, X64_AND, false, RAX, ((1 << JIT_INDIRECT_BITS) - 1) << 1);
+    x64_alu_ri(e, X64_AND, false, RAX, (HART_TARGETS - 1) << 1);
+    x64_alu_mr(e, X64_CMP, true, target_field(offsetof(struct hart_target, pc)), RCX);
+    return x64_jcc(e, X64_NE);
+}
+
+void gen_to_target(struct x64 *e, bool call)
+{
+    struct x64_mem m = target_field(offsetof(struct hart_target, code));
+
+    if (call)
+        x64_call_m(e, m);
+    else
+        x64_jmp_m(e, m);
+}
+
+/* rcx is not in target[]. A target may be odd here: bit 0 goes when the pc is set (2.5.1, JALR). */
+static void emit_indirect_miss(struct jit *j, struct x64 *e)
+{
+    uint8_t *miss;
+
+    j->indirect_miss = here(j, e);
+    x64_mov_rr(e, false, RAX, RCX);
+    x64_shift_ri(e, X64_SHR, false, RAX, 12);
+    x64_alu_rr(e, X64_XOR, false, RAX, RCX);
+    x64_alu_ri(e, X64_AND, false, RAX, (JIT_VICTIMS - 1) << 1);
     x64_shift_ri(e, X64_SHL, false, RAX, 3);
-    x64_alu_rm(e, X64_ADD, true, RAX, HART(jit.indirect));
+    x64_alu_rm(e, X64_ADD, true, RAX, HART(jit.victim));
     x64_alu_mr(e, X64_CMP, true, x64_at(RAX, 0), RCX);
     miss = x64_jcc(e, X64_NE);
     x64_jmp_m(e, x64_at(RAX, 8));
     x64_link(miss, e->at);
+    x64_alu_ri(e, X64_AND, true, RCX, -2);
     x64_mov_mr(e, 64, HART(pc), RCX);
     x64_mov_ri(e, RAX, JIT_INDIRECT);
     x64_link(x64_jmp(e), code_rw(&j->code, j->exit));
+}
+
+/* Returns that were not paired. */
+static void emit_retmiss(struct jit *j, struct x64 *e)
+{
+    j->sentinel = here(j, e);
+    x64_mov_rm(e, true, RSP, HART(jit.pair_top)); /* the bottom again, with the sentinel on it */
+    j->retmiss = here(j, e);
+    x64_mov_rm(e, true, RCX, JIT_X(1));
+    x64_link(gen_find_target(e, j), code_rw(&j->code, j->indirect_miss));
+    gen_to_target(e, false);
 }
 
 static const uint8_t *constant(struct jit *j, struct x64 *e, uint64_t low)
@@ -231,7 +270,8 @@ int stubs_emit(struct jit *j)
     emit_exit(j, &e);
     emit_pushed(j, &e);
     emit_callop(j, &e);
-    emit_indirect(j, &e);
+    emit_indirect_miss(j, &e);
+    emit_retmiss(j, &e);
     BUG_ON(x64_full(&e));
     j->stubs_end = j->code.used = (size_t)(e.at - j->code.rw + 15) & ~(size_t)15;
     return 0;

@@ -200,6 +200,12 @@ void x64_shift_ri(struct x64 *e, enum x64_shift op, bool w, int dst, unsigned n)
     x64_byte(e, n);
 }
 
+void x64_shift_mi(struct x64 *e, enum x64_shift op, bool w, struct x64_mem m, unsigned n)
+{
+    op_rm(e, 0xc1, w, op, m);
+    x64_byte(e, n);
+}
+
 void x64_shift_cl(struct x64 *e, enum x64_shift op, bool w, int dst)
 {
     op_rr(e, 0xd3, w, op, dst);
@@ -403,6 +409,11 @@ void x64_call_r(struct x64 *e, int reg)
 void x64_jmp_m(struct x64 *e, struct x64_mem m)
 {
     op_rm(e, 0xff, false, 4, m);
+}
+
+void x64_call_m(struct x64 *e, struct x64_mem m)
+{
+    op_rm(e, 0xff, false, 2, m);
 }
 
 void x64_ret(struct x64 *e)
