@@ -196,7 +196,7 @@ static int64_t set_name(struct task *t, gva_t name)
 /* kernel/sys.c prctl_get_auxv: as much as there is room for; the whole length. */
 static int64_t get_auxv(struct task *t, gva_t to, uint64_t len)
 {
-    const struct stack_info *s = &t->proc->mm.stack;
+    const struct stack_info *s = &t->proc->mm->stack;
     char chunk[256];
 
     len = MIN(len, s->auxv_len);
