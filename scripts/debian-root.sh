@@ -5,9 +5,6 @@
 #
 # No maintainer script runs, so links of update-alternatives are missing, and there are no users. The folders
 # that a guest shares with its host are taken out again: /dev, /proc, /sys, /run, /tmp, /home, /root.
-#
-# Uses apt with a configuration of its own, so that nothing of the machine's changes; the mirrors are those
-# that the machine's own sources name, and apt checks signatures with Debian's archive keys.
 set -eu
 
 only=
@@ -16,7 +13,8 @@ root=$1
 shift
 top=$PWD/build/debian
 apt=$top/apt
-keys=/usr/share/keyrings/debian-archive-keyring.gpg
+arch=riscv64
+. scripts/private-apt.sh
 done=$top/unpacked/$(basename "$root")
 
 missing=
@@ -24,21 +22,10 @@ for package in "$@"; do
     [ -e "$done/$package.asked" ] || missing="$missing $package"
 done
 [ -n "$missing" ] || exit 0
-command -v apt-get > /dev/null && [ -r "$keys" ] || exit 1
-
-mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial" "$apt/none/partial" "$apt/etc" "$root" "$done"
-: > "$apt/state/status"
+mkdir -p "$apt/none/partial" "$root" "$done"
 exec 9> "$apt/lock" # one at a time
-flock 9 2> "$apt/log" || :
-
-private_apt() {
-    apt-get -q -q -o Dir::State="$apt/state" -o Dir::State::status="$apt/state/status" \
-        -o Dir::Cache="$apt/cache" -o Dir::Etc::sourcelist="$apt/etc/sources.list" \
-        -o Dir::Etc::sourceparts=/dev/null -o Dir::Etc::preferences=/dev/null -o Dir::Etc::preferencesparts=/dev/null \
-        -o APT::Architecture=riscv64 -o APT::Architectures=riscv64 -o APT::Sandbox::User="$(id -un)" \
-        -o Acquire::Languages=none -o Acquire::Retries=1 -o Acquire::http::Timeout=20 \
-        -o Acquire::https::Timeout=20 -o APT::Update::Error-Mode=any "$@" 2>> "$apt/log"
-}
+flock 9 2> /dev/null || :
+private_apt_init
 
 # Downloads what is missing; prints the files' names. An empty cache makes apt name them all.
 plan() {
@@ -70,7 +57,7 @@ for dir in bin sbin lib; do
 done
 # A gcc in there would look here first, and find what a cross compiler left on the host.
 [ -e "$root/usr/riscv64-linux-gnu" ] || ln -sfn /nonexistent "$root/usr/riscv64-linux-gnu"
-for mirror in $(apt-get indextargets --no-release-info --format '$(REPO_URI)' | sort -u); do
+for mirror in $(private_apt_mirrors); do
     echo "deb [signed-by=$keys] $mirror trixie main" > "$apt/etc/sources.list"
     plan > "$apt/debs" || { private_apt update && plan > "$apt/debs"; } || continue
     unpack
