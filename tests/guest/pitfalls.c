@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <sys/epoll.h>
@@ -228,6 +229,7 @@ static void terminals(void)
 {
     int master = posix_openpt(O_RDWR | O_NOCTTY), slave, fds[2];
     struct winsize ws = { 25, 80, 0, 0 };
+    struct pollfd in = { .events = POLLIN };
     struct termios t;
     char c2[64] = ""; /* struct termios2 */
 
@@ -235,6 +237,7 @@ static void terminals(void)
     unlockpt(master);
     CALL(slave = ioctl(master, 0x5441 /* TIOCGPTPEER */, O_RDWR | O_NOCTTY) >= 0 ? 0 : -1);
     slave = open(ptsname(master), O_RDWR | O_NOCTTY);
+    in.fd = slave;
     CALL(ioctl(slave, 0x802c542a /* TCGETS2 */, c2));
     CALL(tcgetattr(slave, &t));
     FACT(memcmp(c2, &t, 16) == 0);
@@ -245,6 +248,7 @@ static void terminals(void)
     CALL(ioctl(master, TIOCGWINSZ, &ws));
     printf("%d %d\n", ws.ws_row, ws.ws_col);
     CALL(write(master, "ab", 2));
+    CALL(poll(&in, 1, -1)); /* the line discipline takes its time */
     CALL(ioctl(slave, FIONREAD, &fds[0]));
     SHOW(fds[0]);
     if (pipe(fds))
