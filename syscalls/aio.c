@@ -39,24 +39,27 @@ struct context {
     struct request *req;
 };
 
-/* Contexts belong to the host process. A child has none, and must not care for its parent's lock. */
+/* Contexts belong to the memory, which the process may share with others. */
 static struct {
     pthread_mutex_t lock;
-    pid_t pid;
     struct context *at[CONTEXTS_MAX];
 } table = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
+void aio_forked(void)
+{
+    pthread_mutex_init(&table.lock, NULL);
+    for (size_t i = 0; i < CONTEXTS_MAX; i++)
+        table.at[i] = NULL;
+}
+
 static void table_lock(void)
 {
-    pid_t pid = (pid_t)HOST_RAW(SYS_getpid);
-
-    if (__atomic_load_n(&table.pid, __ATOMIC_ACQUIRE) != pid) {
-        pthread_mutex_init(&table.lock, NULL);
-        for (size_t i = 0; i < CONTEXTS_MAX; i++)
-            table.at[i] = NULL;
-        __atomic_store_n(&table.pid, pid, __ATOMIC_RELEASE);
-    }
     pthread_mutex_lock(&table.lock);
+}
+
+static void table_unlock(void)
+{
+    pthread_mutex_unlock(&table.lock);
 }
 
 static void context_free(struct context *c)
@@ -71,7 +74,7 @@ static void context_put(struct context *c)
 
     table_lock();
     left = --c->refs;
-    pthread_mutex_unlock(&table.lock);
+    table_unlock();
     if (!left)
         context_free(c);
 }
@@ -90,7 +93,7 @@ static struct context *context_get(gva_t guest, bool take)
             else
                 c->refs++;
         }
-    pthread_mutex_unlock(&table.lock);
+    table_unlock();
     return c;
 }
 
@@ -104,7 +107,7 @@ static int context_add(struct context *c)
             table.at[i] = c;
             r = 0;
         }
-    pthread_mutex_unlock(&table.lock);
+    table_unlock();
     return r;
 }
 
@@ -203,7 +206,7 @@ void aio_exec(void)
             context_free(table.at[i]);
             table.at[i] = NULL;
         }
-    pthread_mutex_unlock(&table.lock);
+    table_unlock();
 }
 
 /* --- Requests ---------------------------------------------------------------------------------------- */
@@ -218,7 +221,7 @@ static struct request *request_new(struct context *c)
         c->free = q->next;
         q->next = BUSY;
     }
-    pthread_mutex_unlock(&table.lock);
+    table_unlock();
     return q;
 }
 
@@ -227,7 +230,7 @@ static void request_free(struct context *c, struct request *q)
     table_lock();
     q->next = c->free;
     c->free = (int)(q - c->req);
-    pthread_mutex_unlock(&table.lock);
+    table_unlock();
 }
 
 /* Addresses become spans; a vector's copy is needed until the host has taken the request. */

@@ -40,8 +40,7 @@ struct mm {
     gva_t mmap_top;       /* mmap searches downwards from here */
     gva_t sigreturn;      /* the vDSO's trampoline */
     bool aslr;            /* of new images; personality(ADDR_NO_RANDOMIZE) clears it */
-    int lock_future;      /* mlockall's flags with MCL_FUTURE, or 0 ... */
-    pid_t lock_pid;       /* ... asked for by this process: a child does not inherit it */
+    int lock_future;      /* mlockall's flags with MCL_FUTURE, or 0; a fork child begins with 0 */
 };
 
 /* The directory that is laid over the host's file system (path.h). */

@@ -159,7 +159,7 @@ int mm_mapped(struct task *t, gva_t at, uint64_t len)
 {
     const struct mm *mm = t->proc->mm;
 
-    if (!mm->lock_future || mm->lock_pid != HOST_RAW(SYS_getpid))
+    if (!mm->lock_future)
         return 0;
     return lock_mapping(t, at, len, !(mm->lock_future & MCL_ONFAULT));
 }
@@ -494,7 +494,6 @@ int64_t sys_mlockall(struct task *t, int flags)
     if (!flags || (flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) || flags == MCL_ONFAULT)
         return -EINVAL;
     t->proc->mm->lock_future = flags & MCL_FUTURE ? flags : 0;
-    t->proc->mm->lock_pid = (pid_t)HOST_RAW(SYS_getpid);
     if (!(flags & MCL_CURRENT))
         return 0;
     return on_mapped(t, SYS_mlock2, 0, t->mem->limit, flags & MCL_ONFAULT ? MLOCK_ONFAULT : 0);

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "syscalls/aio.h"
 #include "syscalls/box.h"
 #include "syscalls/fd.h"
 #include "syscalls/handover.h"
@@ -30,6 +31,8 @@ static void become_child(struct task *t, const struct clone *c)
     t->held = 0;
     t->robust_list = 0;
     t->clear_tid = c->flags & CLONE_CHILD_CLEARTID ? c->child_tid : 0;
+    t->proc->mm->lock_future = 0;
+    aio_forked();
     if (c->flags & CLONE_CLEAR_SIGHAND)
         signal_clear_handlers(t->proc);
     if (c->flags & CLONE_VFORK && handover_ready())
