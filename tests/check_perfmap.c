@@ -91,7 +91,7 @@ static void check_cover(void)
         ck_assert_msg(unnamed < 16, "no name for %p", (const void *)at);
     }
     ck_assert_str_eq(find((uint64_t)(uintptr_t)j->enter)->name, "enter [noahv]");
-    ck_assert_str_eq(find((uint64_t)(uintptr_t)j->indirect)->name, "indirect [noahv]");
+    ck_assert_str_eq(find((uint64_t)(uintptr_t)j->retmiss)->name, "retmiss [noahv]");
 }
 
 /* Two blocks, one at RIG_TEXT, which adds n. */

@@ -25,9 +25,9 @@ static const struct {
     { "link", offsetof(struct jit, link) },
     { "replay", offsetof(struct jit, replay) },
     { "callop", offsetof(struct jit, callop) },
+    { "indirect_miss", offsetof(struct jit, indirect_miss) },
     { "sentinel", offsetof(struct jit, sentinel) },
     { "retmiss", offsetof(struct jit, retmiss) },
-    { "indirect_miss", offsetof(struct jit, indirect_miss) },
 };
 
 const char *show_stub(const struct jit *j, unsigned k, const uint8_t **at)
