@@ -42,6 +42,7 @@ FUZZ   := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 GUEST  := $(patsubst tests/guest/%,%,$(basename $(wildcard tests/guest/*.[cS] tests/guest/*.cc)))
 ORACLE := $(shell grep -Ls 'skip-native' tests/guest/*.c tests/guest/*.cc)
 NATIVE := $(patsubst tests/guest/%,$(G)/native/%,$(basename $(ORACLE)))
+HOSTILE := $(patsubst tests/hostile/%.c,$(G)/hostile/%,$(wildcard tests/hostile/*.c))
 RISCV  := $(GUEST:%=$(G)/riscv64/%)
 LOADS  := $(patsubst bench/guest/%.c,%,$(wildcard bench/guest/*.c))
 
@@ -59,7 +60,7 @@ ifeq ($(MAKELEVEL)$(findstring -j,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
 .DELETE_ON_ERROR:
-.PHONY: all run check check-unit check-guest check-cli check-real check-install lint bench fuzz docs install clean help deps noahv
+.PHONY: all run check check-unit check-guest check-cli check-hostile check-real check-install lint bench fuzz docs install clean help deps noahv
 
 all: noahv $(B)/libnoahv.so
 
@@ -110,7 +111,7 @@ build/deps.%: scripts/deps.sh
 
 # The last line printed is "N passed, N failed" over all of them; a stage that breaks counts as failed.
 check: $(NEED)
-	@scripts/total.sh "$(MAKE) -k --no-print-directory check-unit check-guest check-cli check-install lint"
+	@scripts/total.sh "$(MAKE) -k --no-print-directory check-unit check-guest check-cli check-hostile check-install lint"
 
 check-unit: $(UNITS)
 	@tests/run-units.sh $^
@@ -122,6 +123,10 @@ $(B)/tests/check_%: tests/check_%.c $(B)/libnoahv.a
 # NOAHV=qemu-riscv64 tests the tests.
 check-guest: $(NATIVE) $(RISCV) $(if $(NOAHV),,$(B)/noahv)
 	@ENGINES="$(ENGINES)" tests/run-guests.sh $(or $(NOAHV),$(B)/noahv) $(GUEST)
+
+# Programs that try to get out of a box; as an unprivileged user.
+check-hostile: $(B)/noahv $(HOSTILE)
+	@tests/run-hostile.sh $<
 
 check-install: all $(G)/riscv64/hello
 	@CC=$(CC) tests/run-install.sh "$(MAKE)" $(G)/riscv64/hello
@@ -150,6 +155,7 @@ $(eval $(call guest,$(G)/native,tests/guest/%.c,gcc,-O1 -std=gnu11))
 $(eval $(call guest,$(G)/riscv64,tests/guest/%.c,$(RVCC),-O1 -std=gnu11 $$(LINKED)))
 $(eval $(call guest,$(G)/native,tests/guest/%.cc,$(CXX),-O1 -std=gnu++17 -fnon-call-exceptions))
 $(eval $(call guest,$(G)/riscv64,tests/guest/%.cc,$(RVCXX),-O1 -std=gnu++17 -fnon-call-exceptions $$(LINKED)))
+$(eval $(call guest,$(G)/hostile,tests/hostile/%.c,$(RVCC),-O1 -std=gnu11 -static))
 $(eval $(call guest,$(G)/cli,tests/cli/%.c,$(RVCC),-O1 -std=gnu11 -static))
 $(eval $(call guest,$(G)/cli,tests/cli/%.S,$(RVCC),-nostdlib -static-pie -Wl$(comma)--no-dynamic-linker))
 $(eval $(call guest,$(G)/riscv64,tests/guest/%.S,$(RVCC),-nostdlib -static))
@@ -209,7 +215,7 @@ help:
 	    'make                build ./noahv and libnoahv (MODE=release|debug|asan|ubsan|tsan, V=1: show commands)' \
 	    'make run            install what is missing, build, fetch Debian riscv64 busybox, run it' \
 	    "make run PROG=./p ARGS='a b'   the same with a program of yours" \
-	    'make check          unit tests, guest programs, lint; also check-unit, check-guest, check-cli, ... alone' \
+	    'make check          unit tests, guest programs, lint; also check-unit, check-guest, check-cli, check-hostile, ... alone' \
 	    'make check-real     Debian riscv64 programs in a root of their own (REAL=all: compilers, servers, VMs too)' \
     'make fuzz           libFuzzer on the parsers (FUZZ_SECONDS=30 each)' \
 	    'make bench          native, qemu-riscv64 and noahv side by side (ROUNDS=5 SCALE=10)' \

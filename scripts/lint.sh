@@ -6,7 +6,7 @@ export CPPFLAGS
 
 sources=$(ls src/*.c src/*/*.c syscalls/*.c loader/*.c policy/*.c 2> /dev/null)
 headers=$(ls include/*.h src/*/*.h syscalls/*.h loader/*.h policy/*.h)
-others=$(ls tests/*.[ch] tests/fuzz/*.c tests/guest/*.[ch] tests/guest/*.cc tests/cli/*.[ch] bench/*.c bench/guest/*.[ch] \
+others=$(ls tests/*.[ch] tests/fuzz/*.c tests/guest/*.[ch] tests/guest/*.cc tests/cli/*.[ch] tests/hostile/*.[ch] bench/*.c bench/guest/*.[ch] \
     examples/*.c 2> /dev/null)
 jobs=$(nproc)
 passed=0

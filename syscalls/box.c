@@ -207,6 +207,15 @@ static int64_t check_priority(struct task *t, const uint64_t *a)
     return refuse_value(t, "processes", "which", (uint32_t)a[0], "the process is outside the box");
 }
 
+static int64_t check_ioprio(struct task *t, const uint64_t *a)
+{
+    enum { WHO_PROCESS = 1 };
+
+    if ((int)a[0] == WHO_PROCESS && box_has(t, (int)a[1]))
+        return 0;
+    return refuse_value(t, "processes", "which", (uint32_t)a[0], "the process is outside the box");
+}
+
 /* A number that means nobody is not refused: it is told as the kernel would. */
 static int64_t refuse_process(struct task *t, int pid)
 {

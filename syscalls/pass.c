@@ -7,6 +7,7 @@
 #include "syscalls/fd.h"
 #include "syscalls/linux.h"
 #include "syscalls/path.h"
+#include "syscalls/view.h"
 
 /* The host copies of what a call names by string: two paths at most (renameat2), three strings (request_key). */
 struct pass {
@@ -67,6 +68,8 @@ static int marshal_path(struct task *t, const struct sysent *e, struct pass *p, 
     to = &p->path[p->paths % ARRAY_SIZE(p->path)];
     if (!a[i]) {
         host[i] = 0;
+        if (at && t->proc->box && kind_desc[e->kind[i]].size & PATH_CHANGE)
+            return (int)view_check_change(t, (int)host[i - 1]);
         return at ? fd_check_at((int)host[i - 1]) : 0;
     }
     r = path_in(t, at ? (int)host[i - 1] : AT_FDCWD, a[i], path_how(e, i, a), to);

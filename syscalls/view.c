@@ -355,6 +355,22 @@ int view_add_file(struct view *v, const char *host, char out[PATH_MAX], char *wh
     return 0;
 }
 
+/* As on every Linux, where the folder is ours. */
+static void link_streams(const struct view *v)
+{
+    static const char *const links[][2] = { { "/proc/self/fd", "fd" },
+                                            { "/proc/self/fd/0", "stdin" },
+                                            { "/proc/self/fd/1", "stdout" },
+                                            { "/proc/self/fd/2", "stderr" } };
+    char path[sizeof v->temp + 32];
+
+    for (size_t i = 0; i < ARRAY_SIZE(links); i++) {
+        snprintf(path, sizeof path, "%s/root/dev/%s", v->temp, links[i][1]);
+        if (symlink(links[i][0], path) < 0)
+            return; /* there is no such folder */
+    }
+}
+
 int view_create(const struct noahv_policy *p, struct view **out, char *why)
 {
     struct view *v = calloc(1, sizeof *v);
@@ -382,6 +398,7 @@ int view_create(const struct noahv_policy *p, struct view **out, char *why)
         view_free(v);
         return r;
     }
+    link_streams(v);
     *out = v;
     return 0;
 }

@@ -1,0 +1,109 @@
+#!/bin/sh
+# Runs hostile programs in a box and outside of one: run-hostile.sh NOAHV [NAME...]. In the box none may reach what it
+# tries; outside each must reach something, or its box would prove nothing, but for those whose first lines say "outside:
+# nothing". A program's first lines may also say
+#     /* box: OPTIONS */            options of its box
+#     /* box: 0<folder */           a folder (file: a file) outside is its standard input; 7<outside: as descriptor 7
+# Arguments of all: a secret file, a process outside, a folder that is granted, a file that is granted read-only, a port
+# where somebody listens, one where nobody does, a socket file outside, a riscv64 program outside.
+# Never as root: what is tried outside is harmless only then.
+set -u
+
+here=$PWD
+if [ "$(id -u)" = 0 ]; then
+    exec setpriv --reuid=65534 --regid=65534 --clear-groups "$0" "$@"
+fi
+noahv=$(realpath "$1")
+shift
+programs=$here/build/guest/hostile
+work=$(mktemp -d)
+passed=0
+failed=0
+
+# What listens: stream, datagram and local sockets. Prints its port when it does.
+cat > "$work/listen.py" << 'PY'
+import os, socket, sys
+tcp = socket.socket(socket.AF_INET6)
+tcp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+tcp.bind(("::", 0))
+tcp.listen(64)
+udp = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+udp.bind(("::", tcp.getsockname()[1]))
+local = socket.socket(socket.AF_UNIX)
+local.bind(sys.argv[1])
+local.listen(64)
+print(tcp.getsockname()[1], flush=True)
+sys.stdin.read()
+PY
+mkfifo "$work/stop" "$work/port"
+python3 "$work/listen.py" "$work/socket" < "$work/stop" > "$work/port" &
+exec 9> "$work/stop"
+read -r port < "$work/port"
+sleep 1000 &
+outsider=$!
+trap 'kill $outsider; exec 9>&-; chmod -R u+w "$work"; rm -rf "$work"' EXIT
+
+fresh() {
+    chmod -R u+w "$work/t" 2> /dev/null
+    rm -rf "$work/t"
+    mkdir -p "$work/t/outside" "$work/t/given/sub" "$work/t/ro"
+    echo 'the secret' > "$work/t/outside/secret"
+    echo 'to be read' > "$work/t/ro/file"
+    ln -s "$work/socket" "$work/t/outside/socket"
+    cp "$programs/exec_outside" "$work/t/outside/program"
+}
+
+# try NAME COMMAND...: the program's status, its words in $work/out.
+try() {
+    name=$1
+    shift
+    in=/dev/null
+    case $(sed -n 's;^/\* box: \(0<.*\) \*/$;\1;p' "$here/tests/hostile/$name.c") in
+    '0<folder') in=$work/t/outside ;;
+    '0<file') in=$work/t/outside/secret ;;
+    esac
+    chmod 444 "$work/t/outside/secret"
+    (
+        cd "$work/t" && exec timeout -k 5 60 "$@" "$programs/$name" "$work/t/outside/secret" $outsider "$work/t/given" \
+            "$work/t/ro/file" "$port" 1 "$work/socket" "$work/t/outside/program" \
+            < "$in" > "$work/out" 2> "$work/err" 7< "$work/t/outside" 9>&-
+    )
+}
+
+report() {
+    failed=$((failed + 1))
+    echo "FAIL hostile: $name $1"
+    head -n 20 "$work/out" "$work/err"
+}
+
+# shellcheck disable=SC2046  # names are words
+[ $# != 0 ] || set -- $(cd tests/hostile && ls ./*.c | sed 's;^\./\(.*\)\.c$;\1;')
+for name; do
+    options=$(sed -n '1,3s;^/\* box: \(--*[^<]*\) \*/$;\1;p' "tests/hostile/$name.c")
+    fresh
+    # shellcheck disable=SC2086
+    try "$name" "$noahv" box -v "$work/t/given:$work/t/given" --ro-bind "$work/t/ro" "$work/t/ro" $options
+    status=$?
+    # A limit may end it: 122.
+    if [ $status != 0 ] && { [ $status != 122 ] || grep -q '^reached' "$work/out"; }; then
+        report "in its box: status $status"
+        continue
+    fi
+    if [ "$(cat "$work/t/outside/secret" "$work/t/ro/file")" != 'the secret
+to be read' ]; then
+        report 'changed a file'
+        continue
+    fi
+    if ! sed 3q "tests/hostile/$name.c" | grep -q 'outside: nothing'; then
+        fresh
+        try "$name" "$noahv"
+        grep -q '^reached' "$work/out" || {
+            report 'reaches nothing without a box either'
+            continue
+        }
+    fi
+    passed=$((passed + 1))
+done
+echo "hostile: $passed passed, $failed failed"
+[ "$failed" = 0 ] && [ "$passed" != 0 ]
