@@ -14,6 +14,7 @@
 #include "syscalls/box.h"
 #include "syscalls/exec.h"
 #include "syscalls/fd.h"
+#include "syscalls/handover.h"
 #include "syscalls/view.h"
 
 /* Hard limits, so that the guest cannot raise them; never above what there is. */
@@ -87,6 +88,7 @@ int box_start(struct task *t, const struct noahv_policy *policy)
     if (!b)
         return vm_fail(vm, -ENOMEM, "out of memory");
     b->policy = policy;
+    handover_forbid();
     fill_standard();
     set_limits(policy);
     r = view_create(policy, &b->view, why);

@@ -35,6 +35,11 @@ bool handover_ready(void)
     return ready;
 }
 
+void handover_forbid(void)
+{
+    ready = false;
+}
+
 /* --- Parcels ------------------------------------------------------------------------------------------ */
 
 void parcel_put(struct parcel *p, const void *from, size_t n)

@@ -32,6 +32,9 @@ int parcel_get_fd(struct parcel *p);
 /* True when this program has said that it can begin so (noahv_linux_resume). */
 bool handover_ready(void);
 
+/* From now on it is not: the host's execve is out of a box's reach, and its children get copies of the memory. */
+void handover_forbid(void);
+
 /* Does not return, but for -errno: then nothing has changed. */
 int handover_exec(struct task *t, struct exec *x);
 

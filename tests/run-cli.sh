@@ -686,6 +686,28 @@ sub' noahv box -v "$PWD/d:/data" --tmpfs /tmp "$BB" sh -c 'cd /data; rm abs rel 
     want 0 /data/sub noahv box -v d:/data -w /data/sub "$BB" sh -c pwd
 }
 
+# A child of vfork in a box has a copy of the memory: it runs, and its parent sees its end.
+cli_box_spawns() {
+    riscv64-linux-gnu-gcc -static -o prog -x c - << 'C'
+#include <spawn.h>
+#include <stdio.h>
+#include <sys/wait.h>
+int main(int argc, char **argv)
+{
+    char *child[] = { argv[0], "child", NULL };
+    int status = 0;
+    pid_t pid;
+
+    if (argc > 1)
+        return 3;
+    if (posix_spawn(&pid, "/proc/self/exe", NULL, NULL, child, NULL) == 0)
+        waitpid(pid, &status, 0);
+    return status >> 8;
+}
+C
+    want 3 '' noahv box ./prog
+}
+
 once_box_environment() {
     SECRET=1 run noahv box -e GIVEN=2 -e PASSED "$BB" env
     [ "$(sort out | tr '\n' ,)" = 'GIVEN=2,HOME=/,PATH=/usr/local/bin:/usr/bin:/bin,' ] || fail 'environment'
