@@ -12,9 +12,6 @@
 
 enum { RM_DYN = 7 };
 
-#define MXCSR_RC 0x6000
-#define MXCSR_FLAGS 0x3f
-
 static struct x64_mem konst(struct gen *g, const uint8_t *rx)
 {
     return x64_rip(code_rw(&g->j->code, rx));
@@ -165,16 +162,14 @@ static void check_nan(struct gen *g, struct escapes *x, const struct insn *i, bo
 
 /* `xmm` is the result, and xmm15 unless that is the destination's home. A home can keep a NaN of the host's until
  * somebody looks; memory cannot. */
-static void put_result(struct gen *g, const struct insn *i, int xmm, bool dbl)
+static void put_result(struct gen *g, struct escapes *x, const struct insn *i, int xmm, bool dbl)
 {
-    struct escapes x = { .n = 0 };
-
     if (jit_fhome[i->rd] < 0)
-        check_nan(g, &x, i, dbl);
+        check_nan(g, x, i, dbl);
     fput(g, i->rd, xmm, !dbl);
     if (jit_fhome[i->rd] >= 0)
         mark_dirty(g, i->rd, dbl);
-    resume(g, &x);
+    resume(g, x);
 }
 
 /* --- Rounding modes: MXCSR holds the dynamic one -------------------------------------------------------------- */
@@ -185,34 +180,18 @@ static bool is_host_mode(const struct insn *i)
     return i->rm <= FPU_RUP || i->rm == RM_DYN;
 }
 
-static struct x64_mem info_high(void)
-{
-    return gen_hart(offsetof(struct hart, jit.info) + 4);
-}
-
-/* Until leave_mode the host rounds by a static mode. The encodings that carry a mode of their own raise no flags. */
-static void enter_mode(struct gen *g, const struct insn *i)
+/*
+ * A static mode must be the dynamic one, or the body takes over: to load MXCSR twice takes as long, and the encodings
+ * that carry a mode of their own raise no flags.
+ */
+static void check_mode(struct gen *g, struct escapes *x, const struct insn *i)
 {
     if (i->rm == RM_DYN)
         return;
-    x64_stmxcsr(&g->e, HART(jit.info));
-    x64_mov_rm(&g->e, false, RAX, HART(jit.info));
-    x64_alu_ri(&g->e, X64_AND, false, RAX, ~MXCSR_RC);
-    x64_alu_ri(&g->e, X64_OR, false, RAX, JIT_RC(i->rm));
-    x64_mov_mr(&g->e, 32, info_high(), RAX);
-    x64_ldmxcsr(&g->e, info_high());
-}
-
-/* Back to the dynamic mode, with the flags that have come meanwhile. */
-static void leave_mode(struct gen *g, const struct insn *i)
-{
-    if (i->rm == RM_DYN)
-        return;
-    x64_stmxcsr(&g->e, info_high());
-    x64_mov_rm(&g->e, false, RAX, info_high());
-    x64_alu_ri(&g->e, X64_AND, false, RAX, MXCSR_FLAGS);
-    x64_alu_mr(&g->e, X64_OR, false, HART(jit.info), RAX);
-    x64_ldmxcsr(&g->e, HART(jit.info));
+    x64_mov_rm(&g->e, false, RAX, HART(fcsr));
+    x64_alu_ri(&g->e, X64_AND, false, RAX, 7 << 5);
+    x64_alu_ri(&g->e, X64_CMP, false, RAX, i->rm << 5);
+    escape(g, x, i, X64_NE);
 }
 
 /* --- Arithmetic ------------------------------------------------------------------------------------------- */
@@ -222,6 +201,7 @@ void gen_arith(struct gen *g, const struct insn *i, enum x64_0f op, bool dbl)
 {
     bool commutes = op == X64_ADDSD || op == X64_ADDSS || op == X64_MULSD || op == X64_MULSS;
     int a = i->rs1, b = i->rs2, d = jit_fhome[i->rd];
+    struct escapes x = { .n = 0 };
 
     if (!is_host_mode(i)) {
         gen_callop(g, i);
@@ -231,6 +211,7 @@ void gen_arith(struct gen *g, const struct insn *i, enum x64_0f op, bool dbl)
         check_box(g, a);
         check_box(g, b);
     }
+    check_mode(g, &x, i);
     if (commutes && i->rd == b) {
         b = a;
         a = i->rd;
@@ -239,26 +220,24 @@ void gen_arith(struct gen *g, const struct insn *i, enum x64_0f op, bool dbl)
         d = XMM15;
     if (jit_fhome[a] != d)
         x64_0f_rr(&g->e, X64_MOVAPS, false, d, fsrc(g, a, d));
-    b = fsrc(g, b, XMM14);
-    enter_mode(g, i);
-    x64_0f_rr(&g->e, op, false, d, b);
-    leave_mode(g, i);
-    put_result(g, i, d, dbl);
+    x64_0f_rr(&g->e, op, false, d, fsrc(g, b, XMM14));
+    put_result(g, &x, i, d, dbl);
 }
 
 void gen_sqrt(struct gen *g, const struct insn *i, bool dbl)
 {
+    struct escapes x = { .n = 0 };
+
     if (!is_host_mode(i)) {
         gen_callop(g, i);
         return;
     }
     if (!dbl)
         check_box(g, i->rs1);
+    check_mode(g, &x, i);
     x64_0f_rr(&g->e, X64_MOVAPS, false, XMM15, fsrc(g, i->rs1, XMM15));
-    enter_mode(g, i);
     x64_0f_rr(&g->e, dbl ? X64_SQRTSD : X64_SQRTSS, false, XMM15, XMM15);
-    leave_mode(g, i);
-    put_result(g, i, XMM15, dbl);
+    put_result(g, &x, i, XMM15, dbl);
 }
 
 /* VFMADD213 and its kin: xmm15 := xmm15 * b + c. */
@@ -276,14 +255,13 @@ void gen_fma(struct gen *g, const struct insn *i, enum x64_fma op, bool dbl)
         check_box(g, i->rs2);
         check_box(g, i->rs3);
     }
+    check_mode(g, &x, i);
     x64_0f_rr(&g->e, X64_MOVAPS, false, XMM15, fsrc(g, i->rs1, XMM15));
     b = fsrc(g, i->rs2, XMM14);
-    enter_mode(g, i);
     if (jit_fhome[i->rs3] >= 0)
         x64_vfma(&g->e, op, dbl, XMM15, b, jit_fhome[i->rs3]);
     else
         x64_vfma_m(&g->e, op, dbl, XMM15, b, JIT_F(i->rs3));
-    leave_mode(g, i);
     check_nan(g, &x, i, dbl);
     fput(g, i->rd, XMM15, !dbl);
     resume(g, &x);
@@ -718,17 +696,14 @@ void gen_to_uint(struct gen *g, const struct insn *i, bool w, bool dbl)
 void gen_d_to_s(struct gen *g, const struct insn *i)
 {
     struct escapes x = { .n = 0 };
-    int a;
 
     if (!is_host_mode(i)) {
         gen_callop(g, i);
         return;
     }
+    check_mode(g, &x, i);
     x64_0f_rm(&g->e, X64_MOVAPS, false, XMM15, konst(g, g->j->k_box));
-    a = fsrc(g, i->rs1, XMM14);
-    enter_mode(g, i);
-    x64_0f_rr(&g->e, X64_CVTSD2SS, false, XMM15, a);
-    leave_mode(g, i);
+    x64_0f_rr(&g->e, X64_CVTSD2SS, false, XMM15, fsrc(g, i->rs1, XMM14));
     check_nan(g, &x, i, false);
     fput(g, i->rd, XMM15, true);
     resume(g, &x);
