@@ -100,7 +100,7 @@ static bool flow_ok(const struct sock_filter *f, unsigned len, uint16_t *known)
 
     memset(known, 0xff, len * sizeof *known);
     for (unsigned i = 0; i < len; i++) {
-        unsigned yes = i + 1, no = i + 1;
+        unsigned next = i + 1, yes = next, no = next;
 
         have &= known[i];
         if (BPF_CLASS(f[i].code) == BPF_ST || BPF_CLASS(f[i].code) == BPF_STX)
@@ -113,7 +113,7 @@ static bool flow_ok(const struct sock_filter *f, unsigned len, uint16_t *known)
         if (f[i].code == (BPF_JMP | BPF_JA)) {
             if (f[i].k >= len - i - 1)
                 return false;
-            yes = no = i + 1 + f[i].k;
+            yes = no = next + f[i].k;
         } else {
             yes += f[i].jt;
             no += f[i].jf;

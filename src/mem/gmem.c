@@ -320,24 +320,24 @@ int gmem_adopt(struct gmem *m, gpa_t addr, uint64_t len, int prot, int flags, vo
 int gmem_remap(struct gmem *m, gpa_t addr, uint64_t len, uint64_t offset)
 {
     const struct region *r;
-    struct region new;
+    struct region part;
     int err;
 
     if (!range_ok(m, addr, len))
         return -EINVAL;
     pthread_rwlock_wrlock(&m->lock);
     r = imap_find(&m->regions, addr);
-    new = r ? *r : (struct region){ 0 };
-    new.start = addr;
-    new.len = len;
-    new.offset = offset;
-    err = !new.file ? -EINVAL : range_has_flag(m, addr, len, GMEM_SEALED) ? -EPERM : room(m, addr, len, 1);
+    part = r ? *r : (struct region){ 0 };
+    part.start = addr;
+    part.len = len;
+    part.offset = offset;
+    err = !part.file ? -EINVAL : range_has_flag(m, addr, len, GMEM_SEALED) ? -EPERM : room(m, addr, len, 1);
     if (!err)
         err = gstage_remap(&m->gs, addr, len, offset); /* the host sees to it that it is one shared file */
     if (!err) {
         forget(m, addr, len);
-        insert(m, &new);
-        changed(m, addr, len, new.prot & GMEM_X);
+        insert(m, &part);
+        changed(m, addr, len, part.prot & GMEM_X);
     }
     pthread_rwlock_unlock(&m->lock);
     return err;
