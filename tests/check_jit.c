@@ -98,6 +98,12 @@ static const struct program {
         I(bne, .rs1 = A0, .rs2 = A1, .imm = -8), I(sltu, .rd = A3, .rs1 = A0, .rs2 = A1) },
       { 0x7ffffffe, 0xffffffff80000003 },
       { 0 } },
+    { "a word spilled and taken back whole",
+      5,
+      { I(sd, .rs1 = 2, .rs2 = A0), I(sw, .rs1 = 2, .rs2 = A1), I(ld, .rd = A2, .rs1 = 2),
+        I(ld, .rd = 2, .rs1 = 2), I(ld, .rd = A3, .rs1 = 2, .imm = -8) },
+      { 0x1234567890abcdef, 0xfedcba98 },
+      { 0 } },
     { "a loop that keeps a NaN",
       4,
       { F(fadd_d, FA0, FA0, FA1), I(addi, .rd = A0, .rs1 = A0, .imm = -1), I(bne, .rs1 = A0, .imm = -8),
@@ -118,6 +124,8 @@ static struct hart run(enum engine_exit (*engine)(struct hart *), const struct p
     rig_code(RIG_TEXT, code, p->n + 1);
     hart_reset(h);
     h->pc = RIG_TEXT;
+    h->alone = true;
+    h->x[2] = RIG_DATA + 64;
     for (int r = 0; r < 4; r++) {
         h->x[A0 + r] = p->a[r];
         h->f[FA0 + r] = p->fa[r];

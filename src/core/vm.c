@@ -59,6 +59,10 @@ int vm_hart_create(struct noahv_vm *vm, struct noahv_hart **out)
     hart_reset(&h->hart);
 
     pthread_mutex_lock(&vm->lock);
+    h->hart.alone = !vm->harts;
+    for (struct noahv_hart *other = vm->harts; other; other = other->next)
+        if (atomic_exchange(&other->hart.alone, false))
+            vm->engine->kick(&other->hart); /* not for the guest: to make its code anew */
     h->next = vm->harts;
     vm->harts = h;
     pthread_mutex_unlock(&vm->lock);

@@ -67,8 +67,9 @@ struct hart {
         uint32_t apart;            /* blocks are not linked: lockstep */
         uint32_t options;          /* enum jit_option; chosen before the hart first runs */
     } jit;
-    bool counting; /* keep instret exact under the JIT too, which costs it most of its speed */
-    void *task;    /* the guest OS's; opaque here */
+    atomic_bool alone; /* no other hart has the same memory */
+    bool counting;     /* keep instret exact under the JIT too, which costs it most of its speed */
+    void *task;        /* the guest OS's; opaque here */
 
     /* Where indirect jumps of generated code look first: at pc / 2, modulo the size. */
     struct hart_target {

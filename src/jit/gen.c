@@ -331,11 +331,31 @@ struct x64_mem gen_addr(struct gen *g, const struct insn *i)
     return x64_at2(R15, a, 0, i->imm);
 }
 
+/* ld of a spilled word: rcx is free beside sp. */
+static void gen_load_halves(struct gen *g, const struct insn *i, struct x64_mem m)
+{
+    struct x64_mem high = m;
+    int d = gen_dst(i->rd);
+
+    high.disp += 4;
+    gen_site(g, JIT_REPLAY);
+    x64_mov_rm(&g->e, false, RCX, high);
+    x64_shift_ri(&g->e, X64_SHL, true, RCX, 32);
+    gen_site(g, JIT_REPLAY);
+    x64_mov_rm(&g->e, false, d, m);
+    x64_alu_rr(&g->e, X64_OR, true, d, RCX);
+    gen_put(g, i->rd, d);
+}
+
 void gen_load(struct gen *g, const struct insn *i)
 {
     struct x64_mem m = gen_addr(g, i);
     int d = gen_dst(i->rd);
 
+    if (gen_is_word_slot(g, i)) {
+        gen_load_halves(g, i, m);
+        return;
+    }
     gen_site(g, JIT_REPLAY);
     switch (i->op) {
     case OP_lb:

@@ -109,11 +109,11 @@ struct jit {
     struct symbols *symbols; /* NULL: no perf map is kept */
     struct jit_mark *mark;   /* NULL: nobody will ask for a listing */
     struct jit_block *block;
-    struct jit_page *page;   /* pages.c */
-    struct jit_entry *table; /* what has been translated by pc, open addressing, at most half full */
-    unsigned table_bits;     /* of the table in use, which grows; the reservation is for the most */
+    struct jit_page *page;      /* pages.c */
+    struct jit_entry *table;    /* what has been translated by pc, open addressing, at most half full */
+    unsigned table_bits;        /* of the table in use, which grows; the reservation is for the most */
     struct hart_target *victim; /* targets of indirect jumps that a hart's target[] had no room for */
-    uint8_t *stack;                    /* of host return addresses; guard page below */
+    uint8_t *stack;             /* of host return addresses; guard page below */
     size_t nr_calls, nr_edges, nr_sites, nr_marks, nr_blocks, nr_entries, nr_pages;
     unsigned code_gen, epoch; /* of guest code; of our own, raised when all is forgotten */
     bool full;                /* no room for what must be noted: all is to be forgotten */
@@ -121,7 +121,7 @@ struct jit {
     unsigned patience;        /* how often to make do with frozen code: copying it may not be worth it */
     struct jit_host has;
     bool harden, map_ended;
-    bool counting; /* what blocks are made for */
+    bool counting, alone; /* what blocks are made for */
     uint64_t mask;
     atomic_uint stopped; /* the poll page is closed */
 };
@@ -153,8 +153,8 @@ struct gen {
     struct insn insn[GEN_INSNS_MAX + 2]; /* decoded; ends with OP_ILLEGAL ones */
     unsigned nr_insns;
     struct facts now;
-    bool words;        /* the operands of the row under way are sign-extended words ... */
-    bool narrow;       /* ... and it need not make more than the low word of its result */
+    bool words;  /* the operands of the row under way are sign-extended words ... */
+    bool narrow; /* ... and it need not make more than the low word of its result */
     /* ZF says whether x[zf] is 0, for the instruction at zf_pc. */
     int zf;
     uint64_t zf_pc;
@@ -164,6 +164,9 @@ struct gen {
     bool looping;
     struct facts loop;
     uint8_t *loop_start;
+
+    uint64_t slots[8]; /* slots.c: a bit per word of the stack frame */
+    bool slots_known;
 
     struct cold {
         enum cold_kind kind;
@@ -179,6 +182,9 @@ struct gen {
 /* stubs.c: an indirect jump to rcx: polls, looks it up in target[], and returns the jump taken when it is not there. */
 uint8_t *gen_find_target(struct x64 *e, struct jit *j);
 void gen_to_target(struct x64 *e, bool call); /* behind it */
+
+/* slots.c: a load of eight bytes from the stack that are stored as a word somewhere near. */
+bool gen_is_word_slot(struct gen *g, const struct insn *i);
 
 /* gen.c: translates one instruction at g->pc. */
 void gen_insn(struct gen *g, const struct insn *i);

@@ -112,8 +112,8 @@ static struct jit *create(const struct hart *h)
     j->table = jit_reserve(sizeof *j->table << JIT_TABLE_BITS_MAX);
     j->victim = jit_reserve(sizeof *j->victim * JIT_VICTIMS);
     j->stack = jit_reserve(JIT_STACK_BYTES);
-    if (!j->call || !j->edge || !j->site || !j->block || !j->page || !j->table || !j->victim ||
-        !j->stack || code_init(&j->code, j->symbols ? JIT_CODE_BYTES_MAPPED : JIT_CODE_BYTES) < 0) {
+    if (!j->call || !j->edge || !j->site || !j->block || !j->page || !j->table || !j->victim || !j->stack ||
+        code_init(&j->code, j->symbols ? JIT_CODE_BYTES_MAPPED : JIT_CODE_BYTES) < 0) {
         destroy(j);
         return NULL;
     }
@@ -451,7 +451,7 @@ static const uint8_t *translate(struct jit *j, struct hart *h, uint64_t pc)
         start = list_block(&g, start);
     g.e = (struct x64){ start, j->code.rw + j->code.used + BLOCK_ROOM, 0 };
     g.now = (struct facts){ .word = 1 };
-    g.looping = false;
+    g.looping = g.slots_known = false;
     g.nr_cold = 0;
     scan(&g);
     if (!g.nr_insns)
@@ -602,13 +602,15 @@ static void catch_up(struct jit *j, struct hart *h)
 static void prepare(struct jit *j, struct hart *h)
 {
     h->pc &= ~(uint64_t)1;
-    if (j->code_gen != atomic_load(&h->mem->code_gen))
-        catch_up(j, h);
-    if (j->full || j->counting != h->counting)
-        forget(j, h);
-    j->counting = h->counting;
+    /* First: who kicks has written what is looked at below. */
     if (atomic_load_explicit(&j->stopped, memory_order_relaxed) && atomic_exchange(&j->stopped, 0))
         code_poll(&j->code, false);
+    if (j->code_gen != atomic_load(&h->mem->code_gen))
+        catch_up(j, h);
+    if (j->full || j->counting != h->counting || j->alone != atomic_load(&h->alone))
+        forget(j, h);
+    j->counting = h->counting;
+    j->alone = atomic_load(&h->alone);
 }
 
 const uint8_t *jit_block(struct hart *h)

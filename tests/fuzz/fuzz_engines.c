@@ -496,6 +496,7 @@ static void set_up(void)
     text = mmap(NULL, 2 * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     require(text != MAP_FAILED);
     hart.mem = &mem;
+    hart.alone = true;
     require(sigaction(SIGRTMIN, &action, NULL) == 0);
     event._sigev_un._tid = gettid();
     require(timer_create(CLOCK_MONOTONIC, &event, &patience) == 0);
