@@ -1,6 +1,6 @@
 /*
  * Socket addresses, and the calls that take nothing else of interest: bind, connect, sendto. Rules about addresses are
- * the policy's (box.c); a local socket's path is walked as every path of a box.
+ * the policy's (box.c); a local socket's path is walked as every path of a box or of a root.
  */
 #include "syscalls/sockaddr.h"
 
@@ -14,6 +14,20 @@
 #include "syscalls/fd.h"
 #include "syscalls/view.h"
 
+/* Where the path leads, as a name that needs no directory. */
+static int local_resolve(struct task *t, struct path *p, const char *path, enum address_use use)
+{
+    unsigned how = use == ADDRESS_BIND ? PATH_ENTRY | PATH_MAKE : PATH_FOLLOW;
+    int r;
+
+    if (t->proc->box)
+        return view_path(t, AT_FDCWD, path, how, p);
+    p->dirfd = AT_FDCWD;
+    memcpy(p->name, path, strlen(path) + 1);
+    r = path_resolve(t, p, how);
+    return r < 0 ? r : path_flatten(p);
+}
+
 /* The address becomes one that leads to the same file on the host. */
 static int64_t local_path(struct task *t, struct address *a, enum address_use use)
 {
@@ -25,7 +39,7 @@ static int64_t local_path(struct task *t, struct address *a, enum address_use us
     if (a->len <= offsetof(struct sockaddr_un, sun_path) || a->len > sizeof *un || !un->sun_path[0])
         return 0;
     memcpy(path, un->sun_path, a->len - offsetof(struct sockaddr_un, sun_path));
-    r = view_path(t, AT_FDCWD, path, use == ADDRESS_BIND ? PATH_ENTRY | PATH_MAKE : PATH_FOLLOW, &a->path);
+    r = local_resolve(t, &a->path, path, use);
     if (r < 0)
         return r == -EEXIST ? -EADDRINUSE : r;
     n = strlen(a->path.name);
@@ -38,7 +52,8 @@ static int64_t local_path(struct task *t, struct address *a, enum address_use us
 
 int64_t address_in(struct task *t, struct address *a, gva_t guest, int len, enum address_use use)
 {
-    int64_t r;
+    bool box = t->proc->box;
+    int64_t r = 0;
 
     a->path.hold = -1;
     a->len = 0;
@@ -47,12 +62,14 @@ int64_t address_in(struct task *t, struct address *a, gva_t guest, int len, enum
     if (copy_in(t->mem, &a->sa, guest, (size_t)len))
         return -EFAULT;
     a->len = (socklen_t)len;
-    if (!t->proc->box || a->len < sizeof a->sa.ss_family)
+    if ((!box && !root_on(&t->proc->root)) || a->len < sizeof a->sa.ss_family)
         return 0;
     /* bind and UDP's sendmsg take AF_UNSPEC for AF_INET (net/ipv4/af_inet.c, udp.c); connect dissolves with it. */
-    if (a->sa.ss_family == AF_UNSPEC && use != ADDRESS_CONNECT)
+    if (box && a->sa.ss_family == AF_UNSPEC && use != ADDRESS_CONNECT)
         a->sa.ss_family = AF_INET;
-    r = box_may_reach(t, use == ADDRESS_BIND ? NET_LISTEN : NET_CONNECT, (struct sockaddr *)&a->sa, a->len);
+    if (box)
+        r = box_may_reach(t, use == ADDRESS_BIND ? NET_LISTEN : NET_CONNECT, (struct sockaddr *)&a->sa,
+                          a->len);
     return r == 0 && a->sa.ss_family == AF_UNIX ? local_path(t, a, use) : r;
 }
 

@@ -59,8 +59,11 @@ static void setup(void)
         { "host/dir/tool", "../../host/tool" },
         { "host/beside", "dir/file" },
         { "host/passwd", "/etc/passwd" },
+        { "both/link", "real" },
+        { "both/real", NULL },
+        { "both/other", NULL },
     };
-    char dir[PATH_MAX + 8];
+    char dir[PATH_MAX + 8], both[PATH_MAX + 16];
 
     ck_assert_int_eq(fault_install(NULL), 0);
     ck_assert_ptr_nonnull(mkdtemp(scratch));
@@ -70,6 +73,8 @@ static void setup(void)
         make(dir, tree[i][0], tree[i][1]);
     for (size_t i = 0; i < ARRAY_SIZE(host); i++)
         make(top, host[i][0], host[i][1]);
+    snprintf(both, sizeof both, "%s/both/real", top + 1);
+    make(dir, both, NULL);
     procfs_start();
     root = (struct root){ .fd = -1 };
     ck_assert_int_eq(root_open(&root, dir), 0);
@@ -85,7 +90,7 @@ static void teardown(void)
     ck_assert_int_eq(system(cmd), 0);
 }
 
-/* A leading '%' in a name is `top`. `want`: "r:" in the root, "h:" an absolute name of the host's, "=" left as it
+/* A '%' in a name is `top`. `want`: "r:" in the root, "h:" an absolute name of the host's, "=" left as it
  * is, or a number: -errno. */
 static const struct {
     const char *dir; /* the directory a relative name starts from, a host name; NULL: none */
@@ -134,6 +139,11 @@ static const struct {
     { NULL, "/etc/hostname", PATH_FOLLOW, "h:/etc/hostname" },
     { NULL, "/etc/passwd", PATH_FOLLOW, "r:etc/passwd" },
     { NULL, "%/host/passwd", PATH_FOLLOW, "r:etc/passwd" },
+    /* A directory that both have: a link of the host's leads to the root's file. */
+    { NULL, "%/both/link", PATH_FOLLOW, "r:%/both/real" },
+    { NULL, "%/both/other", PATH_FOLLOW, "h:%/both/other" },
+    { NULL, "%/both/fresh", PATH_ENTRY, "r:%/both/fresh" },
+    { "%/root%/both", "link", PATH_FOLLOW, "r:%/both/real" },
     /* What neither has goes where its directory is. */
     { NULL, "/etc/fresh", PATH_FOLLOW, "r:etc/fresh" },
     { NULL, "/etc/fresh/", PATH_ENTRY, "r:etc/fresh/" },
@@ -190,10 +200,14 @@ static const char *expand(char *out, size_t cap, const char *name)
 {
     const char *at = strchr(name, '%');
 
-    if (at)
-        snprintf(out, cap, "%.*s%s%s", (int)(at - name), name, top, at + 1);
-    else
+    char rest[PATH_MAX];
+
+    if (!at) {
         snprintf(out, cap, "%s", name);
+        return out;
+    }
+    snprintf(out, cap, "%.*s%s%s", (int)(at - name), name, top + (name[0] == 'r'),
+             strchr(at + 1, '%') ? expand(rest, sizeof rest, at + 1) : at + 1);
     return out;
 }
 

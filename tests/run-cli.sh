@@ -208,6 +208,123 @@ cli_root() {
 /bin/third|/usr/bin/second|/usr/bin" noahv -r root -w /bin first script
 }
 
+# Local sockets too are found and made in the root.
+cli_root_sockets() {
+    mkdir -p root/var
+    ln -s /var root/link
+    riscv64-linux-gnu-gcc -static -o prog -x c - << 'C'
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+static struct sockaddr_un at(const char *path)
+{
+    struct sockaddr_un un = { .sun_family = AF_UNIX };
+    strcpy(un.sun_path, path);
+    return un;
+}
+int main(int argc, char **argv)
+{
+    struct sockaddr_un in = at(argv[1]), out = at(argv[2]);
+    int a = socket(AF_UNIX, SOCK_DGRAM, 0), b = socket(AF_UNIX, SOCK_DGRAM, 0), c = socket(AF_UNIX, SOCK_DGRAM, 0);
+    struct iovec v = { "three", 5 };
+    struct msghdr m = { .msg_name = &out, .msg_namelen = sizeof out, .msg_iov = &v, .msg_iovlen = 1 };
+    char buf[16];
+
+    if (bind(a, (void *)&in, sizeof in) || connect(b, (void *)&out, sizeof out))
+        return 1;
+    if (write(b, "one", 3) != 3 || sendto(c, "second", 6, 0, (void *)&out, sizeof out) != 6 || sendmsg(c, &m, 0) != 5)
+        return 2;
+    for (int i = argc; i > 0; i--)
+        printf("%d ", (int)read(a, buf, sizeof buf));
+    return bind(b, (void *)&in, sizeof in) == 0;
+}
+C
+    want 0 '3 6 5 ' noahv -r root ./prog /var/socket /link/../var/./socket
+    [ -S root/var/socket ] || fail 'not in the root'
+    want 0 '3 6 5 ' noahv -r root ./prog "$PWD/here" here
+    want 0 '3 6 5 ' noahv -r root ./prog there "$PWD/there"
+    [ -S here ] && [ -S there ] || fail 'not here'
+}
+
+# Files are made where their directory is, and found by all kinds of calls.
+once_root_files() {
+    mkdir -p root/bin root/etc root/data/in host
+    cp "$BB" root/bin/busybox
+    ln -s /bin/busybox root/bin/sh
+    ln -s /data/in root/data/link
+    echo root > root/etc/hostname
+    cat > script << 'SH'
+exec 2>&1
+busybox cat /etc/hostname /data/link/../../etc/hostname
+cd /data/link && pwd -P && busybox pwd && busybox readlink /proc/self/cwd && busybox realpath ../link
+echo one > /data/link/a; echo two >> a; busybox mv a ../b; busybox cat /data/b; busybox ln -s /data/b abs
+busybox ln -s ../b rel; busybox cat abs rel; busybox ln ../b hard; busybox stat -c '%h %F' hard abs; busybox stat -Lc %F abs
+busybox cp -a /data/in /data/copy; busybox ls -l /data/copy | busybox grep -c 'abs -> /data/b'; busybox rm -r /data/copy
+busybox chmod 600 abs; busybox stat -c %a /data/b; busybox touch -d '2001-02-03' /data/in/../in/rel; busybox ls -l /data/b | busybox awk '{ print $6, $7, $8 }'
+busybox mkdir /data/new /etc/new/ && busybox rmdir /data/new; busybox mkdir /data/in; echo $?; busybox rm abs; busybox ls /data /data/in /
+cd ..; cd ../..; pwd; busybox ls -d bin data; cd "$1/host" && echo three > here && busybox cat "$1/host/here"; pwd | busybox tail -c 5
+busybox ln -s /etc/hostname name; busybox cat name; busybox readlink name; busybox rm name; echo x > /etc/none/x; echo x > /none/x; busybox rm /etc/gone
+busybox find /data -newer /data/b -type l | busybox sort; busybox test /bin/sh -ef /bin/busybox; echo $?; busybox readlink /proc/self/exe
+[ "$1/root/bin" -ef /bin ]; echo $?; busybox df /data > /dev/null; echo $?
+SH
+    want 0 'root
+root
+/data/in
+/data/in
+/data/in
+/data/in
+one
+two
+one
+two
+one
+two
+2 regular file
+1 symbolic link
+regular file
+1
+600
+Feb 3 2001
+mkdir: can'"'"'t create directory '"'"'/data/in'"'"': File exists
+1
+/:
+bin
+data
+etc
+
+/data:
+b
+in
+link
+
+/data/in:
+hard
+rel
+/
+bin
+data
+three
+host
+root
+/etc/hostname
+script: line 10: can'"'"'t create /etc/none/x: nonexistent directory
+script: line 10: can'"'"'t create /none/x: nonexistent directory
+rm: can'"'"'t remove '"'"'/etc/gone'"'"': No such file or directory
+/data/in/rel
+/data/link
+0
+/bin/busybox
+0
+0' env PATH=/bin "$NOAHV" -r root sh script "$PWD"
+    [ -d root/etc/new ] && [ "$(cat host/here)" = three ] || fail 'made elsewhere'
+    if [ "$(id -u)" = 0 ]; then # from then on there is but the one root
+        want 2 / noahv -r root /bin/busybox chroot /data/.. /bin/sh -c 'busybox pwd; cd /proc 2> /data/err'
+    fi
+    [ "$(cat root/data/b)" = "$(printf 'one\ntwo')" ] && [ ! -e /data/b ] || fail 'on the wrong side'
+}
+
 cli_root_refused() {
     small_root
     refused 125 "cannot take directory none as root: No such file" noahv -r none first
