@@ -292,6 +292,19 @@ static int prepare_elf(struct task *t, struct exec *x)
     return r == -ENOEXEC ? -ELIBBAD : r;
 }
 
+/* The same of a script's, of which people may not think. */
+static int prepare_interpreter(struct task *t, struct exec *x)
+{
+    char why[LOADER_WHY_MAX];
+    int r = prepare_elf(t, x);
+
+    if (r < 0) {
+        memcpy(why, x->why, sizeof why);
+        snprintf(x->why, sizeof x->why, "its interpreter %.60s: %.170s", x->argv.at[0], why);
+    }
+    return r;
+}
+
 int exec_prepare(struct task *t, struct exec *x)
 {
     char line[SCRIPT_LINE], script[PATH_MAX];
@@ -310,7 +323,7 @@ int exec_prepare(struct task *t, struct exec *x)
             return -errno;
         line[n] = '\0';
         if (n < 2 || line[0] != '#' || line[1] != '!')
-            return prepare_elf(t, x);
+            return depth ? prepare_interpreter(t, x) : prepare_elf(t, x);
         if (depth == SCRIPT_DEPTH) {
             snprintf(x->why, sizeof x->why, "#! lines are nested more than %d deep", SCRIPT_DEPTH);
             return -ELOOP;

@@ -339,6 +339,8 @@ cli_root_refused() {
 cli_script_without_interpreter() {
     text_file '#!/no/such/interpreter\n'
     refused 126 /no/such/interpreter noahv ./prog
+    text_file '#!/bin/sh\n'
+    refused 126 './prog: its interpreter /bin/sh: this is an x86-64 ELF' noahv ./prog
     text_file '#!\n'
     refused 126 'names no interpreter' noahv ./prog
     text_file '#!./prog\n'
