@@ -572,7 +572,7 @@ static int64_t mremap_locked(struct task *t, gva_t old, uint64_t old_len, uint64
     err = mremap_check(t, old, old_len, new_len, flags, new);
     if (err)
         return err;
-    if (!gmem_region_at(t->mem, old, &r) || old_len > r.start + r.len - old)
+    if (!gmem_region_at(t->mem, old, &r) || MIN(old_len, new_len) > r.start + r.len - old)
         return -EFAULT;
     if (!old_len && !(r.flags & GMEM_SHARED)) /* duplicating needs a shared mapping */
         return -EINVAL;

@@ -22,6 +22,20 @@ static long remap(char *at, size_t len, int prot, size_t page)
     return syscall(SYS_remap_file_pages, at, len, prot, page, 0);
 }
 
+/* A range that shrinks may lie across several mappings: its tail goes first. */
+static void shrunk(void)
+{
+    char *p = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *to = mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    p[0] = 'm';
+    CALL(mprotect(p + 2 * PAGE, PAGE, PROT_READ));
+    CALL(mremap(p, 4 * PAGE, 3 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to) == MAP_FAILED ? -1 : 0);
+    CALL(mremap(p, 3 * PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to) == MAP_FAILED ? -1 : 0);
+    putchar(to[0]);
+    CALL(msync(p + 2 * PAGE, PAGE, MS_ASYNC));
+}
+
 /* Sealed memory keeps its place, its protection and, when it cannot be written, its contents. */
 static void sealed(void)
 {
@@ -94,6 +108,7 @@ int main(void)
     personality(0);
     uname(&u);
     FACT(strncmp(u.release, "2.6.", 4) != 0);
+    shrunk();
     sealed();
     return 0;
 }
