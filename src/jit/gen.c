@@ -34,6 +34,8 @@ void gen_wrote(struct gen *g, int reg)
     g->now.checked &= ~bit;
     g->now.word &= ~bit;
     g->now.dirty_w &= ~bit;
+    if (reg == g->flags_rd)
+        g->flags_rd = 0;
 }
 
 void gen_put(struct gen *g, int reg, int host)
@@ -47,7 +49,7 @@ struct cold *gen_cold(struct gen *g, uint8_t *field)
 {
     struct cold *c = &g->cold[g->nr_cold++ % ARRAY_SIZE(g->cold)];
 
-    *c = (struct cold){ .field = field, .pc = g->pc, .at = g->now };
+    *c = (struct cold){ .field = field, .pc = g->pc, .at = g->now, .flags_rd = g->flags_rd };
     return c;
 }
 
@@ -501,7 +503,7 @@ unsigned gen_fused_insns(struct gen *g, const struct insn i[3])
 }
 
 /* The x registers that a row reads, as bits. */
-static uint32_t reads(const struct insn *i)
+uint32_t gen_reads(const struct insn *i)
 {
     uint32_t rs1 = (uint32_t)1 << i->rs1, rs2 = (uint32_t)1 << i->rs2;
 
@@ -535,7 +537,7 @@ static uint32_t reads(const struct insn *i)
  */
 static void prepare_operands(struct gen *g, const struct insn *i)
 {
-    uint32_t in = reads(i);
+    uint32_t in = gen_reads(i);
 
     g->narrow = false;
     g->words = (g->now.word & in) == in;

@@ -1,6 +1,6 @@
 /*
- * fflags, frm and fcsr without leaving generated code: reading and writing them, and the comparison that compilers
- * wrap into a pair of the two to keep it quiet. All other CSRs are left to the instructions' bodies.
+ * fflags, frm and fcsr without leaving generated code: reading and writing them. All other CSRs are left to the
+ * instructions' bodies.
  *
  * The guest's flags are those of h->fcsr together with MXCSR's sticky bits, which collect what has happened since.
  */
@@ -140,28 +140,8 @@ void gen_csr_imm(struct gen *g, const struct insn *i, enum gen_csr how)
     access_csr(g, i, how, true);
 }
 
-static bool reads_flags(const struct insn *i)
+void gen_read_fflags(struct gen *g, int rd)
 {
-    return i->op == OP_csrrs && i->imm == CSR_fflags && i->rs1 == 0 && i->rd != 0;
-}
-
-static bool writes_flags(const struct insn *i)
-{
-    return i->op == OP_csrrw && i->imm == CSR_fflags && i->rd == 0;
-}
-
-/*
- * frflags a; flt or fle; fsflags a: a comparison that leaves the flags alone. With ordered operands the host's
- * raises none; unordered ones are taken one instruction at a time.
- */
-bool gen_quiet_compare(struct gen *g, const struct insn i[3])
-{
-    if (!reads_flags(&i[0]) || !writes_flags(&i[2]) || i[2].rs1 != i[0].rd || i[1].rd == i[0].rd)
-        return false;
-    if (i[1].op != OP_flt_d && i[1].op != OP_fle_d && i[1].op != OP_flt_s && i[1].op != OP_fle_s)
-        return false;
-    gen_ordered_compare(g, &i[1]);
     collect(g);
-    put_field(g, i[0].rd, RAX, (struct field){ 0, FFLAGS });
-    return true;
+    put_field(g, rd, RAX, (struct field){ 0, FFLAGS });
 }

@@ -158,6 +158,7 @@ struct gen {
     /* ZF says whether x[zf] is 0, for the instruction at zf_pc. */
     int zf;
     uint64_t zf_pc;
+    int flags_rd; /* x register that is to hold fflags, should the path end before it is overwritten; 0: none */
     bool ended;
 
     /* The second copy of a loop: what holds at its start, whenever it is entered. */
@@ -175,6 +176,7 @@ struct gen {
         struct insn insn; /* COLD_CALL */
         int reg;          /* COLD_NAN_*: f register whose home becomes the canonical NaN */
         struct facts at;  /* dirty registers are cleaned first */
+        int flags_rd;     /* of COLD_EDGE: as in struct gen */
     } cold[GEN_COLD_MAX];
     unsigned nr_cold;
 };
@@ -197,7 +199,10 @@ bool gen_may_fuse(const struct insn *first); /* worth looking at what follows */
 typedef void gen_row_fn(struct gen *g, const struct insn *i);
 extern gen_row_fn *const gen_row[NR_OPS];
 
-bool gen_quiet_compare(struct gen *g, const struct insn i[3]); /* gen_flags.c */
+bool gen_quiet_compare(struct gen *g, const struct insn i[3]); /* quiet.c */
+void gen_read_fflags(struct gen *g, int rd);                   /* gen_flags.c: x[rd] := fflags */
+uint32_t gen_reads(const struct insn *i);
+/* gen.c: the x registers that it reads, as bits */            /* gen_flags.c */
 void gen_ordered_compare(struct gen *g, const struct insn *i); /* gen_fp.c: replays at g->pc when unordered */
 
 /* gen.c: what generators are made of */

@@ -234,9 +234,11 @@ static void emit_cold_edge(struct gen *g, struct cold *c)
         c->at.dirty_d &= ~g->loop.dirty_d;
         c->at.dirty_s &= ~g->loop.dirty_s;
     }
-    if (is_dirty(&c->at)) {
+    if (is_dirty(&c->at) || c->flags_rd) {
         x64_link(field, g->e.at);
         gen_clean_cold(g, c);
+        if (c->flags_rd)
+            gen_read_fflags(g, c->flags_rd);
         field = x64_jmp(&g->e);
     }
     if (loop)
@@ -333,6 +335,7 @@ static unsigned generate(struct gen *g, unsigned count)
     unsigned k = 0, in_loop = 0;
 
     g->pc = g->start;
+    g->flags_rd = 0;
     g->zf_pc = 1; /* none: a pc is even */
     g->ended = false;
     while (!g->ended && k < count && g->nr_cold < GEN_COLD_MAX - COLD_PER_INSN) {
@@ -342,7 +345,8 @@ static unsigned generate(struct gen *g, unsigned count)
         for (; cold < g->nr_cold; cold++)
             if (g->cold[cold].kind == COLD_LOOP)
                 in_loop = k;
-        if (!g->looping && table_slot(g->j, g->pc)->host) /* the rest has been translated already */
+        if (!g->looping && !g->flags_rd &&
+            table_slot(g->j, g->pc)->host) /* the rest has been translated already */
             break;
     }
     mark(g, MARK_TAIL, g->pc);
