@@ -4,9 +4,11 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "interp/interp.h"
 #include "jit/internal.h"
 #include "jit/jit.h"
 #include "rig.h"
@@ -159,6 +161,31 @@ START_TEST(counting_begins_in_the_child)
 }
 END_TEST
 
+/* The host has no memory for the copy: slowly, but on. */
+START_TEST(no_room_for_a_copy)
+{
+    const struct rlimit none = { .rlim_cur = 1, .rlim_max = 1 };
+    pid_t pid;
+
+    RIG_CODE(RIG_TEXT, RIG_ECALL);
+    h->pc = RIG_TEXT;
+    ck_assert_int_eq(interp_run(h), ENGINE_TRAP); /* which has its memory now */
+    call_code();
+    pid = split(0);
+    if (pid) {
+        join(pid);
+        return;
+    }
+    setrlimit(RLIMIT_AS, &none);
+    for (int k = 2; k < 5; k++) {
+        new_callee(k);
+        if (run(RIG_TEXT) != (uint64_t)k || !jit()->lost)
+            _exit(1);
+    }
+    _exit(0);
+}
+END_TEST
+
 static void teardown(void)
 {
     jit_free(&rig_hart);
@@ -174,5 +201,6 @@ int main(void)
     tcase_add_loop_test(tc, the_parent_changes_code, 0, (int)ARRAY_SIZE(patience));
     tcase_add_loop_test(tc, generations, 0, (int)ARRAY_SIZE(patience));
     tcase_add_test(tc, counting_begins_in_the_child);
+    tcase_add_test(tc, no_room_for_a_copy);
     return rig_main(tc, "fork");
 }

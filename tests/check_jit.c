@@ -219,6 +219,22 @@ START_TEST(calls_nest_deeply)
 }
 END_TEST
 
+/* Functions that each call the next one twice take 2^n calls: one that waits for a transfer backwards waits long. */
+START_TEST(calls_are_polls)
+{
+    struct hart *h = &rig_hart;
+    const struct jit *j;
+    bool polls = false;
+
+    RIG_CODE(RIG_TEXT, RIG_INSN(addi, .rd = A0), RIG_INSN(jal, .rd = 1, .imm = 64));
+    ck_assert_ptr_nonnull(jit_block(h));
+    j = h->jit.state;
+    for (size_t k = 0; k < j->nr_sites; k++)
+        polls |= j->site[k].kind == JIT_KICK && j->site[k].pc == RIG_TEXT + 4;
+    ck_assert(polls);
+}
+END_TEST
+
 /*
  * Lockstep with one instruction of the block forged for the reference: whatever the forgery changes, it says so.
  * What is forged are the bodies' instructions; that generated code is what is wrong looks the same.
@@ -297,6 +313,7 @@ int main(void)
     tcase_add_loop_test(tc, both_engines_end_alike, 0, (int)ARRAY_SIZE(program));
     tcase_add_test(tc, a_call_forgets_bounds);
     tcase_add_test(tc, calls_nest_deeply);
+    tcase_add_test(tc, calls_are_polls);
     tcase_add_loop_test_raise_signal(tc, lockstep_sees_a_difference, SIGABRT, 0, (int)ARRAY_SIZE(forgery));
     tcase_add_test(tc, lockstep_stores_once);
     tcase_add_loop_test(tc, lockstep_sees_no_difference, 0, (int)ARRAY_SIZE(forgery));

@@ -159,11 +159,9 @@ void gen_goto(struct gen *g, uint8_t *field, uint64_t target)
     c->pc = target;
 }
 
-/* Backward transfers ask whether the hart is to stop; every endless path has one. */
-static void gen_poll(struct gen *g, uint64_t target)
+/* Asks whether the hart is to stop. */
+static void gen_poll(struct gen *g)
 {
-    if (target > g->pc)
-        return;
     gen_site(g, JIT_KICK);
     x64_alu_rm(&g->e, X64_CMP, false, RAX, x64_rip(code_rw(&g->j->code, g->j->code.poll)));
 }
@@ -173,10 +171,14 @@ void gen_count(struct gen *g)
     x64_alu_mi(&g->e, X64_ADD, true, HART(instret), 1);
 }
 
-/* Before a row that leaves the straight path: a poll, and its count. */
-static void gen_depart(struct gen *g, uint64_t target)
+/*
+ * Before a row that leaves the straight path: a poll, and its count. Every endless path has a transfer backwards. Paths
+ * of calls and returns alone are as good as endless when each call makes two more, so calls are polls too.
+ */
+static void gen_depart(struct gen *g, uint64_t target, bool call)
 {
-    gen_poll(g, target);
+    if (call || target <= g->pc)
+        gen_poll(g);
     if (g->h->counting)
         gen_count(g);
 }
@@ -224,7 +226,7 @@ void gen_branch(struct gen *g, const struct insn *i, enum x64_cc cc)
 {
     uint64_t target = g->pc + (uint64_t)(int64_t)i->imm;
 
-    gen_depart(g, target);
+    gen_depart(g, target, false);
     gen_clean_for(g, target);
     if (g->zf_pc != g->pc || g->zf != i->rs1 || i->rs2 != 0 || cc > X64_NE || cc < X64_E || target <= g->pc ||
         g->h->counting)
@@ -252,8 +254,7 @@ void gen_jal(struct gen *g, const struct insn *i)
 {
     uint64_t target = g->pc + (uint64_t)(int64_t)i->imm, next = g->pc + i->len;
 
-    if (i->rd != 1 || g->h->counting)
-        gen_depart(g, target);
+    gen_depart(g, target, i->rd == 1);
     if (i->rd == 0 && target == g->start) {
         gen_clean_for(g, target);
         gen_back(g, x64_jmp(&g->e));

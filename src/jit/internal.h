@@ -117,7 +117,7 @@ struct jit {
     size_t nr_calls, nr_edges, nr_sites, nr_marks, nr_blocks, nr_entries, nr_pages;
     unsigned code_gen, epoch; /* of guest code; of our own, raised when all is forgotten */
     bool full;                /* no room for what must be noted: all is to be forgotten */
-    bool lost;                /* the code memory could not be thawed */
+    bool lost;                /* the code memory could not be thawed: the interpreter takes over for good */
     unsigned patience;        /* how often to make do with frozen code: copying it may not be worth it */
     struct jit_host has;
     bool harden, map_ended;

@@ -21,8 +21,9 @@
 /* The size of one translation, in weighted instructions, and the room that it can take at the very most. */
 #define BLOCK_BUDGET GEN_INSNS_MAX
 #define BLOCK_ROOM ((size_t)512 << 10)
-#define COLD_PER_INSN 48  /* more than one instruction needs */
-#define FORK_PATIENCE 300 /* a fork by the C library, and what leads to execve */
+#define BLOCK_ENTRIES (2 * GEN_COLD_MAX) /* of each record: cold ones, and some per instruction */
+#define COLD_PER_INSN 48                 /* more than one instruction needs */
+#define FORK_PATIENCE 300                /* a fork by the C library, and what leads to execve */
 
 static struct jit *state(struct hart *h)
 {
@@ -144,6 +145,7 @@ static struct jit *attach(struct hart *h)
     h->jit.pair_rsp = h->jit.pair_top;
     h->target[0].pc = 2;
     h->jit.victim = (uint64_t)(uintptr_t)j->victim;
+    j->code_gen = atomic_load(&h->mem->code_gen);
     h->jit.state = j;
     fault_set_engine(jit_fault);
     return j;
@@ -153,9 +155,9 @@ static struct jit *attach(struct hart *h)
 
 static bool has_room(const struct jit *j)
 {
-    return j->code.size - j->code.used >= BLOCK_ROOM && JIT_MAX_CALLS - j->nr_calls >= 512 &&
-           JIT_MAX_EDGES - j->nr_edges >= 512 && JIT_MAX_SITES - j->nr_sites >= 512 &&
-           JIT_MAX_MARKS - j->nr_marks >= 1024 && j->nr_blocks < JIT_MAX_BLOCKS &&
+    return j->code.size - j->code.used >= BLOCK_ROOM && JIT_MAX_CALLS - j->nr_calls >= BLOCK_ENTRIES &&
+           JIT_MAX_EDGES - j->nr_edges >= BLOCK_ENTRIES && JIT_MAX_SITES - j->nr_sites >= BLOCK_ENTRIES &&
+           JIT_MAX_MARKS - j->nr_marks >= BLOCK_ENTRIES && j->nr_blocks < JIT_MAX_BLOCKS &&
            j->nr_pages + 2 <= JIT_MAX_PAGES && !j->full &&
            j->nr_entries + 1 < (size_t)1 << j->table_bits; /* the search for a free slot must end */
 }
@@ -642,7 +644,7 @@ enum engine_exit jit_run(struct hart *h)
     struct jit *j = attach(h);
     int why = JIT_RESUME;
 
-    if (!j)
+    if (!j || j->lost)
         return interp_run(h);
     prepare(j, h);
     for (;;) {
@@ -653,10 +655,8 @@ enum engine_exit jit_run(struct hart *h)
         if ((h->fcsr >> 5 & 7) > 3)
             return interp_run(h);
         code = next_code(j, h, why);
-        if (j->lost) { /* the host is out of memory; the next run will try again */
-            jit_free(h);
+        if (j->lost)
             return interp_run(h);
-        }
         why = settle(j, h, code ? enter(j, h, code) : JIT_REPLAY);
         if (why == JIT_TRAP)
             return ENGINE_TRAP;
