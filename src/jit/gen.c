@@ -265,8 +265,6 @@ void gen_jal(struct gen *g, const struct insn *i)
     if (i->rd != 0)
         gen_const(g, i->rd, next);
     if (i->rd == 1) {
-        gen_site(g,
-                 JIT_KICK); /* calls that lead to calls for ever fill the stack of pairs: jit_fault polls */
         gen_goto(g, x64_call(&g->e), target);
         gen_landing(g, next);
         return;

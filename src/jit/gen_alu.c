@@ -98,6 +98,8 @@ void gen_two(struct gen *g, const struct insn *i, enum x64_alu op)
         put_logic(g, i, d);
     else
         gen_put(g, i->rd, d);
+    if (i->rs2 == 0) /* a move, which says nothing of ZF */
+        g->zf_pc = 1;
 }
 
 void gen_add(struct gen *g, const struct insn *i)

@@ -746,7 +746,6 @@ bool jit_fault(void *ucontext, uint64_t addr)
 {
     greg_t *reg = ((ucontext_t *)ucontext)->uc_mcontext.gregs;
     struct hart *h = running;
-    bool at_call = false;
     uint64_t rip = (uint64_t)reg[REG_RIP];
     const struct jit_site *site;
     struct jit *j;
@@ -756,13 +755,11 @@ bool jit_fault(void *ucontext, uint64_t addr)
     j = state(h);
     if (addr - (uint64_t)(uintptr_t)j->stack < PAGE_BYTES) { /* calls nested too deep: forget the pairs */
         reg[REG_RSP] = (greg_t)h->jit.pair_top;
-        if (!atomic_load(&h->kick))
-            return true;
-        at_call = true;
+        return true;
     }
     site = find_site(j, (uint32_t)(rip - (uint64_t)(uintptr_t)j->code.rx));
     if (!site)
-        return at_call;
+        return false;
     h->pc = site->kind == JIT_INDIRECT ? (uint64_t)reg[REG_RCX] : site->pc;
     reg[REG_RAX] = site->kind == JIT_INDIRECT ? JIT_KICK : (greg_t)site->kind;
     reg[REG_RIP] = (greg_t)(uintptr_t)j->exit;
