@@ -189,6 +189,9 @@ NOAHV_API void noahv_policy_destroy(struct noahv_policy *p);
 /* One setting by its name: "memory", "256M". -ENOENT: no such name; -EINVAL: no such value. */
 NOAHV_API int noahv_policy_set(struct noahv_policy *p, const char *name, const char *value);
 
+/* The settings of a file, a NAME = VALUE per line. -ENOENT, -EINVAL: the text begins with file and line. */
+NOAHV_API int noahv_policy_load(struct noahv_policy *p, const char *path);
+
 /* Text of the last failure of a call on the policy. */
 NOAHV_API const char *noahv_policy_error(const struct noahv_policy *p);
 
@@ -207,6 +210,10 @@ enum noahv_end {
 
 /* Why a box ended, with one line about it (up to cap bytes) unless it was the program's own doing. */
 NOAHV_API enum noahv_end noahv_policy_ended(const struct noahv_policy *p, char *line, size_t cap);
+
+/* The host's protections around a box: name, what it does, and why this host lacks it (NULL: it is there). */
+typedef void (*noahv_layer_visit_fn)(void *opaque, const char *name, const char *what, const char *lacks);
+NOAHV_API void noahv_policy_layers(noahv_layer_visit_fn visit, void *opaque);
 
 /* Removes what the box left on the host (its tmpfs folders), when all its processes have ended. */
 NOAHV_API void noahv_policy_clear(struct noahv_policy *p);

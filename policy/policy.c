@@ -248,6 +248,18 @@ static int set_on_deny(struct noahv_policy *p, int unused, const char *value)
     return 0;
 }
 
+static int set_report(struct noahv_policy *p, int unused, const char *value)
+{
+    static const char *const words[] = { "text", "json", "none" };
+    int w = word_of(p, value, words, ARRAY_SIZE(words));
+
+    (void)unused;
+    if (w < 0)
+        return w;
+    p->report = (enum policy_report)w;
+    return 0;
+}
+
 static const struct {
     const char *name, *what;
 } layers[NR_LAYERS] = {

@@ -26,6 +26,7 @@ enum policy_limit {
 };
 
 enum on_deny { DENY_ERRNO, DENY_KILL, DENY_LOG };
+enum policy_report { REPORT_TEXT, REPORT_JSON, REPORT_NONE };
 
 /* Something of the host's at a place in the box. */
 struct policy_bind {
@@ -62,6 +63,7 @@ struct noahv_policy {
     struct net_rule rule[POLICY_RULES_MAX];
     size_t nr_rules;
     enum on_deny on_deny;
+    enum policy_report report;
     unsigned require; /* bits of enum policy_layer */
     struct policy_shared *shared;
     char error[512];

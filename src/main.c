@@ -40,6 +40,8 @@ static const char usage_text[] =
     "Usage: noahv [run] [OPTIONS] [--] PROG [ARGS...]   run a riscv64 Linux program\n"
     "       noahv box [OPTIONS] [--] PROG [ARGS...]     the same, with nothing in reach that is not granted\n"
     "       noahv trace [OPTIONS] [--] PROG [ARGS...]   the same, and print its system calls\n"
+    "       noahv policy check FILE                     is the file a policy? See --policy\n"
+    "       noahv doctor                                which protections of a box this host has\n"
     "       noahv compat                                list the system calls and how far they go\n"
     "\n"
     "Options of run, box and trace:\n"
@@ -71,7 +73,8 @@ static const char usage_text[] =
 
 static const char usage_box[] =
     "Options of box, which grants nothing by itself; limits: 256M, 60 s, 64 processes, 256 descriptors:\n"
-    "  -v, -m, -e NAME[=VAL]                    --volume, --memory, an environment variable\n";
+    "  -v, -m, -r, -e NAME[=VAL]                --volume, --memory, --root, an environment variable\n"
+    "      --policy FILE                        lines of NAME = VALUE, with the names that follow\n";
 
 _Noreturn static void usage_error(void)
 {
@@ -303,7 +306,7 @@ static void parse(struct options *o, int argc, char **argv)
     }
     argv[0] = (char *)"noahv"; /* getopt's messages begin with it */
     while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1)
-        if (c < OPT_POLICY_FIRST)
+        if (c < OPT_POLICY_FILE)
             set_option(o, c);
         else if (box_set(o->policy, c, argv, argc) < 0)
             usage_error();
@@ -486,6 +489,10 @@ int main(int argc, char **argv)
 
     if (strcmp(word, "compat") == 0)
         return compat();
+    if (strcmp(word, "doctor") == 0)
+        return box_doctor();
+    if (strcmp(word, "policy") == 0 && argc == 4 && strcmp(argv[2], "check") == 0)
+        return box_policy_check(argv[3]);
     if (strcmp(word, "run") == 0 || strcmp(word, "trace") == 0 || strcmp(word, "box") == 0) {
         o.trace = word[0] == 't';
         if (word[0] == 'b' && noahv_policy_create(&o.policy) < 0) {

@@ -17,9 +17,13 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "base/buf.h"
 #include "base/log.h"
 #include "syscalls/fd.h"
 #include "syscalls/view.h"
+
+/* Five texts of 200 bytes, each byte escaped at worst. */
+#define LOG_RECORD_MAX 7000
 
 /* --- Refusals ----------------------------------------------------------------------------------------- */
 
@@ -43,6 +47,42 @@ static bool told_already(struct box *b, const char *line)
     return false;
 }
 
+/* As much of a text as fits, as a JSON string. */
+static void put_json(struct buf *b, const char *name, const char *text)
+{
+    buf_printf(b, "%s\"%s\":\"", b->len > 1 ? "," : "", name);
+    for (int n = 0; *text && n < 200; text++, n++)
+        if ((unsigned char)*text < ' ' || *text == '"' || *text == '\\' || (unsigned char)*text >= 0x7f)
+            buf_printf(b, "\\u%04x", (unsigned char)*text);
+        else
+            buf_putc(b, *text);
+    buf_putc(b, '"');
+}
+
+static void report_json(const struct refusal *r, const char *call)
+{
+    char line[LOG_RECORD_MAX];
+    struct buf b;
+
+    buf_init(&b, line, sizeof line);
+    buf_putc(&b, '{');
+    put_json(&b, "rule", r->rule);
+    put_json(&b, "syscall", call);
+    put_json(&b, "object", r->object);
+    put_json(&b, "cause", r->cause);
+    put_json(&b, "remedy", r->remedy ? r->remedy : "");
+    buf_putc(&b, '}');
+    log_record(line);
+}
+
+static void report(const struct noahv_policy *p, const struct refusal *r, const char *call, const char *line)
+{
+    if (p->report == REPORT_JSON)
+        report_json(r, call);
+    else if (p->report == REPORT_TEXT)
+        log_line(LOG_ERROR, "%s", line);
+}
+
 int64_t box_refuse(struct task *t, int err, const struct refusal *r)
 {
     const struct noahv_policy *p = t->proc->box->policy;
@@ -62,7 +102,7 @@ int64_t box_refuse(struct task *t, int err, const struct refusal *r)
         return -EJUSTRETURN;
     }
     if (p->on_deny == DENY_LOG || !told_already(t->proc->box, line))
-        log_line(LOG_ERROR, "%s", line);
+        report(p, r, e ? e->name : "call", line);
     return err;
 }
 

@@ -313,3 +313,9 @@ int jail_close(const struct box *b, char *why)
         r = missing(p, LAYER_SECCOMP, filter(p), why);
     return r;
 }
+
+void noahv_policy_layers(noahv_layer_visit_fn visit, void *opaque)
+{
+    for (enum policy_layer l = 0; l < NR_LAYERS; l++)
+        visit(opaque, policy_layer_name(l), policy_layer_what(l), jail_lacks(l));
+}

@@ -6,8 +6,10 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define LOG_PREFIX "noahv: "
@@ -84,4 +86,16 @@ void log_line(enum log_level level, const char *fmt, ...)
     else
         log_write(text);
     errno = saved;
+}
+
+void log_record(const char *text)
+{
+    struct iovec v[2] = { { (void *)(uintptr_t)text, strlen(text) }, { (void *)(uintptr_t) "\n", 1 } };
+    int fd = atomic_load(&log_fd);
+
+    if (log_sink)
+        log_sink(log_opaque, LOG_ERROR, text);
+    else if (fd >= 0)
+        while (writev(fd, v, 2) < 0 && errno == EINTR)
+            ;
 }

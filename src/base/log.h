@@ -28,6 +28,9 @@ bool log_on(enum log_level level);
 enum log_level log_level_get(void);
 
 /* Formats one line, without prefix or newline in `fmt`; control characters become '?'. Keeps errno. */
+/* The same without a prefix: a line for programs. */
+void log_record(const char *text);
+
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -56,13 +56,14 @@ struct option *box_options(const struct option *common)
     while (common[n].name)
         n++;
     noahv_policy_settings(count_setting, &policy);
-    t.at = calloc(n + policy + 1, sizeof *t.at);
+    t.at = calloc(n + policy + 2, sizeof *t.at);
     t.n = 0;
     if (!t.at)
         return NULL;
     noahv_policy_settings(add_setting, &t); /* in front: of two with one name, --root, the policy's counts */
     for (size_t i = 0; i < t.n; i++)
         t.at[i].val = OPT_POLICY_FIRST + (int)i;
+    t.at[t.n++] = (struct option){ "policy", required_argument, NULL, OPT_POLICY_FILE };
     for (size_t i = 0; i < n; i++) {
         bool twice = false;
 
@@ -97,6 +98,12 @@ int box_set(struct noahv_policy *p, int c, char *const *argv, int argc)
     char *two = NULL;
     int r;
 
+    if (c == OPT_POLICY_FILE) {
+        r = noahv_policy_load(p, optarg);
+        if (r < 0)
+            say("%s", noahv_policy_error(p));
+        return r < 0 ? -1 : 0;
+    }
     noahv_policy_settings(pick_setting, &w);
     if (strchr(w.value, ' ')) {
         if (optind >= argc || asprintf(&two, "%s %s", optarg, argv[optind]) < 0) {
@@ -124,6 +131,42 @@ static void print_setting(void *opaque, const char *name, const char *value, con
 void box_print_options(void)
 {
     noahv_policy_settings(print_setting, NULL);
+}
+
+/* --- Questions about policies and hosts --------------------------------------------------------------- */
+
+int box_policy_check(const char *file)
+{
+    struct noahv_policy *p;
+    int r;
+
+    if (noahv_policy_create(&p) < 0) {
+        say("out of memory");
+        return 125;
+    }
+    r = noahv_policy_load(p, file);
+    if (r < 0)
+        say("%s", noahv_policy_error(p));
+    noahv_policy_destroy(p);
+    return r < 0 ? 125 : 0;
+}
+
+static void print_layer(void *opaque, const char *name, const char *what, const char *lacks)
+{
+    if (lacks) {
+        printf("%-14s absent: %s\n", name, lacks);
+        *(int *)opaque = 1;
+    } else {
+        printf("%-14s present: %s\n", name, what);
+    }
+}
+
+int box_doctor(void)
+{
+    int status = 0;
+
+    noahv_policy_layers(print_layer, &status);
+    return status;
 }
 
 /* --- Waiting ------------------------------------------------------------------------------------------ */

@@ -14,6 +14,7 @@ enum { EXIT_LIMIT = 122, EXIT_DENIED = 123, EXIT_TIMEOUT = 124 };
 
 /* Numbers of the policy's long options begin here, in the order of noahv_policy_settings(). */
 #define OPT_POLICY_FIRST 1024
+#define OPT_POLICY_FILE (OPT_POLICY_FIRST - 1)
 
 /*
  * `common` with the policy's settings behind it, terminated; NULL: out of memory. Lasts until the process ends.
@@ -25,6 +26,10 @@ struct option *box_options(const struct option *common);
  * optind over it. 0, or -1 after a message.
  */
 int box_set(struct noahv_policy *p, int c, char *const *argv, int argc);
+
+/* noahv policy check FILE, noahv doctor: exit statuses. */
+int box_policy_check(const char *file);
+int box_doctor(void);
 
 /* The options as --help shows them. */
 void box_print_options(void);

@@ -1,0 +1,158 @@
+/* The host's walls around a box, each by itself: what the box's own decisions would never ask for is asked for here. */
+#include "syscalls/jail.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "syscalls/box.h"
+#include "syscalls/procfs.h"
+
+static char given[] = "/tmp/check_jail.XXXXXX", readonly[] = "/tmp/check_jail.XXXXXX";
+static char file[64];
+static struct noahv_policy
+    *policies[3]; /* one per test: made outside, so that main can clear up after them */
+
+static void open_folders(void)
+{
+    char setting[128];
+
+    if (!mkdtemp(given) || !mkdtemp(readonly))
+        exit(1);
+    snprintf(file, sizeof file, "%s/file", readonly);
+    close(open(file, O_WRONLY | O_CREAT, 0600));
+    for (size_t i = 0; i < ARRAY_SIZE(policies); i++) {
+        if (noahv_policy_create(&policies[i]) < 0)
+            exit(1);
+        snprintf(setting, sizeof setting, "%s:/given", given);
+        noahv_policy_set(policies[i], "volume", setting);
+        snprintf(setting, sizeof setting, "%s:/readonly:ro", readonly);
+        noahv_policy_set(policies[i], "volume", setting);
+        noahv_policy_set(policies[i], "allow-connect", "127.0.0.1:7");
+    }
+}
+
+static void remove_folders(void)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(policies); i++) {
+        noahv_policy_clear(policies[i]);
+        noahv_policy_destroy(policies[i]);
+    }
+    unlink(file);
+    rmdir(readonly);
+    rmdir(given);
+}
+
+static void close_jail(size_t n)
+{
+    struct box b = { .policy = policies[n] };
+    char why[VIEW_WHY_MAX] = "";
+
+    procfs_start();
+    ck_assert_msg(view_create(b.policy, &b.view, why) == 0, "%s", why);
+    ck_assert_msg(jail_close(&b, why) == 0, "%s", why);
+}
+
+static int error_of(long result)
+{
+    return result < 0 ? errno : 0;
+}
+
+START_TEST(no_privilege_is_left)
+{
+    struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 };
+    struct __user_cap_data_struct d[2];
+
+    close_jail(0);
+    ck_assert_int_eq(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), 1);
+    ck_assert_int_eq((int)syscall(SYS_capget, &h, d), 0);
+    ck_assert(!(d[0].effective | d[0].permitted | d[0].inheritable | d[1].effective | d[1].permitted));
+}
+END_TEST
+
+/* The filter alone: none of these is Landlock's business. */
+START_TEST(the_filter_refuses_calls)
+{
+    char *const none[] = { NULL };
+    char c = 0;
+
+    close_jail(1);
+    ck_assert_int_eq(error_of(execve("/bin/true", none, none)), EPERM);
+    ck_assert_int_eq(error_of(ptrace(PTRACE_TRACEME, 0, 0, 0)), EPERM);
+    ck_assert_int_eq(error_of(syscall(SYS_bpf, 0, 0, 0)), EPERM);
+    ck_assert_int_eq(error_of(syscall(SYS_io_uring_setup, 1, 0)), EPERM);
+    ck_assert_int_eq(error_of(syscall(SYS_process_vm_readv, getpid(), 0, 0, 0, 0, 0)), EPERM);
+    ck_assert_int_eq(error_of(syscall(SYS_mount, 0, 0, 0, 0, 0)), EPERM);
+    ck_assert_int_eq(error_of(syscall(SYS_shmget, 0, 1, 0)), EPERM);
+    ck_assert_int_eq(error_of(syscall(SYS_open, "/", O_RDONLY)), EPERM); /* nobody needs the old ones */
+    ck_assert_int_eq(error_of(unshare(CLONE_NEWUSER)), EPERM);
+    ck_assert_int_eq(error_of(syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0)), EPERM);
+    ck_assert_int_eq(error_of(syscall(SYS_clone3, 0, 0)), ENOSYS);
+    ck_assert_int_eq(error_of(ioctl(0, TIOCSTI, &c)), EPERM);
+    ck_assert_int_eq(error_of(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)), EPERM);
+    ck_assert_int_eq(error_of(socket(AF_NETLINK, SOCK_RAW, 0)), EPERM);
+    ck_assert_int_eq(error_of(socket(AF_PACKET, SOCK_RAW, 0)), EPERM);
+    ck_assert_int_ge(socket(AF_INET, SOCK_STREAM, 0), 0); /* the policy has some network */
+}
+END_TEST
+
+/* Landlock alone: the filter lets openat, connect and kill through. */
+START_TEST(landlock_refuses_objects)
+{
+    struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(9) };
+    char path[64];
+
+    close_jail(2);
+    if (jail_lacks(LAYER_LANDLOCK))
+        return;
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ck_assert_int_eq(error_of(open("/etc/passwd", O_RDONLY)), EACCES);
+    ck_assert_int_eq(error_of(open("/", O_RDONLY | O_DIRECTORY)), EACCES);
+    ck_assert_int_ge(open(file, O_RDONLY), 0);
+    ck_assert_int_eq(error_of(open(file, O_WRONLY)), EACCES);
+    ck_assert_int_eq(error_of(unlink(file)), EPERM); /* the old call: the filter's */
+    ck_assert_int_eq(error_of(unlinkat(AT_FDCWD, file, 0)), EACCES);
+    snprintf(path, sizeof path, "%s/new", given);
+    ck_assert_int_ge(open(path, O_WRONLY | O_CREAT, 0600), 0);
+    ck_assert_int_eq(unlinkat(AT_FDCWD, path, 0), 0);
+    ck_assert_int_eq(error_of(connect(socket(AF_INET, SOCK_STREAM, 0), (struct sockaddr *)&to, sizeof to)),
+                     EACCES);
+    ck_assert_int_eq(error_of(bind(socket(AF_INET, SOCK_STREAM, 0), (struct sockaddr *)&to, sizeof to)),
+                     EACCES);
+    ck_assert_int_eq(error_of(kill(getppid(), 0)), EPERM);
+    ck_assert_int_eq(kill(getpid(), 0), 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("jail");
+    TCase *tc = tcase_create("jail");
+    SRunner *r;
+    int failed;
+
+    tcase_add_test(tc, no_privilege_is_left);
+    tcase_add_test(tc, the_filter_refuses_calls);
+    tcase_add_test(tc, landlock_refuses_objects);
+    suite_add_tcase(s, tc);
+    r = srunner_create(s);
+    open_folders();
+    srunner_run_all(r, CK_NORMAL);
+    remove_folders();
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
