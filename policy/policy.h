@@ -38,6 +38,7 @@ struct policy_bind {
 #define POLICY_BINDS_MAX 32
 #define POLICY_RULES_MAX 64
 #define POLICY_MEMBERS_MAX 1024
+#define POLICY_TOLD_MAX 32
 
 /* A process of the box. The slot belongs to whoever changes pid from 0. */
 struct policy_member {
@@ -53,6 +54,8 @@ struct policy_shared {
     char line[1024];  /* then: the text for people */
     char temp[256];   /* folder on the host that goes away with the box; "" */
     struct policy_member member[POLICY_MEMBERS_MAX];
+    atomic_uint told[POLICY_TOLD_MAX]; /* hashes of the refusals that were printed */
+    atomic_uint nr_told;
 };
 
 struct noahv_policy {

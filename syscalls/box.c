@@ -28,22 +28,22 @@
 /* --- Refusals ----------------------------------------------------------------------------------------- */
 
 /* Each line is told once, and only so many: a program that tries again and again floods nobody. */
-static bool told_already(struct box *b, const char *line)
+static bool told_already(struct policy_shared *s, const char *line)
 {
     uint32_t hash = 2166136261u; /* FNV-1a */
     unsigned n;
 
     for (const char *c = line; *c; c++)
         hash = (hash ^ (unsigned char)*c) * 16777619u;
-    for (size_t i = 0; i < MIN(atomic_load(&b->nr_told), BOX_TOLD_MAX); i++)
-        if (atomic_load_explicit(&b->told[i], memory_order_relaxed) == hash)
+    for (size_t i = 0; i < MIN(atomic_load(&s->nr_told), POLICY_TOLD_MAX); i++)
+        if (atomic_load_explicit(&s->told[i], memory_order_relaxed) == hash)
             return true;
-    n = atomic_fetch_add(&b->nr_told, 1);
-    if (n >= BOX_TOLD_MAX) {
-        atomic_store(&b->nr_told, BOX_TOLD_MAX);
+    n = atomic_fetch_add(&s->nr_told, 1);
+    if (n >= POLICY_TOLD_MAX) {
+        atomic_store(&s->nr_told, POLICY_TOLD_MAX);
         return true;
     }
-    atomic_store_explicit(&b->told[n], hash, memory_order_relaxed);
+    atomic_store_explicit(&s->told[n], hash, memory_order_relaxed);
     return false;
 }
 
@@ -101,7 +101,7 @@ int64_t box_refuse(struct task *t, int err, const struct refusal *r)
         process_die(t, SIGKILL);
         return -EJUSTRETURN;
     }
-    if (p->on_deny == DENY_LOG || !told_already(t->proc->box, line))
+    if (p->on_deny == DENY_LOG || !told_already(p->shared, line))
         report(p, r, e ? e->name : "call", line);
     return err;
 }

@@ -12,15 +12,11 @@
 
 struct view;
 
-#define BOX_TOLD_MAX 32
-
 struct box {
     const struct noahv_policy *policy;
     struct view *view;
-    int member;                     /* this process's slot of policy->shared */
-    bool running;                   /* the guest: before, refusals are the caller's to tell */
-    atomic_uint told[BOX_TOLD_MAX]; /* hashes of the refusals that were printed */
-    atomic_uint nr_told;
+    int member;   /* this process's slot of policy->shared */
+    bool running; /* the guest: before, refusals are the caller's to tell */
 };
 
 /* What a refusal consists of. Texts are for people, and may hold anything the guest chose. */

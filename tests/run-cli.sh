@@ -834,6 +834,32 @@ once_box_environment() {
     grep -qx PASSED=3 out || fail 'a variable that is passed on'
 }
 
+once_box_refusals() {
+    boxed 1 'refused openat(/etc/passwd): outside the box. To allow it: --ro-bind /etc/passwd /etc/passwd' "$BB" cat /etc/passwd
+    boxed 1 'refused socket(AF_INET): the box has no network. To allow it: --net host' "$BB" wget -O - http://127.0.0.1:1/
+    boxed 1 'refused connect(127.0.0.1:1): the address is not granted. To allow it: --allow-connect 127.0.0.1:1' \
+        --allow-connect 127.0.0.2 "$BB" wget -O - http://127.0.0.1:1/
+    run noahv box --report json "$BB" cat '/etc/a"b'
+    grep -qxF '{"rule":"files","syscall":"openat","object":"/etc/a\u0022b","cause":"outside the box","remedy":"--ro-bind /etc/a\u0022b /etc/a\u0022b"}' err ||
+        fail 'a refusal as JSON'
+    run noahv box "$BB" sh -c 'for i in 1 2 3; do cat /etc/x; done'
+    [ "$(grep -c '^noahv: ' err)" = 1 ] || fail 'a refusal that is told more than once'
+    run noahv box --on-deny log "$BB" sh -c 'for i in 1 2 3; do cat /etc/x; done'
+    [ "$(grep -c '^noahv: ' err)" = 3 ] || fail 'refusals that are all told'
+}
+
+cli_box_policy_files() {
+    printf '; limits\nmemory = 16M\nvolume = %s:/d:ro\n' "$PWD" > good
+    printf 'memory = 16M\nmemry = 3\n' > bad
+    want 0 '' noahv policy check good
+    refused 125 'bad:2: memry is no setting. Is it memory that is meant?' noahv policy check bad
+    refused 125 'none: No such file' noahv policy check none
+    refused 125 'bad:2: ' noahv box --policy bad "$guest/cli/ends"
+    want 5 '' noahv box --policy good --timeout 50 -w /d "$guest/cli/ends" exit 5
+    run noahv doctor
+    grep -q '^seccomp *present' out || fail doctor
+}
+
 cli_box_usage() {
     refused 125 '--memory: "x" is no size. Like this: 256M' noahv box --memory x prog
     refused 125 '-v: "a" is not SRC:DST or SRC:DST:ro' noahv box -v a prog
