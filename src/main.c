@@ -130,7 +130,8 @@ static char **env_build(const struct options *o)
     for (size_t i = 0; i < n; i++)
         env[i] = from[i];
     for (size_t i = 0; i < o->nr_set; i++)
-        env_set(env, o->set[i]);
+        if (o->set[i])
+            env_set(env, o->set[i]);
     return env;
 }
 
@@ -140,7 +141,7 @@ static void env_pass(struct options *o, char *word)
     const char *value = getenv(word);
     char *set = word;
 
-    if (!strchr(word, '=') && value && asprintf(&set, "%s=%s", word, value) < 0)
+    if (!strchr(word, '=') && value && (asprintf(&set, "%s=%s", word, value) < 0 || !set))
         set = word;
     o->set[o->nr_set++] = set;
 }

@@ -115,7 +115,7 @@ int64_t view_cwd(struct task *t, char out[PATH_MAX])
     if (view_place(t->proc->box->view, AT_FDCWD, out) < 0)
         return -ENOENT;
     if (!*out)
-        strcpy(out, "/");
+        memcpy(out, "/", 2);
     return (int64_t)strlen(out);
 }
 
@@ -189,7 +189,7 @@ static struct mount *add(struct view *v, enum mount_kind kind, const char *dst, 
 static int open_source(struct mount *m, const char *src)
 {
     char path[PATH_MAX];
-    struct stat st;
+    struct stat st = { 0 };
     int r = own_path(AT_FDCWD, src, 0, &m->fd);
 
     if (r == 0)
@@ -337,19 +337,19 @@ static int place(const struct view *v, const struct mount *m, char *why)
 /* At its own path, or where that does not exist in the box, in its root. */
 int view_add_file(struct view *v, const char *host, char out[PATH_MAX], char *why)
 {
-    const struct mount *m;
+    struct mount *m;
+    char *dst;
     int r = add_bind(v, host, host, true, why);
 
     if (r < 0)
         return r;
     m = &v->mount[v->n - 1];
     if (place(v, m, why) < 0) {
-        char *dst = strdup(strrchr(host, '/'));
-
+        dst = strdup(strrchr(host, '/'));
         if (!dst)
             return -ENOMEM;
         free(m->dst);
-        v->mount[v->n - 1].dst = dst;
+        m->dst = dst;
     }
     snprintf(out, PATH_MAX, "%s", m->dst);
     return 0;
@@ -374,8 +374,11 @@ static void link_streams(const struct view *v)
 int view_create(const struct noahv_policy *p, struct view **out, char *why)
 {
     struct view *v = calloc(1, sizeof *v);
-    int r = v ? make_temp(v, p->shared, why) : -ENOMEM;
+    int r;
 
+    if (!v)
+        return -ENOMEM;
+    r = make_temp(v, p->shared, why);
     for (size_t i = 0; i < p->nr_binds; i++)
         v->has_root |= r == 0 && !*p->bind[i].dst;
     for (size_t i = 0; r == 0 && i < p->nr_binds; i++) {

@@ -128,7 +128,7 @@ static int fd_link(struct task *t, int fd, char out[PATH_MAX])
     if (!st.st_nlink || view_place(t->proc->box->view, fd, out) < 0)
         return 1;
     if (!*out)
-        strcpy(out, "/");
+        memcpy(out, "/", 2);
     return 0;
 }
 
@@ -144,7 +144,7 @@ int view_proc_link(struct task *t, const char *rel, char out[PATH_MAX])
     }
     base++;
     if (strcmp(base, "root") == 0) {
-        strcpy(out, "/");
+        memcpy(out, "/", 2);
         return 0;
     }
     if (strcmp(base, "cwd") == 0)

@@ -141,6 +141,14 @@ static int64_t look(struct walk *w)
     return 0;
 }
 
+/* Goes down to `name`, for which there is room. */
+static void add_name(struct walk *w, const char *name)
+{
+    size_t n = strlen(w->at);
+
+    snprintf(w->at + n, sizeof w->at - n, "/%s", name);
+}
+
 /* Puts `target` in front of what is still to walk. */
 static int64_t splice_in(struct walk *w, const char *target)
 {
@@ -219,7 +227,7 @@ static int64_t step(struct walk *w, const char *name, unsigned how)
     }
     if (strlen(name) > NAME_MAX || strlen(w->at) + strlen(name) + 2 > sizeof w->at)
         return -ENAMETOOLONG;
-    strcat(strcat(w->at, "/"), name);
+    add_name(w, name);
     r = look(w);
     if (r == -ENOENT && last && how & WALK_ENTRY)
         return 0;
@@ -231,8 +239,11 @@ static int64_t step(struct walk *w, const char *name, unsigned how)
         r = follow(w);
         if (r == 0 && slash && !*w->rest)
             w->slash = true;
-        if (r == 0 && last && slash)
-            strcat(w->rest, "/");
+        if (r == 0 && last && slash) { /* what the link leads to must be a folder too */
+            if (strlen(w->rest) + 2 > sizeof w->rest)
+                return -ENAMETOOLONG;
+            memcpy(w->rest + strlen(w->rest), "/", 2);
+        }
         return r == 0 ? look(w) : r;
     }
     return r;
@@ -248,10 +259,10 @@ static int64_t at_once(struct walk *w, const char *name, unsigned how)
     if (strlen(name) + base + 2 > sizeof w->at || strstr(name, ".."))
         return -ELOOP;
     snprintf(w->rest, sizeof w->rest, "%s", name);
-    while (next_name(w, name_of_step))
-        if (strcmp(name_of_step, ".") != 0 && strlen(name_of_step) <= NAME_MAX)
-            strcat(strcat(w->at, "/"), name_of_step);
-    r = look(w);
+    while (next_name(w, name_of_step) && strlen(name_of_step) <= NAME_MAX)
+        if (strcmp(name_of_step, ".") != 0)
+            add_name(w, name_of_step);
+    r = *w->rest || strlen(name_of_step) > NAME_MAX ? -ELOOP : look(w);
     if (r < 0 || w->m->kind == MOUNT_PROC || w->type == S_IFLNK || (w->slash && w->type != S_IFDIR) ||
         how & WALK_ENTRY)
         r = -ELOOP;

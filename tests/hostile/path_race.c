@@ -1,4 +1,4 @@
-/* A folder that becomes a link and a folder again, while another process looks up a name through it. */
+/* A folder that becomes a link and a folder again, during look-ups through it. outside: nothing, unless it is lucky. */
 #include "hostile.h"
 
 int main(int argc, char **argv)
