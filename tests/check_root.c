@@ -218,14 +218,14 @@ static void assert_resolves(int dirfd, int i)
     int r;
 
     expand(p.name, sizeof p.name, cases[i].name);
-    strcpy(name, p.name);
+    snprintf(name, sizeof name, "%s", p.name);
     r = root_resolve(&root, &p, cases[i].last);
     if (r < 0)
         snprintf(got, sizeof got, "%d", r);
     else if (p.dirfd == root.fd)
         snprintf(got, sizeof got, "r:%s", p.name);
     else if (p.dirfd == dirfd && strcmp(p.name, name) == 0 && name[0] != '/')
-        strcpy(got, "=");
+        snprintf(got, sizeof got, "=");
     else
         snprintf(got, sizeof got, "h:%s", p.name);
     ck_assert_msg(strcmp(got, expand(want, sizeof want, cases[i].want)) == 0, "%s from %s: %s, not %s", name,
