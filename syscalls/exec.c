@@ -24,6 +24,7 @@
 #include "syscalls/share.h"
 #include "syscalls/signal.h"
 #include "syscalls/thread.h"
+#include "syscalls/timer.h"
 
 #define SCRIPT_DEPTH 5           /* fs/exec.c exec_binprm */
 #define SCRIPT_LINE 256          /* BINPRM_BUF_SIZE */
@@ -372,6 +373,7 @@ int exec_commit(struct task *t, struct exec *x)
     int r;
 
     aio_exec();
+    timers_exec(p);
     futex_exit(t); /* the old image's robust futexes: mm_release */
     t->clear_tid = 0;
     mm_layout(p, &l);

@@ -256,8 +256,8 @@ int64_t sys_dup3(struct task *t, int oldfd, int newfd, int flags)
 {
     int r = fd_check(oldfd);
 
-    if (r == 0) /* own descriptors do not move where there is one table for several processes */
-        r = memory_is_shared(t->proc) ? fd_check(newfd) : fd_vacate(newfd);
+    if (r == 0)
+        r = own_may_move(t->proc) ? fd_vacate(newfd) : fd_check(newfd);
     return r < 0 ? r : replace(t, SYS_dup3, (uint64_t)oldfd, (uint64_t)newfd, (uint64_t)flags);
 }
 

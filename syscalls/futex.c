@@ -12,6 +12,9 @@
 #include "mem/access.h"
 #include "syscalls/thread.h"
 
+/* All architectures share these numbers. */
+enum { NR_FUTEX_WAITV = 449, NR_FUTEX_REQUEUE = 456 };
+
 #ifndef FUTEX_LOCK_PI2
 #define FUTEX_LOCK_PI2 13
 #endif
@@ -52,6 +55,47 @@ int64_t sys_futex(struct task *t, gva_t uaddr, int op, uint32_t val, gva_t timeo
         break;
     }
     return HOST(t, SYS_futex, word, op, val, arg4, word2, val3);
+}
+
+/* struct futex_waitv (include/uapi/linux/futex.h): younger than the C library's headers. */
+struct waiter {
+    uint64_t val, uaddr;
+    uint32_t flags, reserved;
+};
+
+#define WAITERS_MAX 128 /* FUTEX_WAITV_MAX */
+
+/* Waiters for the host; the numbers 0 and beyond WAITERS_MAX are for it to refuse. */
+static int waiters_in(struct task *t, struct waiter *w, gva_t from, unsigned n)
+{
+    if (n > WAITERS_MAX || !from)
+        return 0;
+    if (copy_in(t->mem, w, from, n * sizeof *w))
+        return -EFAULT;
+    for (unsigned i = 0; i < n; i++)
+        w[i].uaddr = span(t, w[i].uaddr, 4);
+    return 0;
+}
+
+int64_t sys_futex_waitv(struct task *t, gva_t waiters, uint32_t nr_futexes, uint32_t flags, gva_t timeout,
+                        int clockid)
+{
+    struct waiter w[WAITERS_MAX];
+    int r = waiters_in(t, w, waiters, nr_futexes);
+
+    if (r < 0)
+        return r;
+    return HOST(t, NR_FUTEX_WAITV, waiters ? w : NULL, nr_futexes, flags, span(t, timeout, 16), clockid);
+}
+
+int64_t sys_futex_requeue(struct task *t, gva_t waiters, uint32_t flags, int nr_wake, int nr_requeue)
+{
+    struct waiter w[2];
+    int r = waiters_in(t, w, waiters, ARRAY_SIZE(w));
+
+    if (r < 0)
+        return r;
+    return HOST(t, NR_FUTEX_REQUEUE, waiters ? w : NULL, flags, nr_wake, nr_requeue);
 }
 
 int64_t sys_set_robust_list(struct task *t, gva_t head, uint64_t len)

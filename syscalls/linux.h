@@ -51,6 +51,12 @@ struct root {
     bool left; /* the guest has changed its root */
 };
 
+/* The ids of the POSIX timers (timer.c). */
+struct timers {
+    int *id; /* owned */
+    unsigned n, cap;
+};
+
 /* Actions for signals; shared by processes made with CLONE_SIGHAND. */
 struct sighand {
     pthread_mutex_t lock; /* guards act, and the host's dispositions behind it */
@@ -80,6 +86,8 @@ struct process {
     struct task *tasks, *first; /* all that have not ended; the one inside the vm's os_state */
     struct task *ended;         /* to be waited for by threads_reap */
     unsigned nr_tasks, nr_suspended;
+    struct timers timers;
+    bool files_apart;     /* a thread has descriptors of its own: noahv's do not move any more */
     bool parked;          /* the leader has ended, as far as the guest can see */
     struct task *exec_by; /* is ending the others, for its execve; then with */
     struct exec *exec;    /* ... what the leader is to run, under exec_mask */

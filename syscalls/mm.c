@@ -443,13 +443,8 @@ int64_t sys_madvise(struct task *t, gva_t addr, uint64_t len, int advice)
     case MADV_POPULATE_READ:
     case MADV_POPULATE_WRITE:
     case MADV_DONTNEED_LOCKED:
-        break;
     case MADV_DOFORK:
-        advice = MADV_NORMAL;
-        break;
-    case MADV_DONTFORK: /* would leave a hole in the child's window for noahv's own memory to fall into */
-        note_once(t, SYS_madvise, "madvise(MADV_DONTFORK) is accepted but the child keeps the memory");
-        advice = MADV_NORMAL;
+    case MADV_DONTFORK:
         break;
     default:
         return -EINVAL;
@@ -460,6 +455,9 @@ int64_t sys_madvise(struct task *t, gva_t addr, uint64_t len, int advice)
         return len > UINT64_MAX - PAGE_BYTES ? -EINVAL : len ? -ENOMEM : 0;
     if (discards_sealed(t, addr, page_up(len), advice))
         return -EPERM;
+    if ((advice == MADV_DOFORK || advice == MADV_DONTFORK) && len &&
+        gmem_dontfork(t->mem, addr, page_up(len), advice == MADV_DONTFORK) < 0)
+        return -ENOMEM;
     return advise(t, addr, len, advice);
 }
 

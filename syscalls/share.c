@@ -4,8 +4,8 @@
  * kernel suspends meanwhile (CLONE_VFORK). For vfork that is the thread which called; for a child that runs
  * beside its parent it is one made to be suspended.
  *
- * The descriptors of noahv stay where they are as long as memory is shared (fd.c): there is one table of their
- * numbers, but each process may have descriptors of its own.
+ * The descriptors of noahv stay where they are as long as memory is shared (own_may_move): there is one table of
+ * their numbers, but each process may have descriptors of its own.
  */
 #include "syscalls/share.h"
 
@@ -71,6 +71,7 @@ static void child_free(struct child *v)
         return;
     if (v->stack && v->stack != MAP_FAILED)
         munmap(v->stack, STACK_BYTES);
+    free(v->proc.timers.id);
     if (v->proc.sighand)
         sighand_drop(v->proc.sighand);
     free(v);
@@ -111,6 +112,7 @@ static struct child *child_new(struct task *t, const struct clone *c)
     }
     pthread_mutex_lock(&p->lock);
     v->proc = *p;
+    v->proc.timers = (struct timers){ 0 };
     task_init(v, t);
     pthread_mutex_unlock(&p->lock);
     if (c->flags & CLONE_SIGHAND)

@@ -257,6 +257,18 @@ int64_t sys_clone3(struct task *t, gva_t uargs, uint64_t size)
     return clone_task(t, &c);
 }
 
+/* Some namespaces are for processes with one thread alone: those that have ended are gone before the host counts. */
+int64_t sys_unshare(struct task *t, uint64_t flags)
+{
+    int64_t r;
+
+    threads_reap(t->proc);
+    r = HOST(t, SYS_unshare, flags);
+    if (r == 0 && flags & CLONE_FILES && t->proc->nr_tasks > 1)
+        __atomic_store_n(&t->proc->files_apart, true, __ATOMIC_RELAXED);
+    return r;
+}
+
 int64_t sys_set_tid_address(struct task *t, gva_t addr)
 {
     t->clear_tid = addr;

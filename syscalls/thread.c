@@ -21,6 +21,7 @@
 #include "syscalls/futex.h"
 #include "syscalls/host.h"
 #include "syscalls/signal.h"
+#include "syscalls/timer.h"
 #include "syscalls/trace.h"
 
 #define THREAD_STACK ((size_t)512 << 10) /* thread-local buffers are part of it */
@@ -39,15 +40,10 @@ static bool is_leader(const struct task *t)
     return t->tid == getpid();
 }
 
-static void locks_init(struct process *p)
+/* One task, and nothing under way; p->lock is there. */
+static void list_init(struct process *p, struct task *first)
 {
-    pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->changed, NULL);
-}
-
-void threads_init(struct process *p, struct task *first)
-{
-    locks_init(p);
     p->tasks = p->first = first;
     p->ended = NULL;
     p->nr_tasks = 1;
@@ -55,6 +51,12 @@ void threads_init(struct process *p, struct task *first)
     p->parked = p->exiting = false;
     p->exec_by = NULL;
     p->exec = NULL;
+}
+
+void threads_init(struct process *p, struct task *first)
+{
+    pthread_mutex_init(&p->lock, NULL);
+    list_init(p, first);
 }
 
 /* --- The end of one thread ----------------------------------------------------------------------------- */
@@ -77,6 +79,7 @@ void threads_reap(struct process *p)
 void threads_destroy(struct process *p)
 {
     threads_reap(p);
+    timers_free(p);
     pthread_cond_destroy(&p->changed);
     pthread_mutex_destroy(&p->lock);
 }
@@ -92,10 +95,19 @@ static void list_remove(struct task **list, const struct task *t)
 static void task_end(struct task *t)
 {
     struct process *p = t->proc;
+    int status, sig;
+    bool execs;
 
     futex_exit(t);
-    if (p->trace && p->exec_by != t)
-        trace_exit(t, p->exiting ? p->exit_status : t->exit_status, p->exiting ? p->exit_signal : 0);
+    if (!p->trace)
+        return;
+    pthread_mutex_lock(&p->lock);
+    execs = p->exec_by == t;
+    status = p->exiting ? p->exit_status : t->exit_status;
+    sig = p->exiting ? p->exit_signal : 0;
+    pthread_mutex_unlock(&p->lock);
+    if (!execs)
+        trace_exit(t, status, sig);
 }
 
 /* The end of a thread of ours: what follows in the C library needs nothing of the guest. */
@@ -187,6 +199,8 @@ static int thread_start(struct task *t, const struct clone *c)
 
     if (r == 0 && apart)
         r = (int)HOST_RAW(SYS_unshare, apart);
+    if (r == 0 && apart & CLONE_FILES)
+        __atomic_store_n(&t->proc->files_apart, true, __ATOMIC_RELAXED);
     if (r < 0)
         return r;
     if (c->flags & CLONE_PARENT_SETTID)
@@ -334,8 +348,8 @@ void threads_forked(struct task *t)
     struct task *other;
 
     vm_forked(t->nh);
-    pthread_mutex_init(&p->mm->lock, NULL);
-    pthread_mutex_init(&p->sighand->lock, NULL);
+    pthread_mutex_unlock(&p->sighand->lock); /* this thread has locked them before the fork */
+    pthread_mutex_unlock(&p->mm->lock);
     atomic_store(&p->mm->users, 1);
     atomic_store(&p->sighand->users, 1);
     while ((other = p->tasks)) {
@@ -344,7 +358,9 @@ void threads_forked(struct task *t)
             free(other);
     }
     t->next = NULL;
-    threads_init(p, t); /* those that had ended are not to be waited for: the C library has their memory */
+    timers_forked(p);
+    list_init(p, t); /* those that had ended are not to be waited for: the C library has their memory */
+    pthread_mutex_unlock(&p->lock);
 }
 
 /* --- The end of several --------------------------------------------------------------------------------- */
@@ -521,7 +537,9 @@ void thread_leave(struct task *t, struct noahv_exit *x)
 
     if (is_leader(t) && leader_stays(t) && !thread_leaves(t))
         return;
+    pthread_mutex_lock(&p->lock); /* without effect for a thread that is not the last */
     x->reason = NOAHV_EXIT_HALT;
     x->u.halt.status = p->exit_status;
     x->u.halt.signal = p->exiting ? p->exit_signal : 0;
+    pthread_mutex_unlock(&p->lock);
 }

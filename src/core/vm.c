@@ -178,7 +178,7 @@ void vm_forked(struct noahv_hart *h)
     struct noahv_hart *other, *next;
 
     gmem_fork_done(&vm->mem, true);
-    pthread_mutex_init(&vm->lock, NULL);
+    pthread_mutex_unlock(&vm->lock); /* locked by this very thread: vm_fork_prepare */
     for (other = vm->harts; other; other = next) {
         next = other->next;
         if (other != h)

@@ -269,7 +269,7 @@ enum { TRIES = 3 };
 static enum jit_exit both(struct lockstep *l, struct hart *h, int tries)
 {
     const uint8_t *code = jit_block(h);
-    struct difference d;
+    struct difference d = { 0 };
     uint64_t from = h->instret;
     struct hart start;
     enum jit_exit why;

@@ -51,15 +51,6 @@ void gmem_fork_prepare(struct gmem *m)
     pthread_rwlock_wrlock(&m->lock);
 }
 
-void gmem_fork_done(struct gmem *m, bool child)
-{
-    /* The child's thread has another id than the owner that the lock remembers: it starts with a new lock. */
-    if (child)
-        pthread_rwlock_init(&m->lock, NULL);
-    else
-        pthread_rwlock_unlock(&m->lock);
-}
-
 /* --- Helpers on the record; the write lock is held ----------------------------------------------------- */
 
 /* A range as the operations take it: whole pages, not empty, inside the address space. */
@@ -453,6 +444,54 @@ int gmem_seal(struct gmem *m, gpa_t addr, uint64_t len)
     }
     pthread_rwlock_unlock(&m->lock);
     return err;
+}
+
+int gmem_dontfork(struct gmem *m, gpa_t addr, uint64_t len, bool leave_out)
+{
+    struct region *r;
+    int err;
+
+    if (!range_ok(m, addr, len))
+        return -EINVAL;
+    pthread_rwlock_wrlock(&m->lock);
+    err = room(m, addr, len, 0);
+    if (!err) {
+        split(m, addr);
+        split(m, addr + len);
+        for (r = range_first(m, addr, addr + len); r; r = range_next(m, r, addr + len))
+            r->flags = (uint8_t)(leave_out ? r->flags | GMEM_DONTFORK : r->flags & ~GMEM_DONTFORK);
+        merge(m, addr, addr + len);
+    }
+    pthread_rwlock_unlock(&m->lock);
+    return err;
+}
+
+/* The host has left holes where the window must have none. */
+static void close_gaps(struct gmem *m)
+{
+    const struct region *r;
+
+    for (gpa_t at = 0; (r = imap_from(&m->regions, at));) {
+        const struct region gap = *r;
+
+        at = region_end(r);
+        if (!(gap.flags & GMEM_DONTFORK))
+            continue;
+        BUG_ON(!gstage_repair(&m->gs, gap.start, gap.len));
+        forget(m, gap.start, gap.len);
+        changed(m, gap.start, gap.len, gap.prot & GMEM_X);
+    }
+}
+
+void gmem_fork_done(struct gmem *m, bool child)
+{
+    if (!child) {
+        pthread_rwlock_unlock(&m->lock);
+        return;
+    }
+    /* The child's thread has another id than the owner that the lock remembers: it starts with a new lock. */
+    pthread_rwlock_init(&m->lock, NULL);
+    close_gaps(m);
 }
 
 /* --- Moving and growing ------------------------------------------------------------------------------- */

@@ -24,8 +24,9 @@ enum gmem_flags {
     GMEM_SHARED = 1,    /* host MAP_SHARED; else private, copy-on-write across fork */
     GMEM_GROWSDOWN = 2, /* a fault just below the region extends it (stack) */
     GMEM_NORESERVE = 4,
-    GMEM_SEALED = 8, /* mseal: unmap, protect and remap are refused with -EPERM */
-    GMEM_SHM = 16,   /* part of a System V segment, by its own offset: what shmdt looks for */
+    GMEM_SEALED = 8,    /* mseal: unmap, protect and remap are refused with -EPERM */
+    GMEM_DONTFORK = 16, /* not there in a child, whose host leaves it out */
+    GMEM_SHM = 16,      /* part of a System V segment, by its own offset: what shmdt looks for */
 };
 
 /* What /proc/self/maps prints in brackets. */
@@ -74,7 +75,7 @@ void gmem_destroy(struct gmem *m);
 
 /*
  * Around a fork of the host process: no other thread changes the regions while the process is copied. Both
- * processes call gmem_fork_done; a child that shares the memory (CLONE_VM) does not take part.
+ * processes call gmem_fork_done, which closes the child's gaps (GMEM_DONTFORK); a child that shares the memory (CLONE_VM) does not take part.
  */
 void gmem_fork_prepare(struct gmem *m);
 void gmem_fork_done(struct gmem *m, bool child);
@@ -118,6 +119,9 @@ int gmem_grow(struct gmem *m, gpa_t addr, uint64_t old_len, uint64_t new_len);
 
 /* Marks [addr, addr + len) sealed; -ENOMEM, and nothing is, when part of it is unmapped. */
 int gmem_seal(struct gmem *m, gpa_t addr, uint64_t len);
+
+/* Marks what is mapped of [addr, addr + len) as left out by forks, or not; the host knows by itself. -ENOMEM. */
+int gmem_dontfork(struct gmem *m, gpa_t addr, uint64_t len, bool leave_out);
 
 /* Highest free range of `len` bytes that ends at or below `below` and starts at or above `above`; 0 = none. */
 gpa_t gmem_find_free(struct gmem *m, uint64_t len, gpa_t above, gpa_t below);
