@@ -25,8 +25,8 @@ enum gmem_flags {
     GMEM_GROWSDOWN = 2, /* a fault just below the region extends it (stack) */
     GMEM_NORESERVE = 4,
     GMEM_SEALED = 8,    /* mseal: unmap, protect and remap are refused with -EPERM */
-    GMEM_DONTFORK = 16, /* not there in a child, whose host leaves it out */
     GMEM_SHM = 16,      /* part of a System V segment, by its own offset: what shmdt looks for */
+    GMEM_DONTFORK = 32, /* not there in a child, whose host leaves it out */
 };
 
 /* What /proc/self/maps prints in brackets. */
