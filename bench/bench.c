@@ -54,6 +54,7 @@ static const struct row {
     { KERNEL, CPU_MS, "indirect", "indirect calls", "%s" },
     { KERNEL, CPU_MS, "hashing", "hash table beyond the caches", "%s" },
     { KERNEL, CPU_MS, "text", "string functions", "%s" },
+    { KERNEL, CPU_MS, "codegen", "code made at run time", "%s" },
     { PROGRAM, CPU_MS, "sqlite3", "SQLite", "-init bench/programs/work.sql :memory: .exit" },
     { PROGRAM, CPU_MS, "lua", "Lua", "bench/programs/work.lua 20" },
     { PROGRAM, CPU_MS, "qjs", "QuickJS", "bench/programs/work.js 20" },
