@@ -191,7 +191,7 @@ static bool registers_differ(struct difference *d, const struct hart *want, cons
           "f22", "f23", "f24", "f25", "f26", "f27", "f28", "f29", "f30", "f31" },
     };
 
-    if (memcmp(want->x, got->x, sizeof want->x) || memcmp(want->f, got->f, sizeof want->f))
+    if (memcmp(want->x, got->x, sizeof want->x) != 0 || memcmp(want->f, got->f, sizeof want->f) != 0)
         for (unsigned r = 0; r < 32; r++)
             if (differs(d, name[0][r], want->x[r], got->x[r]) ||
                 differs(d, name[1][r], want->f[r], got->f[r]))
