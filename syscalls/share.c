@@ -246,6 +246,7 @@ static int64_t beside_child(struct task *t, struct child *v)
     }
     hart_copy(&nh->hart, t->hart);
     bind_hart(&v->task, nh, &v->clone);
+    /* cppcheck-suppress autoVariables; it is waited for below, or nobody gets to see v */
     v->answer = &a;
     pthread_mutex_lock(&p->lock);
     r = thread_leaves(t) ? -ERESTARTNOINTR : thread_host(NULL, lender_main, v);
