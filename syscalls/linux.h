@@ -158,8 +158,13 @@ static inline uint64_t span(struct task *t, gva_t addr, uint64_t len)
     return (uint64_t)(uintptr_t)gmem_span(t->mem, addr, len);
 }
 
-/* pass.c: the generic road of HOW_PASS and HOW_SAME rows. */
-int64_t pass_through(struct task *t, const struct sysent *e, const uint64_t *a);
+/*
+ * pass.c: the generic road of HOW_PASS and HOW_SAME rows. Most need no more than their host arguments, 0 or -errno,
+ * and the caller makes the call; those that name strings need memory for them.
+ */
+int pass_plain(struct task *t, const struct sysent *e, const uint64_t *a, uint64_t host[SYS_ARGS_MAX]);
+bool pass_names_strings(const struct sysent *e);
+int64_t pass_strings(struct task *t, const struct sysent *e, const uint64_t *a);
 
 /* dispatch.c: one ecall from a7, a0..a5 to a0. */
 void dispatch_ecall(struct task *t);

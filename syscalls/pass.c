@@ -125,8 +125,7 @@ static int marshal(struct task *t, const struct sysent *e, struct pass *p, const
     return r;
 }
 
-/* The road for calls that name no string: no need of struct pass and its pages. */
-static bool names_strings(const struct sysent *e)
+bool pass_names_strings(const struct sysent *e)
 {
     for (int i = 0; i < e->nargs; i++) {
         uint8_t m = kind_desc[e->kind[i]].marshal;
@@ -137,7 +136,7 @@ static bool names_strings(const struct sysent *e)
     return false;
 }
 
-static int64_t pass_strings(struct task *t, const struct sysent *e, const uint64_t *a)
+int64_t pass_strings(struct task *t, const struct sysent *e, const uint64_t *a)
 {
     uint64_t host[SYS_ARGS_MAX] = { 0 };
     struct pass p;
@@ -154,13 +153,7 @@ static int64_t pass_strings(struct task *t, const struct sysent *e, const uint64
     return r;
 }
 
-int64_t pass_through(struct task *t, const struct sysent *e, const uint64_t *a)
+int pass_plain(struct task *t, const struct sysent *e, const uint64_t *a, uint64_t host[SYS_ARGS_MAX])
 {
-    uint64_t host[SYS_ARGS_MAX] = { 0 };
-    int r;
-
-    if (names_strings(e))
-        return pass_strings(t, e, a);
-    r = marshal(t, e, NULL, a, host);
-    return r < 0 ? r : host_call(t, e->host_nr, host[0], host[1], host[2], host[3], host[4], host[5]);
+    return marshal(t, e, NULL, a, host);
 }

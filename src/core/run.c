@@ -129,7 +129,8 @@ int vm_run(struct noahv_hart *nh, struct noahv_exit *x)
     struct hart *h = &nh->hart;
 
     for (;;) {
-        if (atomic_exchange_explicit(&h->kick, 0, memory_order_acquire)) {
+        if (UNLIKELY(atomic_load_explicit(&h->kick, memory_order_relaxed)) &&
+            atomic_exchange_explicit(&h->kick, 0, memory_order_acquire)) {
             memset(x, 0, sizeof *x);
             x->reason = NOAHV_EXIT_KICKED;
             x->pc = h->pc;

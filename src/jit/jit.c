@@ -519,15 +519,37 @@ static int replay(struct hart *h)
     return r == OP_REFETCH ? JIT_REFETCH : JIT_RESUME;
 }
 
-static int enter(struct jit *j, struct hart *h, const uint8_t *code)
+/*
+ * Calls j->enter, but without the host's call and ret: the processor's own stack of return addresses holds the guest's
+ * pairs, and one that is neither left on it nor taken off it leaves all of them where they are expected.
+ */
+static int call_in(const struct jit *j, struct hart *h, const uint8_t *code)
 {
-    int (*fn)(struct hart *, const uint8_t *);
     int why;
 
-    memcpy(&fn, &j->enter, sizeof fn);
+    __asm__ volatile("mov %%rsp, %%rbx\n\t"
+                     "sub $128, %%rsp\n\t" /* the red zone */
+                     "and $-16, %%rsp\n\t"
+                     "lea 1f(%%rip), %%rax\n\t"
+                     "push %%rax\n\t"
+                     "jmp *%[enter]\n"
+                     "1:\n\t"
+                     "mov %%rbx, %%rsp"
+                     : "=&a"(why), "+D"(h), "+S"(code)
+                     : [enter] "r"(j->enter)
+                     : "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4",
+                       "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14",
+                       "xmm15", "cc", "memory");
+    return why;
+}
+
+static int enter(struct jit *j, struct hart *h, const uint8_t *code)
+{
+    int why;
+
     jit_mxcsr_from_fcsr(h);
     running = h;
-    why = fn(h, code);
+    why = call_in(j, h, code);
     running = NULL;
     jit_fcsr_from_mxcsr(h);
     if (h->jit.dirty_d | h->jit.dirty_s | h->jit.dirty_w)

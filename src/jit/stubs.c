@@ -73,7 +73,7 @@ static const uint8_t *here(const struct jit *j, const struct x64 *e)
     return code_rx(&j->code, e->at);
 }
 
-/* int enter(struct hart *h, const uint8_t *code) */
+/* int enter(struct hart *h, const uint8_t *code): entered and left by jumps, with a return address on the stack. */
 static void emit_enter(struct jit *j, struct x64 *e)
 {
     j->enter = here(j, e);
@@ -99,7 +99,8 @@ static void emit_exit(struct jit *j, struct x64 *e)
     x64_mov_rm(e, true, RSP, HART(jit.host_rsp));
     for (size_t i = 6; i-- > 0;)
         x64_pop(e, saved[i]);
-    x64_ret(e);
+    x64_pop(e, RCX);
+    x64_jmp_r(e, RCX); /* jit.c: call_in */
 }
 
 /* Reached from cold code, which has pushed the edge, or the pc to replay. */
