@@ -139,11 +139,11 @@ static char **env_build(const struct options *o)
 static void env_pass(struct options *o, char *word)
 {
     const char *value = getenv(word);
-    char *set = word;
+    char *set = NULL;
 
-    if (!strchr(word, '=') && value && (asprintf(&set, "%s=%s", word, value) < 0 || !set))
-        set = word;
-    o->set[o->nr_set++] = set;
+    if (!strchr(word, '=') && value && asprintf(&set, "%s=%s", word, value) < 0)
+        set = NULL;
+    o->set[o->nr_set++] = set ? set : word;
 }
 
 /* --- Options ------------------------------------------------------------------------------------------- */

@@ -315,7 +315,7 @@ int linux_attach(struct noahv_vm *vm, struct task **out)
 
 int noahv_linux_exec(struct noahv_vm *vm, const struct noahv_linux_config *cfg, struct noahv_hart **out)
 {
-    struct task *t;
+    struct task *t = NULL;
     int r;
 
     if (!vm || !cfg || !out || cfg->size != sizeof *cfg || !cfg->path)
@@ -323,7 +323,7 @@ int noahv_linux_exec(struct noahv_vm *vm, const struct noahv_linux_config *cfg, 
     if (vm->os)
         return vm_fail(vm, -EBUSY, "the vm runs a program already");
     r = linux_attach(vm, &t);
-    if (r < 0)
+    if (r < 0 || !t)
         return r;
     process_init(t->proc, cfg);
     if (cfg->trace_fd >= 0) {

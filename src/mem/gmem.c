@@ -671,25 +671,6 @@ void gmem_code_changed(struct gmem *m, gpa_t addr, uint64_t len, bool mapping)
     pthread_rwlock_unlock(&m->lock);
 }
 
-size_t gmem_changes(struct gmem *m, unsigned *gen, struct gmem_change out[GMEM_CHANGES])
-{
-    unsigned n, now;
-
-    pthread_rwlock_rdlock(&m->lock);
-    now = atomic_load(&m->code_gen);
-    n = now - *gen;
-    if (n > GMEM_CHANGES) {
-        n = 1;
-        out[0] = (struct gmem_change){ 0, m->limit, true };
-    } else {
-        for (unsigned k = 0; k < n; k++)
-            out[k] = m->change[(*gen + k) % GMEM_CHANGES];
-    }
-    pthread_rwlock_unlock(&m->lock);
-    *gen = now;
-    return n;
-}
-
 bool gmem_region_at(struct gmem *m, gpa_t addr, struct region *out)
 {
     struct region r;
