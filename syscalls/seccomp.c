@@ -132,6 +132,8 @@ static int check(const struct seccomp_filter *f)
     uint16_t *known;
     bool ok;
 
+    if (!f->len)
+        return -EINVAL;
     for (unsigned i = 0; i < f->len; i++)
         if (!insn_ok(&f->insns[i]))
             return -EINVAL;

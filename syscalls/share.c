@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <linux/sched.h>
+#include <sanitizer/asan_interface.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,6 +111,8 @@ static struct child *child_new(struct task *t, const struct clone *c)
         child_free(v);
         return NULL;
     }
+    /* Where an earlier child left its frames, by execve or exit. */
+    ASAN_UNPOISON_MEMORY_REGION(v->stack, STACK_BYTES);
     pthread_mutex_lock(&p->lock);
     v->proc = *p;
     v->proc.timers = (struct timers){ 0 };

@@ -5,6 +5,7 @@
 # A test is a function, run in an empty folder of its own; it passes if no command in it fails. `guest` runs a
 # program of the root; most tests know the answer, some ask the host's own program for it.
 set -u
+unset MAKEFLAGS MFLAGS MAKELEVEL # those of the make that runs this are not for make under test
 
 here=$PWD
 work=${REAL_WORK:-$here/build/real.$$}
