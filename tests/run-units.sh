@@ -5,6 +5,11 @@ set -u
 # One program: prints its log if anything failed, and a line "counts PASSED FAILED".
 one() {
     log=$(mktemp)
+    case $1 in
+    */check_fd | */check_jail) # take away what the leak checker works with: descriptors, /proc, ptrace
+        export ASAN_OPTIONS="detect_leaks=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
+        ;;
+    esac
     timeout -k 5 400 "$1" > "$log" 2>&1
     status=$?
     read -r ran wrong crashed <<COUNTS
