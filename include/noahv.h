@@ -215,6 +215,18 @@ NOAHV_API enum noahv_end noahv_policy_ended(const struct noahv_policy *p, char *
 typedef void (*noahv_layer_visit_fn)(void *opaque, const char *name, const char *what, const char *lacks);
 NOAHV_API void noahv_policy_layers(noahv_layer_visit_fn visit, void *opaque);
 
+/* The host calls that a box's filter lets through, by the host's numbers; some come twice. */
+typedef void (*noahv_host_call_visit_fn)(void *opaque, int nr, const char *name);
+NOAHV_API void noahv_policy_host_calls(noahv_host_call_visit_fn visit, void *opaque);
+
+/*
+ * To watch these: before the start, noahv_policy_audit(). Then noahv_policy_listener() tells which descriptor of the
+ * box's process is, or will soon be, its seccomp listener; -1: not yet known. Each call waits there to be answered by
+ * whoever asked, who takes a copy (pidfd_getfd); when that very descriptor is closed the walls stand.
+ */
+NOAHV_API void noahv_policy_audit(struct noahv_policy *p);
+NOAHV_API int noahv_policy_listener(const struct noahv_policy *p);
+
 /* Removes what the box left on the host (its tmpfs folders), when all its processes have ended. */
 NOAHV_API void noahv_policy_clear(struct noahv_policy *p);
 

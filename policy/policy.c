@@ -402,6 +402,7 @@ int noahv_policy_create(struct noahv_policy **out)
         free(p);
         return -ENOMEM;
     }
+    atomic_init(&p->shared->listener, -1);
     p->limit[LIMIT_MEMORY] = 256 << 20;
     p->limit[LIMIT_TIMEOUT] = 60000;
     p->limit[LIMIT_PIDS] = 64;
@@ -441,6 +442,17 @@ bool policy_end(const struct noahv_policy *p, enum noahv_end end, const char *fm
     memcpy(p->shared->line, line, sizeof line);
     atomic_store(&p->shared->ended, (int)end);
     return true;
+}
+
+void noahv_policy_audit(struct noahv_policy *p)
+{
+    p->audit = true;
+    p->require |= 1u << LAYER_SECCOMP;
+}
+
+int noahv_policy_listener(const struct noahv_policy *p)
+{
+    return atomic_load(&p->shared->listener);
 }
 
 enum noahv_end noahv_policy_ended(const struct noahv_policy *p, char *line, size_t cap)

@@ -56,6 +56,7 @@ struct policy_shared {
     struct policy_member member[POLICY_MEMBERS_MAX];
     atomic_uint told[POLICY_TOLD_MAX]; /* hashes of the refusals that were printed */
     atomic_uint nr_told;
+    atomic_int listener; /* an audited box's descriptor of its calls; -1: not known yet */
 };
 
 struct noahv_policy {
@@ -68,6 +69,7 @@ struct noahv_policy {
     enum on_deny on_deny;
     enum policy_report report;
     unsigned require; /* bits of enum policy_layer */
+    bool audit;       /* what the filter lets through waits for whoever started the box */
     struct policy_shared *shared;
     char error[512];
 };

@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/util.h"
+#include "cli/audit.h"
 #include "cli/box.h"
 #include "noahv.h"
 
@@ -33,12 +34,16 @@ struct options {
     char **set; /* arguments of -E */
     size_t nr_set;
     char **prog;                 /* program and its arguments */
-    struct noahv_policy *policy; /* box; else NULL */
+    struct noahv_policy *policy; /* box, audit; else NULL */
+    bool audit;
+    int max_calls; /* of the host's, distinct; -1: any */
 };
 
 static const char usage_text[] =
     "Usage: noahv [run] [OPTIONS] [--] PROG [ARGS...]   run a riscv64 Linux program\n"
     "       noahv box [OPTIONS] [--] PROG [ARGS...]     the same, with nothing in reach that is not granted\n"
+    "       noahv audit [--max N] [OPTIONS] [--] PROG   box, and which host system calls it made; 123: above "
+    "N\n"
     "       noahv trace [OPTIONS] [--] PROG [ARGS...]   the same, and print its system calls\n"
     "       noahv policy check FILE                     is the file a policy? See --policy\n"
     "       noahv doctor                                which protections of a box this host has\n"
@@ -157,7 +162,8 @@ enum {
     OPT_VERBOSE,
     OPT_HARDEN,
     OPT_LOG,
-    OPT_PERF_MAP
+    OPT_PERF_MAP,
+    OPT_MAX
 };
 
 static const struct option long_options[] = {
@@ -176,6 +182,7 @@ static const struct option long_options[] = {
     { "perf-map", no_argument, NULL, OPT_PERF_MAP },
     { "log", required_argument, NULL, OPT_LOG },
     { "harden", required_argument, NULL, OPT_HARDEN },
+    { "max", required_argument, NULL, OPT_MAX },
     { NULL, 0, NULL, 0 },
 };
 
@@ -204,6 +211,21 @@ static int log_level(const char *name)
     if (strcmp(name, "jit") == 0)
         return NOAHV_LOG_JIT;
     say("cannot log %s: there is jit", name);
+    usage_error();
+}
+
+/* --max, which is the audit's alone. */
+static int max_number(const struct options *o, const char *text)
+{
+    char *end;
+    long n = strtol(text, &end, 10);
+
+    if (o->audit && *text >= '0' && *text <= '9' && !*end && n <= AUDIT_CALLS_MAX)
+        return (int)n;
+    if (o->audit)
+        say("--max: \"%s\" is not a number from 0 to %d", text, AUDIT_CALLS_MAX);
+    else
+        say("--max %s: only noahv audit counts calls", text);
     usage_error();
 }
 
@@ -274,6 +296,9 @@ static void set_option(struct options *o, int c)
         break;
     case OPT_HARDEN:
         o->harden |= harden_bits(optarg);
+        break;
+    case OPT_MAX:
+        o->max_calls = max_number(o, optarg);
         break;
     case 'o':
         o->trace_file = optarg;
@@ -452,7 +477,12 @@ static int run_boxed(void *opaque)
 /* The same in a box: this process waits, and dies as the program did. */
 static int run_box(struct options *o)
 {
-    int sig, status = box_run(o->policy, run_boxed, o, &sig);
+    struct audit audit = { .policy = o->policy, .most = o->max_calls, .listener = -1 };
+    int sig, status;
+
+    if (o->audit)
+        noahv_policy_audit(o->policy);
+    status = box_run(o->policy, o->audit ? &audit : NULL, run_boxed, o, &sig);
 
     noahv_policy_destroy(o->policy);
     if (sig)
@@ -477,7 +507,7 @@ static int compat(void)
 
 int main(int argc, char **argv)
 {
-    struct options o = { 0 };
+    struct options o = { .max_calls = -1 };
     const char *word = argc > 1 ? argv[1] : "";
     struct noahv_vm *vm;
     struct noahv_hart *h;
@@ -494,9 +524,11 @@ int main(int argc, char **argv)
         return box_doctor();
     if (strcmp(word, "policy") == 0 && argc == 4 && strcmp(argv[2], "check") == 0)
         return box_policy_check(argv[3]);
-    if (strcmp(word, "run") == 0 || strcmp(word, "trace") == 0 || strcmp(word, "box") == 0) {
+    if (strcmp(word, "run") == 0 || strcmp(word, "trace") == 0 || strcmp(word, "box") == 0 ||
+        strcmp(word, "audit") == 0) {
         o.trace = word[0] == 't';
-        if (word[0] == 'b' && noahv_policy_create(&o.policy) < 0) {
+        o.audit = word[0] == 'a';
+        if ((word[0] == 'b' || o.audit) && noahv_policy_create(&o.policy) < 0) {
             say("out of memory");
             return EXIT_NOAHV;
         }

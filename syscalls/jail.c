@@ -177,10 +177,8 @@ static bool is_never(const char *name)
     return false;
 }
 
-void jail_visit(const struct noahv_policy *p, void (*visit)(void *opaque, int nr, const char *name),
-                void *opaque)
+void noahv_policy_host_calls(noahv_host_call_visit_fn visit, void *opaque)
 {
-    (void)p;
     for (size_t i = 0; i < ARRAY_SIZE(core); i++)
         visit(opaque, seccomp_syscall_resolve_name(core[i].name), core[i].name);
     for (uint64_t nr = 0; nr < NR_SYS; nr++) {
@@ -197,12 +195,13 @@ void jail_visit(const struct noahv_policy *p, void (*visit)(void *opaque, int nr
 struct filter {
     scmp_filter_ctx ctx;
     const struct noahv_policy *policy;
+    uint32_t allow; /* what is done with a call of the list */
     int err;
 };
 
 static void allow_if(struct filter *f, int nr, struct scmp_arg_cmp a)
 {
-    int r = seccomp_rule_add_array(f->ctx, SCMP_ACT_ALLOW, nr, 1, &a);
+    int r = seccomp_rule_add_array(f->ctx, f->allow, nr, 1, &a);
 
     f->err = f->err ? f->err : r;
 }
@@ -250,26 +249,47 @@ static void allow_call(void *opaque, int nr, const char *name)
         n = box_prctls();
         allow_numbers(f, nr, 0, n, box_prctl_at);
     } else {
-        int r = seccomp_rule_add(f->ctx, SCMP_ACT_ALLOW, nr, 0);
+        int r = seccomp_rule_add(f->ctx, f->allow, nr, 0);
 
         f->err = f->err ? f->err : r;
     }
+}
+
+/*
+ * Where the listener of an audit will be, which must be known before it is: from the load on each call waits for one
+ * who has a copy of it, also those that the C library makes of its own accord.
+ */
+static int announce_listener(const struct noahv_policy *p)
+{
+    int lowest = dup(STDIN_FILENO);
+
+    if (lowest < 0)
+        return -errno;
+    close(lowest);
+    atomic_store(&p->shared->listener, lowest);
+    return lowest;
 }
 
 /* EPERM for all else; ENOSYS for clone3, so that the C library takes clone. */
 static int filter(const struct noahv_policy *p)
 {
     struct filter f = { .ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM)), .policy = p };
+    int listener = -1;
 
     if (!f.ctx)
         return -ENOMEM;
+    f.allow = p->audit ? SCMP_ACT_NOTIFY : SCMP_ACT_ALLOW;
     seccomp_attr_set(f.ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree: some 250 calls */
-    jail_visit(p, allow_call, &f);
+    noahv_policy_host_calls(allow_call, &f);
     if (!f.err)
         f.err = seccomp_rule_add(f.ctx, SCMP_ACT_ERRNO(ENOSYS), SYS_clone3, 0);
+    if (!f.err && p->audit && (listener = announce_listener(p)) < 0)
+        f.err = listener;
     if (!f.err)
         f.err = seccomp_load(f.ctx);
     seccomp_release(f.ctx);
+    if (!f.err && p->audit) /* the lock-down is over: what comes now is counted */
+        HOST_RAW(SYS_close, listener);
     return f.err;
 }
 

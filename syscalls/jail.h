@@ -18,8 +18,4 @@ int jail_close(const struct box *b, char *why);
 /* Is the host able to do that? NULL: yes; else why not. Changes nothing. */
 const char *jail_lacks(enum policy_layer l);
 
-/* One row per call that the filter lets through: visit(opaque, name). */
-void jail_visit(const struct noahv_policy *p, void (*visit)(void *opaque, int nr, const char *name),
-                void *opaque);
-
 #endif

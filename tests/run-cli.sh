@@ -860,6 +860,67 @@ cli_box_policy_files() {
     grep -q '^seccomp *present' out || fail doctor
 }
 
+# It only writes; built without a C library it asks for two calls, and noahv for few of its own.
+cli_audit_hello() {
+    printf '%s\n' '.globl _start' '_start: li a0, 1' 'la a1, hi' 'li a2, 3' 'li a7, 64' ecall 'li a7, 93' ecall \
+        'hi: .ascii "hi\n"' > prog.S
+    riscv64-linux-gnu-gcc -nostdlib -static -o prog prog.S
+    want 3 hi noahv audit --max 9 ./prog
+    grep -q '^noahv: audit: [6-9] distinct host system calls after the lock-down; the filter allows 2[0-9][0-9]$' err ||
+        fail 'the number of calls'
+    grep -q '^noahv: audit:  *1 write$' err && grep -q '^noahv: audit:  *1 exit_group$' err || fail 'the calls'
+    ! grep -qE ' (seccomp|dup|close|openat|prctl|socket|[?])$' err || fail 'calls of the lock-down were counted'
+    want 123 hi noahv audit --max 2 ./prog
+    grep -q '^noahv: [6-9] distinct host system calls are more than --max 2. To allow more: --max [6-9]$' err ||
+        fail 'no line about --max'
+    want 123 hi noahv audit --output-limit 99 --max 0 ./prog
+}
+
+# What children and threads call is counted, too; the listener is no descriptor of the guest's.
+cli_audit_children() {
+    riscv64-linux-gnu-gcc -static -pthread -o prog -x c - << 'C'
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static void *thread(void *arg)
+{
+    for (int i = 0; i < 5; i++)
+        getpriority(PRIO_PROCESS, 0);
+    return arg;
+}
+int main(void)
+{
+    pthread_t t;
+    int status = 0;
+
+    if (fork() == 0) {
+        for (int i = 0; i < 7; i++)
+            sched_get_priority_max(SCHED_FIFO);
+        _exit(dup(1));
+    }
+    wait(&status);
+    if (pthread_create(&t, NULL, thread, NULL) || pthread_join(t, NULL) || WEXITSTATUS(status) != 3)
+        return 1;
+    kill(getpid(), SIGTERM);
+    return 2;
+}
+C
+    want 143 '' noahv audit ./prog
+    grep -q '^noahv: audit:  *7 sched_get_priority_max$' err || fail 'the calls of a child'
+    grep -q '^noahv: audit:  *5 getpriority$' err || fail 'the calls of a thread'
+}
+
+cli_audit_usage() {
+    refused 125 '--max: "1x" is not a number from 0 to 1024' noahv audit --max 1x prog
+    refused 125 '--max: "-1" is not a number' noahv audit --max -1 prog
+    refused 125 '--max 3: only noahv audit counts calls' noahv box --max 3 prog
+    run noahv audit ./none
+    [ "$status" = 127 ] && grep -q '^noahv: ./none: no such file' err || fail 'an audit of nothing'
+}
+
 cli_box_usage() {
     refused 125 '--memory: "x" is no size. Like this: 256M' noahv box --memory x prog
     refused 125 '-v: "a" is not SRC:DST or SRC:DST:ro' noahv box -v a prog

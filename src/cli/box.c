@@ -20,6 +20,7 @@
 
 #include "base/log.h"
 #include "base/util.h"
+#include "cli/audit.h"
 
 #define say(...) log_line(LOG_ERROR, __VA_ARGS__)
 
@@ -183,6 +184,8 @@ struct watch {
     int status;
     struct rusage usage;
     bool ended, late, much;
+    struct audit *audit; /* NULL: none */
+    int blind;           /* -errno: why the audit cannot be */
 };
 
 static uint64_t now_ms(void)
@@ -270,21 +273,32 @@ static void pump(struct watch *w, int i)
     }
 }
 
+/* For how long to wait: a box whose calls wait for us cannot tell so. -1: for ever. */
+static int patience(const struct watch *w, uint64_t left)
+{
+    if (w->audit && !w->audit->taken)
+        return 1;
+    return w->deadline ? (int)MIN(left, 1u << 30) : -1;
+}
+
 /* Until the child has ended and its output is read, or a limit of ours is reached. */
 static void watch_loop(struct watch *w)
 {
-    while (!w->ended) {
-        struct pollfd fds[3] = { { w->signals, POLLIN, 0 },
+    while (!w->ended && (!w->audit || (w->blind = audit_take(w->audit, w->child)) == 0)) {
+        struct pollfd fds[4] = { { w->signals, POLLIN, 0 },
                                  { w->pipe[0], POLLIN, 0 },
-                                 { w->pipe[1], POLLIN, 0 } };
+                                 { w->pipe[1], POLLIN, 0 },
+                                 { w->audit ? w->audit->listener : -1, POLLIN, 0 } };
         uint64_t now = now_ms(), left = w->deadline > now ? w->deadline - now : 0;
 
         if (w->deadline && !left) {
             w->late = true;
             return;
         }
-        if (poll(fds, ARRAY_SIZE(fds), w->deadline ? (int)MIN(left, 1u << 30) : -1) <= 0)
+        if (poll(fds, ARRAY_SIZE(fds), patience(w, left)) <= 0)
             continue;
+        if (fds[3].revents)
+            audit_answer(w->audit);
         for (int i = 0; i < 2 && !w->much; i++)
             if (fds[1 + i].revents)
                 pump(w, i);
@@ -399,6 +413,21 @@ static bool killed_by_limit(const struct watch *w, int sig)
     return false;
 }
 
+/* Of an audit: the status of a box that ended with `status`. */
+static int audited(const struct watch *w, int status, int *sig)
+{
+    if (w->blind < 0) {
+        say("cannot audit the box: %s. noahv box runs it without", strerror(-w->blind));
+        status = 125;
+    } else if (audit_report(w->audit)) {
+        status = EXIT_DENIED;
+    } else {
+        return status;
+    }
+    *sig = 0;
+    return status;
+}
+
 static int verdict(const struct watch *w, int *sig)
 {
     int status = WIFEXITED(w->status) ? WEXITSTATUS(w->status) : 128 + WTERMSIG(w->status);
@@ -440,12 +469,12 @@ static int open_pipes(struct watch *w, int out[2][2])
     return 0;
 }
 
-int box_run(struct noahv_policy *p, int (*run)(void *opaque), void *opaque, int *signal)
+int box_run(struct noahv_policy *p, struct audit *audit, int (*run)(void *opaque), void *opaque, int *signal)
 {
-    struct watch w = { .policy = p, .most = (uint64_t)noahv_policy_limit(p, "output-limit") };
+    struct watch w = { .policy = p, .audit = audit, .most = (uint64_t)noahv_policy_limit(p, "output-limit") };
     uint64_t ms = (uint64_t)noahv_policy_limit(p, "timeout");
     sigset_t set, old;
-    int out[2][2];
+    int out[2][2], status;
 
     w.tty = own_terminal();
     w.deadline = ms ? now_ms() + ms : 0;
@@ -470,5 +499,6 @@ int box_run(struct noahv_policy *p, int (*run)(void *opaque), void *opaque, int 
     hand_terminal(w.tty, getpgrp());
     noahv_policy_clear(p);
     sigprocmask(SIG_SETMASK, &old, NULL);
-    return verdict(&w, signal);
+    status = verdict(&w, signal);
+    return audit ? audited(&w, status, signal) : status;
 }

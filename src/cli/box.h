@@ -9,6 +9,8 @@
 
 #include "noahv.h"
 
+struct audit;
+
 /* Exit statuses of a box that did not end by itself. */
 enum { EXIT_LIMIT = 122, EXIT_DENIED = 123, EXIT_TIMEOUT = 124 };
 
@@ -36,8 +38,9 @@ void box_print_options(void);
 
 /*
  * Runs `run` in a child process, whose status its result is, and returns the status of the whole, after a line that
- * says why if the box did not end by itself; *signal is what it died of, or 0.
+ * says why if the box did not end by itself; *signal is what it died of, or 0. With an `audit` (else NULL) its host calls are
+ * counted, and told in the end.
  */
-int box_run(struct noahv_policy *p, int (*run)(void *opaque), void *opaque, int *signal);
+int box_run(struct noahv_policy *p, struct audit *audit, int (*run)(void *opaque), void *opaque, int *signal);
 
 #endif
