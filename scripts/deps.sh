@@ -5,7 +5,7 @@ set -eu
 
 want="gcc make libc6-dev libelf-dev zlib1g-dev libcapstone-dev libseccomp-dev libinih-dev gcc-riscv64-linux-gnu libc6-dev-riscv64-cross"
 [ "$1" = run ] || want="$want check g++ g++-riscv64-linux-gnu clang clang-format clang-tidy cppcheck
-    shellcheck qemu-user git tmux llvm tcl"
+    shellcheck qemu-user git tmux llvm tcl python3"
 
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
     echo "noahv: no apt-get here; these Debian packages, or their equals, are taken to be present:" $want >&2
