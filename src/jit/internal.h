@@ -92,6 +92,10 @@ struct jit_host {
     bool fma, sse41, clmul;
 };
 
+/* The bit of jit.starts for a pc that may have an entry. */
+#define JIT_STARTS 8192
+#define JIT_START(pc) ((pc) >> 1 & (JIT_STARTS - 1))
+
 struct jit {
     struct code code;
     size_t stubs_end; /* what a flush keeps */
@@ -109,8 +113,9 @@ struct jit {
     struct symbols *symbols; /* NULL: no perf map is kept */
     struct jit_mark *mark;   /* NULL: nobody will ask for a listing */
     struct jit_block *block;
-    struct jit_page *page;      /* pages.c */
-    struct jit_entry *table;    /* what has been translated by pc, open addressing, at most half full */
+    struct jit_page *page;   /* pages.c */
+    struct jit_entry *table; /* what has been translated by pc, open addressing, at most half full */
+    uint64_t starts[JIT_STARTS / 64];
     unsigned table_bits;        /* of the table in use, which grows; the reservation is for the most */
     struct hart_target *victim; /* targets of indirect jumps that a hart's target[] had no room for */
     uint8_t *stack;             /* of host return addresses; guard page below */
@@ -267,6 +272,7 @@ void *jit_reserve(size_t bytes);
 
 /* table.c: the entry of `pc`, or the free one where it belongs: host is 0 there, as in a zeroed table. */
 struct jit_entry *table_slot(struct jit *j, uint64_t pc);
+bool table_has(struct jit *j, uint64_t pc);
 void table_grow(struct jit *j); /* twice as many; or not, and searches take longer */
 
 /* The translation under way, of what is in front of `end`, becomes that of its pc. */

@@ -67,6 +67,7 @@ static void forget(struct jit *j, struct hart *h)
     j->full = false;
     j->nr_blocks = j->nr_entries = j->nr_pages = j->nr_calls = j->nr_edges = 0;
     j->nr_marks = 0;
+    memset(j->starts, 0, sizeof j->starts);
     j->nr_sites = 1; /* the poll of the indirect stub */
     if (!j->symbols || j->code.size - j->code.used < BLOCK_ROOM)
         j->code.used = j->stubs_end;
@@ -311,13 +312,14 @@ static bool ends_path(const struct insn *i)
     return i->op == OP_ILLEGAL || i->op == OP_ecall || ((i->op == OP_jal || i->op == OP_jalr) && i->rd != 1);
 }
 
-/* Decodes what is to be one translation. Lockstep looks at clocks alone: each is a block. */
+/* Decodes what is to be one translation, up to where one begins already. Lockstep looks at clocks alone: each is a block. */
 static void scan(struct gen *g)
 {
     unsigned n = 0, budget = 0;
     uint64_t pc = g->start;
 
-    while (n < GEN_INSNS_MAX && budget < BLOCK_BUDGET && fetch(g, pc, &g->insn[n])) {
+    while (n < GEN_INSNS_MAX && budget < BLOCK_BUDGET && !(n && table_has(g->j, pc)) &&
+           fetch(g, pc, &g->insn[n])) {
         bool alone = g->h->jit.apart && jit_reads_clock(&g->insn[n]);
 
         if (alone && n)
@@ -347,9 +349,6 @@ static unsigned generate(struct gen *g, unsigned count)
         for (; cold < g->nr_cold; cold++)
             if (g->cold[cold].kind == COLD_LOOP)
                 in_loop = k;
-        if (!g->looping && !g->flags_rd &&
-            table_slot(g->j, g->pc)->host) /* the rest has been translated already */
-            break;
     }
     mark(g, MARK_TAIL, g->pc);
     if (!g->ended) {

@@ -22,6 +22,12 @@ struct jit_entry *table_slot(struct jit *j, uint64_t pc)
     return &j->table[i];
 }
 
+/* Asked for each instruction that is translated: mostly no. */
+bool table_has(struct jit *j, uint64_t pc)
+{
+    return j->starts[JIT_START(pc) / 64] >> JIT_START(pc) % 64 & 1 && table_slot(j, pc)->host;
+}
+
 /* In place: every entry is put anew. */
 void table_grow(struct jit *j)
 {
@@ -95,6 +101,7 @@ void table_enter(struct gen *g, const uint8_t *start, uint64_t end)
     if (!e->host) {
         *e = (struct jit_entry){ .pc = g->start, .host = host };
         j->nr_entries++;
+        j->starts[JIT_START(e->pc) / 64] |= UINT64_C(1) << JIT_START(e->pc) % 64;
     } else if (g->h->jit.apart) { /* no jump leads there */
         e->host = host;
     } else {
