@@ -370,7 +370,7 @@ static void run(enum engine_exit (*engine)(struct hart *), const struct outcome 
 /* What differs, or NULL. */
 static const char *difference(const struct outcome *a, const struct outcome *b)
 {
-    static char reg[8];
+    static char reg[16];
 
     for (int r = 0; r < 32; r++) {
         if (a->h.x[r] == b->h.x[r] && a->h.f[r] == b->h.f[r])

@@ -148,6 +148,8 @@ static struct jit *attach(struct hart *h)
     h->jit.victim = (uint64_t)(uintptr_t)j->victim;
     j->code_gen = atomic_load(&h->mem->code_gen);
     h->jit.state = j;
+    j->counting = h->counting;
+    j->alone = atomic_load(&h->alone);
     fault_set_engine(jit_fault);
     return j;
 }

@@ -50,7 +50,7 @@ bool jit_reads_clock(const struct insn *i)
 
 static bool peek(const struct hart *h, gva_t at, unsigned size, uint64_t *out)
 {
-    const uint8_t *p = h->window + at;
+    const uint8_t *p;
     uint32_t word = 0;
     uint16_t half = 0;
     uint8_t byte = 0;
@@ -58,6 +58,7 @@ static bool peek(const struct hart *h, gva_t at, unsigned size, uint64_t *out)
 
     if (at >= h->limit)
         return false;
+    p = h->window + at;
     switch (size) {
     case 8:
         return access_load64(p, out);
