@@ -103,17 +103,7 @@ static bool block_is_nop(const struct insn *i)
 
     if (i->op == OP_ILLEGAL || i->rd != 0 || (d->flags & (INSN_ENDS | INSN_LOAD | INSN_STORE | INSN_TRAP)))
         return false;
-    switch (d->fmt) {
-    case FMT_R:
-    case FMT_R1:
-    case FMT_I:
-    case FMT_SH:
-    case FMT_SHW:
-    case FMT_U:
-        return true;
-    default:
-        return false;
-    }
+    return insn_only_writes_x(i);
 }
 
 /* Fills the cells of a block that begins at b->pc and returns the number of instructions; 0: see *got. */

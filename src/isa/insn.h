@@ -92,6 +92,22 @@ struct insn_desc {
 
 extern const struct insn_desc insn_desc[NR_OPS + 1]; /* the last row describes OP_ILLEGAL */
 
+/* Rows whose only effect is on x[rd], by their format: nothing is left of them when rd is x0. */
+static inline bool insn_only_writes_x(const struct insn *i)
+{
+    switch (insn_desc[i->op].fmt) {
+    case FMT_R:
+    case FMT_R1:
+    case FMT_I:
+    case FMT_SH:
+    case FMT_SHW:
+    case FMT_U:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* Length in bytes that the first halfword announces: 2 or 4 (longer encodings are illegal here: 4). */
 static inline unsigned insn_length(uint16_t first)
 {

@@ -417,22 +417,6 @@ void gen_ecall(struct gen *g, __attribute__((unused)) const struct insn *i)
 
 /* --- The instruction ------------------------------------------------------------------------------------------ */
 
-/* True for rows whose only effect is on x[rd]: with rd = x0 there is nothing to do. */
-static bool writes_only_rd(const struct insn *i)
-{
-    switch (insn_desc[i->op].fmt) {
-    case FMT_R:
-    case FMT_R1:
-    case FMT_I:
-    case FMT_SH:
-    case FMT_SHW:
-    case FMT_U:
-        return true;
-    default:
-        return false;
-    }
-}
-
 bool jit_wants_count(const struct hart *h, const struct insn *i)
 {
     uint8_t fmt = insn_desc[i->op].fmt;
@@ -591,7 +575,7 @@ void gen_insn(struct gen *g, const struct insn *i)
         g->ended = true;
         return;
     }
-    if (i->rd == 0 && writes_only_rd(i))
+    if (i->rd == 0 && insn_only_writes_x(i))
         return;
     prepare_operands(g, i);
     if (insn_desc[i->op].ext == EXT_F || insn_desc[i->op].ext == EXT_D)

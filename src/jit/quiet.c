@@ -59,37 +59,15 @@ static bool pass(struct ahead *a, const struct insn *i)
     case FMT_LD:
     case FMT_FLD:
         return pass_load(a, i);
-    case FMT_R:
-    case FMT_R1:
-    case FMT_I:
-    case FMT_SH:
-    case FMT_SHW:
-    case FMT_U:
-        return true;
     case FMT_FR:
     case FMT_FRM:
     case FMT_F1RM:
     case FMT_F4:
         a->raised = true;
-        return d->ext == EXT_D && (i->rm == 7 || d->fmt == FMT_FR); /* singles may turn out not to be boxed */
+        /* Singles may turn out not to be boxed, and the row is then left to its body. */
+        return d->ext == EXT_D && i->op != OP_fcvt_d_s && (i->rm == 7 || d->fmt == FMT_FR);
     default:
-        return false;
-    }
-}
-
-static bool writes_x(const struct insn *i)
-{
-    switch (insn_desc[i->op].fmt) {
-    case FMT_R:
-    case FMT_R1:
-    case FMT_I:
-    case FMT_LD:
-    case FMT_SH:
-    case FMT_SHW:
-    case FMT_U:
-        return true;
-    default:
-        return false;
+        return insn_only_writes_x(i);
     }
 }
 
@@ -99,7 +77,7 @@ static bool look_ahead(const struct gen *g, const struct insn i[3], struct ahead
 
     *a = (struct ahead){ .rd = i[0].rd, .changed = (uint32_t)1 << i[0].rd | (uint32_t)1 << i[1].rd };
     for (; next < end && pass(a, next); next++) {
-        if (!writes_x(next))
+        if (!insn_only_writes_x(next) && insn_desc[next->op].fmt != FMT_LD)
             continue;
         if (next->rd == a->rd)
             return true;
