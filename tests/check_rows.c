@@ -328,7 +328,7 @@ START_TEST(the_straight_path_calls_no_body)
             memset(&g, 0, sizeof g);
             g.j = j;
             g.h = &rig_hart;
-            g.e = (struct x64){ start, start + 4096, 0 };
+            g.e = (struct x64){ .at = start, .end = start + 4096 };
             g.pc = g.start = RIG_TEXT;
             gen_insn(&g, &i);
             if (x64_full(&g.e) || (j->nr_calls != calls) != (is_body_only(_i) || is_foreign_mode(&i)))

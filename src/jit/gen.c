@@ -11,14 +11,51 @@
 
 /* --- Operands ------------------------------------------------------------------------------------------ */
 
-int gen_src(struct gen *g, int reg, int scratch)
+/* rax or rcx has the value of x `reg`, whose home is memory. */
+static void hold(struct gen *g, int reg, int scratch)
+{
+    if (scratch > RCX || reg == 0)
+        return;
+    g->held[scratch] = (uint8_t)reg;
+    g->e.written &= ~((uint32_t)1 << scratch);
+}
+
+static bool holds(const struct gen *g, int scratch, int reg)
+{
+    return g->held[scratch] == reg && !(g->e.written >> scratch & 1);
+}
+
+void gen_join(struct gen *g)
+{
+    g->held[RAX] = g->held[RCX] = 0;
+}
+
+int gen_found(const struct gen *g, int reg)
 {
     if (jit_home[reg] >= 0)
         return jit_home[reg];
     if (reg == 0)
+        return -1;
+    return holds(g, RAX, reg) ? RAX : holds(g, RCX, reg) ? RCX : -1;
+}
+
+int gen_src(struct gen *g, int reg, int scratch)
+{
+    int found = gen_found(g, reg);
+
+    if (jit_home[reg] >= 0)
+        return found;
+    if (reg == 0) {
         x64_mov_ri(&g->e, scratch, 0);
+        return scratch;
+    }
+    if (scratch <= RCX && holds(g, scratch, reg))
+        return scratch;
+    if (found >= 0)
+        x64_mov_rr(&g->e, true, scratch, found);
     else
         x64_mov_rm(&g->e, true, scratch, JIT_X(reg));
+    hold(g, reg, scratch);
     return scratch;
 }
 
@@ -36,13 +73,18 @@ void gen_wrote(struct gen *g, int reg)
     g->now.dirty_w &= ~bit;
     if (reg == g->flags_rd)
         g->flags_rd = 0;
+    for (int scratch = RAX; scratch <= RCX; scratch++)
+        if (g->held[scratch] == reg)
+            g->held[scratch] = 0;
 }
 
 void gen_put(struct gen *g, int reg, int host)
 {
     gen_wrote(g, reg);
-    if (jit_home[reg] < 0 && reg != 0)
-        x64_mov_mr(&g->e, 64, JIT_X(reg), host);
+    if (jit_home[reg] >= 0 || reg == 0)
+        return;
+    x64_mov_mr(&g->e, 64, JIT_X(reg), host);
+    hold(g, reg, host);
 }
 
 struct cold *gen_cold(struct gen *g, uint8_t *field)
@@ -51,6 +93,12 @@ struct cold *gen_cold(struct gen *g, uint8_t *field)
 
     *c = (struct cold){ .field = field, .pc = g->pc, .at = g->now, .flags_rd = g->flags_rd };
     return c;
+}
+
+void gen_resume(struct gen *g, struct cold *c)
+{
+    c->resume = g->e.at;
+    gen_join(g);
 }
 
 void gen_site(struct gen *g, enum jit_exit kind)
@@ -216,8 +264,8 @@ static void gen_compare(struct gen *g, const struct insn *i)
     a = gen_src(g, i->rs1, RAX);
     if (i->rs2 == 0)
         x64_test_rr(&g->e, wide, a, a);
-    else if (jit_home[i->rs2] >= 0)
-        x64_alu_rr(&g->e, X64_CMP, wide, a, jit_home[i->rs2]);
+    else if (gen_found(g, i->rs2) >= 0)
+        x64_alu_rr(&g->e, X64_CMP, wide, a, gen_found(g, i->rs2));
     else
         x64_alu_rm(&g->e, X64_CMP, wide, a, JIT_X(i->rs2));
 }
@@ -248,6 +296,7 @@ static void gen_landing(struct gen *g, uint64_t next)
     }
     x64_link(x64_jcc(&g->e, X64_NE), code_rw(&g->j->code, g->j->retmiss));
     g->now = (struct facts){ .word = 1 };
+    gen_join(g);
 }
 
 void gen_jal(struct gen *g, const struct insn *i)
@@ -297,7 +346,7 @@ void gen_jalr(struct gen *g, const struct insn *i)
         c = gen_cold(g, gen_find_target(&g->e, g->j));
         c->kind = COLD_MISS;
         gen_to_target(&g->e, true);
-        c->resume = g->e.at;
+        gen_resume(g, c);
         gen_landing(g, next);
         return;
     }

@@ -54,11 +54,18 @@ static bool is_logic(enum x64_alu op)
     return op == X64_AND || op == X64_OR || op == X64_XOR;
 }
 
-/* A register that memory is home to changes there. */
+/* A register that memory is home to changes there, unless it is at hand. */
 static void gen_two_memory(struct gen *g, const struct insn *i, enum x64_alu op, int other)
 {
-    x64_alu_mr(&g->e, op, true, JIT_X(i->rd), gen_src(g, other, RAX));
-    gen_wrote(g, i->rd);
+    int d = gen_found(g, i->rd);
+
+    if (d < 0) {
+        x64_alu_mr(&g->e, op, true, JIT_X(i->rd), gen_src(g, other, RAX));
+        gen_wrote(g, i->rd);
+    } else {
+        x64_alu_rr(&g->e, op, true, d, gen_src(g, other, d == RAX ? RCX : RAX));
+        gen_put(g, i->rd, d);
+    }
     if (is_logic(op) && g->words)
         g->now.word |= (uint32_t)1 << i->rd;
 }
@@ -87,8 +94,9 @@ void gen_two(struct gen *g, const struct insn *i, enum x64_alu op)
 
         if (a != d)
             x64_mov_rr(&g->e, w, d, a);
-        if (jit_home[i->rs2] >= 0)
-            x64_alu_rr(&g->e, op, w, d, jit_home[i->rs2]);
+        b = gen_found(g, i->rs2);
+        if (b >= 0)
+            x64_alu_rr(&g->e, op, w, d, b);
         else if (i->rs2 != 0)
             x64_alu_rm(&g->e, op, w, d, JIT_X(i->rs2));
         else if (op == X64_AND)
@@ -114,7 +122,7 @@ void gen_alu_imm(struct gen *g, const struct insn *i, enum x64_alu op)
 {
     int d = gen_dst(i->rd), a;
 
-    if (jit_home[i->rd] < 0 && i->rd == i->rs1) {
+    if (gen_found(g, i->rd) < 0 && i->rd == i->rs1) {
         x64_alu_mi(&g->e, op, true, JIT_X(i->rd), i->imm);
         gen_wrote(g, i->rd);
         if (g->words)
@@ -151,7 +159,7 @@ void gen_addi(struct gen *g, const struct insn *i)
         gen_move(g, i->rd, i->rs1);
         return;
     }
-    if (i->rd == i->rs1 && jit_home[i->rd] < 0) {
+    if (i->rd == i->rs1 && gen_found(g, i->rd) < 0) {
         x64_alu_mi(&g->e, X64_ADD, true, JIT_X(i->rd), i->imm);
         gen_wrote(g, i->rd);
     } else {
@@ -224,7 +232,7 @@ void gen_shift_imm(struct gen *g, const struct insn *i, enum x64_shift op, bool 
     unsigned n = (unsigned)i->imm & (w ? 63 : 31);
     int d = gen_dst(i->rd), a;
 
-    if (w && jit_home[i->rd] < 0 && i->rd == i->rs1) {
+    if (w && gen_found(g, i->rd) < 0 && i->rd == i->rs1) {
         x64_shift_mi(&g->e, op, true, JIT_X(i->rd), n);
         gen_wrote(g, i->rd);
         return;
@@ -365,5 +373,5 @@ void gen_div(struct gen *g, const struct insn *i, enum x64_unary op, bool w, enu
     if (gen_dst(i->rd) != RAX)
         x64_mov_rr(&g->e, true, gen_dst(i->rd), RAX);
     gen_put(g, i->rd, RAX);
-    c->resume = g->e.at;
+    gen_resume(g, c);
 }

@@ -85,7 +85,7 @@ void gen_sc(struct gen *g, const struct insn *i, bool w)
     x64_mov_mi(&g->e, 64, HART(resv_addr), -1);
     x64_0f_rr(&g->e, X64_MOVZX8, false, d, RAX);
     gen_put(g, i->rd, d);
-    c->resume = g->e.at;
+    gen_resume(g, c);
 }
 
 /* rd := what was in memory, in rax. */
@@ -145,6 +145,7 @@ static const uint8_t *read_old(struct gen *g, const struct insn *i, struct x64_m
     *m = borrow(g, amo_addr(g, i, w));
     gen_site(g, JIT_REPLAY);
     x64_mov_rm(&g->e, w, RAX, *m);
+    gen_join(g);
     return g->e.at;
 }
 

@@ -109,7 +109,7 @@ static void access_fcsr(struct gen *g, const struct insn *i, enum gen_csr how, b
         put_field(g, i->rd, RCX, f);
     apply(g);
     if (c)
-        c->resume = g->e.at;
+        gen_resume(g, c);
 }
 
 static void access_csr(struct gen *g, const struct insn *i, enum gen_csr how, bool imm)

@@ -49,7 +49,7 @@ static void canonise(struct gen *g, int reg, bool dbl)
     c = gen_cold(g, x64_jcc(&g->e, X64_P));
     c->kind = dbl ? COLD_NAN_D : COLD_NAN_S;
     c->reg = reg;
-    c->resume = g->e.at;
+    c->resume = g->e.at; /* with rax and rcx as they are */
 }
 
 static void load_nan(struct gen *g, int reg, bool dbl)
@@ -132,7 +132,7 @@ static void escape(struct gen *g, struct escapes *x, const struct insn *i, enum 
 static void resume(struct gen *g, const struct escapes *x)
 {
     for (unsigned k = 0; k < x->n; k++)
-        x->at[k]->resume = g->e.at;
+        gen_resume(g, x->at[k]);
 }
 
 /* Operand `reg` must be a boxed single; else it counts as the canonical NaN: replayed by the body, so that behind the

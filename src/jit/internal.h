@@ -158,6 +158,7 @@ struct gen {
     struct insn insn[GEN_INSNS_MAX + 2]; /* decoded; ends with OP_ILLEGAL ones */
     unsigned nr_insns;
     struct facts now;
+    uint8_t held[2]; /* the x register whose value rax, rcx has, unless it was written since; 0: none */
     bool words;  /* the operands of the row under way are sign-extended words ... */
     bool narrow; /* ... and it need not make more than the low word of its result */
     /* ZF says whether x[zf] is 0, for the instruction at zf_pc. */
@@ -212,6 +213,7 @@ void gen_ordered_compare(struct gen *g, const struct insn *i); /* gen_fp.c: repl
 
 /* gen.c: what generators are made of */
 int gen_src(struct gen *g, int reg, int scratch); /* host register that holds guest x `reg` */
+int gen_found(const struct gen *g, int reg);      /* the same if there is one already, else -1 */
 int gen_dst(int reg);                             /* where to compute guest x `reg`: its home, or rax */
 void gen_sext(struct gen *g, int rd, int from);   /* rd := the low word of a host register, sign-extended */
 void gen_const(struct gen *g, int rd, uint64_t v);
@@ -220,6 +222,8 @@ struct x64_mem gen_addr(struct gen *g, const struct insn *i); /* checked address
 void gen_site(struct gen *g, enum jit_exit kind);             /* the next host instruction may fault */
 void gen_callop(struct gen *g, const struct insn *i);
 struct cold *gen_cold(struct gen *g, uint8_t *field);
+void gen_resume(struct gen *g, struct cold *c); /* where its code comes back to: here */
+void gen_join(struct gen *g);                   /* others come here too, with other values in rax and rcx */
 struct x64_mem gen_hart(size_t offset); /* a field of struct hart */
 
 /* Makes these registers what the guest may see. */

@@ -341,6 +341,7 @@ static unsigned generate(struct gen *g, unsigned count)
     unsigned k = 0, in_loop = 0;
 
     g->pc = g->start;
+    gen_join(g);
     g->flags_rd = 0;
     g->zf_pc = 1; /* none: a pc is even */
     g->ended = false;
@@ -456,7 +457,7 @@ static const uint8_t *translate(struct jit *j, struct hart *h, uint64_t pc)
     g.text_len = gmem_fetch(h->mem, pc, g.text, sizeof g.text);
     if (h->jit.apart)
         start = list_block(&g, start);
-    g.e = (struct x64){ start, j->code.rw + j->code.used + BLOCK_ROOM, 0 };
+    g.e = (struct x64){ .at = start, .end = j->code.rw + j->code.used + BLOCK_ROOM };
     g.now = (struct facts){ .word = 1 };
     g.looping = g.slots_known = false;
     g.nr_cold = 0;

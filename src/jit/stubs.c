@@ -253,7 +253,7 @@ static void class_tables(struct jit *j, struct x64 *e)
 
 int stubs_emit(struct jit *j)
 {
-    struct x64 e = { j->code.rw, j->code.rw + 4096, 0 };
+    struct x64 e = { .at = j->code.rw, .end = j->code.rw + 4096 };
 
     j->k_sign = constant(j, &e, (uint64_t)1 << 63);
     j->k_abs = constant(j, &e, ~((uint64_t)1 << 63));

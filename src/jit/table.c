@@ -66,7 +66,7 @@ bool jit_writable(struct jit *j)
  */
 static void emit_detour(struct jit *j, uint32_t host)
 {
-    struct x64 e = { j->code.rw + host, j->code.rw + host + JIT_ALIGN, 0 };
+    struct x64 e = { .at = j->code.rw + host, .end = j->code.rw + host + JIT_ALIGN };
     uint8_t *field = x64_jmp(&e);
 
     x64_link(field, e.at);

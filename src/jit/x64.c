@@ -25,6 +25,16 @@ static void u64(struct x64 *e, uint64_t v)
     x64_u32(e, (uint32_t)(v >> 32));
 }
 
+static void wrote(struct x64 *e, int reg)
+{
+    e->written |= (uint32_t)1 << reg;
+}
+
+static void wrote_all(struct x64 *e)
+{
+    e->written = ~(uint32_t)0;
+}
+
 /* REX when any bit is needed; `force` for byte registers spl, bpl, sil, dil. */
 static void rex(struct x64 *e, bool w, int reg, int index, int base, bool force)
 {
@@ -85,11 +95,15 @@ static void op_rm(struct x64 *e, unsigned op, bool w, int reg, struct x64_mem m)
 void x64_alu_rr(struct x64 *e, enum x64_alu op, bool w, int dst, int src)
 {
     op_rr(e, op, w, src, dst);
+    if (op != X64_CMP)
+        wrote(e, dst);
 }
 
 void x64_alu_rm(struct x64 *e, enum x64_alu op, bool w, int dst, struct x64_mem m)
 {
     op_rm(e, (unsigned)op + 2, w, dst, m);
+    if (op != X64_CMP)
+        wrote(e, dst);
 }
 
 void x64_alu_mr(struct x64 *e, enum x64_alu op, bool w, struct x64_mem m, int src)
@@ -107,6 +121,8 @@ void x64_alu_ri(struct x64 *e, enum x64_alu op, bool w, int dst, int32_t imm)
         x64_byte(e, (uint8_t)imm);
     else
         x64_u32(e, (uint32_t)imm);
+    if (op != X64_CMP)
+        wrote(e, dst);
 }
 
 void x64_alu_mi(struct x64 *e, enum x64_alu op, bool w, struct x64_mem m, int32_t imm)
@@ -134,6 +150,7 @@ void x64_test_ri(struct x64 *e, int a, uint32_t imm)
 void x64_mov_rr(struct x64 *e, bool w, int dst, int src)
 {
     op_rr(e, 0x89, w, src, dst);
+    wrote(e, dst);
 }
 
 void x64_mov_ri(struct x64 *e, int dst, uint64_t v)
@@ -152,11 +169,13 @@ void x64_mov_ri(struct x64 *e, int dst, uint64_t v)
         x64_byte(e, 0xb8 | (unsigned)(dst & 7));
         u64(e, v);
     }
+    wrote(e, dst);
 }
 
 void x64_mov_rm(struct x64 *e, bool w, int dst, struct x64_mem m)
 {
     op_rm(e, 0x8b, w, dst, m);
+    wrote(e, dst);
 }
 
 void x64_mov_mr(struct x64 *e, unsigned bits, struct x64_mem m, int src)
@@ -182,22 +201,26 @@ void x64_mov_mi(struct x64 *e, unsigned bits, struct x64_mem m, int32_t imm)
 void x64_movsxd_rr(struct x64 *e, int dst, int src)
 {
     op_rr(e, 0x63, true, dst, src);
+    wrote(e, dst);
 }
 
 void x64_movsxd_rm(struct x64 *e, int dst, struct x64_mem m)
 {
     op_rm(e, 0x63, true, dst, m);
+    wrote(e, dst);
 }
 
 void x64_lea(struct x64 *e, bool w, int dst, struct x64_mem m)
 {
     op_rm(e, 0x8d, w, dst, m);
+    wrote(e, dst);
 }
 
 void x64_shift_ri(struct x64 *e, enum x64_shift op, bool w, int dst, unsigned n)
 {
     op_rr(e, 0xc1, w, op, dst);
     x64_byte(e, n);
+    wrote(e, dst);
 }
 
 void x64_shift_mi(struct x64 *e, enum x64_shift op, bool w, struct x64_mem m, unsigned n)
@@ -209,6 +232,7 @@ void x64_shift_mi(struct x64 *e, enum x64_shift op, bool w, struct x64_mem m, un
 void x64_shift_cl(struct x64 *e, enum x64_shift op, bool w, int dst)
 {
     op_rr(e, 0xd3, w, op, dst);
+    wrote(e, dst);
 }
 
 /* A three-byte VEX prefix: map 2 = 0F38, 3 = 0F3A; pp 0 none, 1 66, 2 F3, 3 F2. */
@@ -224,6 +248,7 @@ void x64_shiftx(struct x64 *e, enum x64_shiftx op, bool w, int dst, int src, int
     vex(e, 2, op, w, dst, count, 0, src);
     x64_byte(e, 0xf7);
     modrm_rr(e, dst, src);
+    wrote(e, dst);
 }
 
 void x64_rorx(struct x64 *e, bool w, int dst, int src, unsigned n)
@@ -232,6 +257,7 @@ void x64_rorx(struct x64 *e, bool w, int dst, int src, unsigned n)
     x64_byte(e, 0xf0);
     modrm_rr(e, dst, src);
     x64_byte(e, n);
+    wrote(e, dst);
 }
 
 void x64_andn(struct x64 *e, bool w, int dst, int not_src, int src)
@@ -239,6 +265,7 @@ void x64_andn(struct x64 *e, bool w, int dst, int not_src, int src)
     vex(e, 2, 0, w, dst, not_src, 0, src);
     x64_byte(e, 0xf2);
     modrm_rr(e, dst, src);
+    wrote(e, dst);
 }
 
 void x64_vfma(struct x64 *e, enum x64_fma op, bool dbl, int dst, int b, int c)
@@ -258,6 +285,12 @@ void x64_vfma_m(struct x64 *e, enum x64_fma op, bool dbl, int dst, int b, struct
 void x64_unary(struct x64 *e, enum x64_unary op, bool w, int reg)
 {
     op_rr(e, 0xf7, w, op, reg);
+    if (op == X64_NOT || op == X64_NEG) {
+        wrote(e, reg);
+    } else {
+        wrote(e, RAX);
+        wrote(e, RDX);
+    }
 }
 
 void x64_cqo(struct x64 *e, bool w)
@@ -265,6 +298,7 @@ void x64_cqo(struct x64 *e, bool w)
     if (w)
         x64_byte(e, 0x48);
     x64_byte(e, 0x99);
+    wrote(e, RDX);
 }
 
 void x64_bswap(struct x64 *e, bool w, int reg)
@@ -272,18 +306,55 @@ void x64_bswap(struct x64 *e, bool w, int reg)
     rex(e, w, 0, 0, reg, false);
     x64_byte(e, 0x0f);
     x64_byte(e, 0xc8 | (unsigned)(reg & 7));
+    wrote(e, reg);
 }
 
 void x64_imul_rri(struct x64 *e, bool w, int dst, int src, int32_t imm)
 {
     op_rr(e, 0x69, w, dst, src);
     x64_u32(e, (uint32_t)imm);
+    wrote(e, dst);
 }
 
 static void prefix_0f(struct x64 *e, enum x64_0f op)
 {
     if (op >> 8)
         x64_byte(e, op >> 8);
+}
+
+/* The general register that `op reg, rm` or `op reg, [m]` writes, or -1; `rm` is -1 for the second. */
+static int result_0f(enum x64_0f op, int reg, int rm)
+{
+    switch (op) {
+    case X64_IMUL_RR:
+    case X64_MOVZX8:
+    case X64_MOVZX16:
+    case X64_MOVSX8:
+    case X64_MOVSX16:
+    case X64_POPCNT:
+    case X64_TZCNT:
+    case X64_LZCNT:
+    case X64_CVTTSD2SI:
+    case X64_CVTTSS2SI:
+    case X64_CVTSD2SI:
+    case X64_CVTSS2SI:
+        return reg;
+    case X64_BTS:
+    case X64_BTR:
+    case X64_BTC:
+    case X64_MOVQ_FROM_XMM:
+        return rm;
+    default:
+        return -1;
+    }
+}
+
+static void wrote_0f(struct x64 *e, enum x64_0f op, int reg, int rm)
+{
+    int r = result_0f(op, reg, rm);
+
+    if (r >= 0)
+        wrote(e, r);
 }
 
 void x64_0f_rr(struct x64 *e, enum x64_0f op, bool w, int reg, int rm)
@@ -293,6 +364,7 @@ void x64_0f_rr(struct x64 *e, enum x64_0f op, bool w, int reg, int rm)
     x64_byte(e, 0x0f);
     x64_byte(e, op & 0xff);
     modrm_rr(e, reg, rm);
+    wrote_0f(e, op, reg, rm);
 }
 
 void x64_0f_rm(struct x64 *e, enum x64_0f op, bool w, int reg, struct x64_mem m)
@@ -302,6 +374,7 @@ void x64_0f_rm(struct x64 *e, enum x64_0f op, bool w, int reg, struct x64_mem m)
     x64_byte(e, 0x0f);
     x64_byte(e, op & 0xff);
     modrm_m(e, reg, m);
+    wrote_0f(e, op, reg, -1);
 }
 
 void x64_0f3a_rri(struct x64 *e, enum x64_0f3a op, int reg, int rm, unsigned imm)
@@ -323,6 +396,8 @@ void x64_bit_ri(struct x64 *e, enum x64_0f op, bool w, int dst, unsigned n)
     x64_byte(e, 0xba);
     modrm_rr(e, op >> 3 & 7, dst);
     x64_byte(e, n);
+    if (op != X64_BT)
+        wrote(e, dst);
 }
 
 void x64_setcc(struct x64 *e, enum x64_cc cc, int reg)
@@ -331,6 +406,7 @@ void x64_setcc(struct x64 *e, enum x64_cc cc, int reg)
     x64_byte(e, 0x0f);
     x64_byte(e, 0x90 | (unsigned)cc);
     modrm_rr(e, 0, reg);
+    wrote(e, reg);
 }
 
 void x64_cmov(struct x64 *e, enum x64_cc cc, bool w, int dst, int src)
@@ -339,6 +415,7 @@ void x64_cmov(struct x64 *e, enum x64_cc cc, bool w, int dst, int src)
     x64_byte(e, 0x0f);
     x64_byte(e, 0x40 | (unsigned)cc);
     modrm_rr(e, dst, src);
+    wrote(e, dst);
 }
 
 void x64_lock(struct x64 *e)
@@ -357,16 +434,19 @@ static void op_0f_m(struct x64 *e, unsigned op, bool w, int reg, struct x64_mem 
 void x64_cmpxchg(struct x64 *e, bool w, struct x64_mem m, int src)
 {
     op_0f_m(e, 0xb1, w, src, m);
+    wrote(e, RAX);
 }
 
 void x64_xadd(struct x64 *e, bool w, struct x64_mem m, int src)
 {
     op_0f_m(e, 0xc1, w, src, m);
+    wrote(e, src);
 }
 
 void x64_xchg(struct x64 *e, bool w, struct x64_mem m, int src)
 {
     op_rm(e, 0x87, w, src, m);
+    wrote(e, src);
 }
 
 static uint8_t *field32(struct x64 *e)
@@ -393,6 +473,7 @@ uint8_t *x64_jcc(struct x64 *e, enum x64_cc cc)
 uint8_t *x64_call(struct x64 *e)
 {
     x64_byte(e, 0xe8);
+    wrote_all(e);
     return field32(e);
 }
 
@@ -404,6 +485,7 @@ void x64_jmp_r(struct x64 *e, int reg)
 void x64_call_r(struct x64 *e, int reg)
 {
     op_rr(e, 0xff, false, 2, reg);
+    wrote_all(e);
 }
 
 void x64_jmp_m(struct x64 *e, struct x64_mem m)
@@ -414,6 +496,7 @@ void x64_jmp_m(struct x64 *e, struct x64_mem m)
 void x64_call_m(struct x64 *e, struct x64_mem m)
 {
     op_rm(e, 0xff, false, 2, m);
+    wrote_all(e);
 }
 
 void x64_ret(struct x64 *e)
@@ -431,6 +514,7 @@ void x64_pop(struct x64 *e, int reg)
 {
     rex(e, false, 0, 0, reg, false);
     x64_byte(e, 0x58 | (unsigned)(reg & 7));
+    wrote(e, reg);
 }
 
 void x64_push_i(struct x64 *e, int32_t imm)
