@@ -37,6 +37,7 @@ struct trap {
 };
 
 #define HART_TARGETS 4096
+#define HART_WIDE 8
 
 struct hart {
     /* Hot fields first; the engines rely on x[] being the first. */
@@ -64,8 +65,11 @@ struct hart {
         uint32_t fp_used; /* the guest has floating-point code: its registers live in host registers */
         uint32_t dirty_d, dirty_s; /* f registers that a fault left with NaNs to be made canonical */
         uint32_t dirty_w;          /* x registers that it left with a word to be sign-extended */
-        uint32_t apart;            /* blocks are not linked: lockstep */
-        uint32_t options;          /* enum jit_option; chosen before the hart first runs */
+        uint32_t
+            lazy; /* x registers that it left to be made of wide[]: index of a struct jit_lazy; 0: none */
+        uint64_t wide[HART_WIDE]; /* what was loaded at once for a block's rows that load it byte by byte */
+        uint32_t apart;           /* blocks are not linked: lockstep */
+        uint32_t options;         /* enum jit_option; chosen before the hart first runs */
     } jit;
     atomic_bool alone; /* no other hart has the same memory */
     bool counting;     /* keep instret exact under the JIT too, which costs it most of its speed */

@@ -35,6 +35,13 @@ void jit_fcsr_from_mxcsr(struct hart *h)
 
 void jit_clean(struct hart *h)
 {
+    const struct jit *j = h->jit.state;
+
+    for (const struct jit_lazy *l = &j->lazy[h->jit.lazy]; h->jit.lazy; l++) {
+        h->x[l->reg] = jit_lazy_value(l, h->jit.wide[l->slot]);
+        if (!l->more)
+            h->jit.lazy = 0;
+    }
     for (unsigned r = 0; r < 32; r++) {
         if (h->jit.dirty_w >> r & 1)
             h->x[r] = (uint64_t)(int32_t)h->x[r];

@@ -71,6 +71,9 @@ void gen_wrote(struct gen *g, int reg)
     g->now.checked &= ~bit;
     g->now.word &= ~bit;
     g->now.dirty_w &= ~bit;
+    if (g->lazy.regs & bit)
+        g->lazy_noted = 0;
+    g->lazy.regs &= ~bit;
     if (reg == g->flags_rd)
         g->flags_rd = 0;
     for (int scratch = RAX; scratch <= RCX; scratch++)
@@ -91,7 +94,7 @@ struct cold *gen_cold(struct gen *g, uint8_t *field)
 {
     struct cold *c = &g->cold[g->nr_cold++ % ARRAY_SIZE(g->cold)];
 
-    *c = (struct cold){ .field = field, .pc = g->pc, .at = g->now, .flags_rd = g->flags_rd };
+    *c = (struct cold){ .field = field, .pc = g->pc, .at = g->now, .lazy = g->lazy, .flags_rd = g->flags_rd };
     return c;
 }
 
@@ -109,6 +112,7 @@ void gen_site(struct gen *g, enum jit_exit kind)
                                                 .dirty_d = g->now.dirty_d,
                                                 .dirty_s = g->now.dirty_s,
                                                 .dirty_w = g->now.dirty_w,
+                                                .lazy = gen_note_lazy(g),
                                                 .kind = kind,
                                                 .pc = g->pc };
 }
@@ -119,6 +123,7 @@ void gen_clean_x(struct gen *g, uint32_t regs)
 {
     uint32_t w = g->now.dirty_w & regs;
 
+    gen_make(g, regs);
     for (int r = 0; w; r++, w >>= 1)
         if (w & 1)
             x64_movsxd_rr(&g->e, jit_home[r], jit_home[r]);
@@ -571,6 +576,7 @@ static void prepare_operands(struct gen *g, const struct insn *i)
 {
     uint32_t in = gen_reads(i);
 
+    gen_make(g, in);
     g->narrow = false;
     g->words = (g->now.word & in) == in;
     switch (i->op) {

@@ -95,6 +95,7 @@ void gen_clean_f(struct gen *g, uint32_t regs)
 void gen_clean_cold(struct gen *g, const struct cold *c)
 {
     g->now = c->at;
+    g->lazy = c->lazy;
     gen_clean_x(g, ~(uint32_t)0);
     clean_f(g, ~(uint32_t)0, canonise_cold);
 }

@@ -36,11 +36,22 @@ struct jit_edge {
     uint64_t target;
 };
 
+/*
+ * A value that waits until somebody looks: x[reg] is made of `bytes` bytes of hart.jit.wide[slot], from byte `at` on,
+ * shifted left by `shift` bytes.
+ */
+struct jit_lazy {
+    uint8_t reg, slot, at, bytes, shift;
+    bool word; /* and sign-extended from 32 bits */
+    bool more; /* of several that belong together: not the last */
+};
+
 /* A host instruction that may fault. In ascending order of `host`. */
 struct jit_site {
     uint32_t host;             /* offset in the code */
     uint32_t dirty_d, dirty_s; /* f registers to be made canonical */
     uint32_t dirty_w;          /* x registers to be sign-extended */
+    uint32_t lazy;             /* index of the first value that waits; 0: none does */
     uint32_t kind; /* enum jit_exit to leave with; JIT_INDIRECT: a poll whose guest pc is in rcx */
     uint64_t pc;
 };
@@ -75,7 +86,8 @@ struct jit_entry {
 
 enum { JIT_TABLE_BITS_MIN = 11, JIT_TABLE_BITS_MAX = 19, JIT_VICTIMS = 4096 };
 
-#define JIT_ALIGN ((size_t)16) /* of blocks: a detour fits */
+#define JIT_ALIGN ((size_t)16)             /* of blocks: a detour fits */
+#define JIT_BLOCK_ROOM ((size_t)512 << 10) /* what a translation can take at the very most */
 #define JIT_CODE_BYTES ((size_t)64 << 20)
 #define JIT_CODE_BYTES_MAPPED ((size_t)512 << 20) /* with a perf map, when a flush makes no room */
 #define JIT_STACK_BYTES ((size_t)256 << 10)
@@ -84,6 +96,7 @@ enum { JIT_TABLE_BITS_MIN = 11, JIT_TABLE_BITS_MAX = 19, JIT_VICTIMS = 4096 };
 #define JIT_MAX_CALLS ((size_t)1 << 18)
 #define JIT_MAX_EDGES ((size_t)1 << 19)
 #define JIT_MAX_SITES ((size_t)1 << 20)
+#define JIT_MAX_LAZY ((size_t)1 << 20)
 #define JIT_MAX_MARKS ((size_t)1 << 21)
 
 /* What generators ask for beyond the baseline. */
@@ -110,6 +123,7 @@ struct jit {
     struct jit_call *call;                        /* the arrays are reservations, touched as they fill */
     struct jit_edge *edge;
     struct jit_site *site;
+    struct jit_lazy *lazy;   /* what waits at sites */
     struct symbols *symbols; /* NULL: no perf map is kept */
     struct jit_mark *mark;   /* NULL: nobody will ask for a listing */
     struct jit_block *block;
@@ -119,7 +133,7 @@ struct jit {
     unsigned table_bits;        /* of the table in use, which grows; the reservation is for the most */
     struct hart_target *victim; /* targets of indirect jumps that a hart's target[] had no room for */
     uint8_t *stack;             /* of host return addresses; guard page below */
-    size_t nr_calls, nr_edges, nr_sites, nr_marks, nr_blocks, nr_entries, nr_pages;
+    size_t nr_calls, nr_edges, nr_sites, nr_lazy, nr_marks, nr_blocks, nr_entries, nr_pages;
     unsigned code_gen, epoch; /* of guest code; of our own, raised when all is forgotten */
     bool full;                /* no room for what must be noted: all is to be forgotten */
     bool lost;                /* the code memory could not be thawed: the interpreter takes over for good */
@@ -143,6 +157,19 @@ struct facts {
 
 enum { GEN_COLD_MAX = 512 };
 
+/* Registers that wait, and the instruction that each waits for: its index in plan[]. */
+struct lazies {
+    uint32_t regs;
+    uint8_t by[32];
+};
+
+/* Loads of single bytes that are made one, of four or eight. Bits are indices of instructions. */
+struct wide {
+    uint64_t loads, checks; /* checks: stores in between that might be to the same bytes */
+    int32_t at;             /* of the first byte, from x[base] */
+    uint8_t base, bytes;
+};
+
 /* Where a target is in hart.target, and in the victims. */
 #define JIT_TARGET(pc) ((pc) >> 1 & (HART_TARGETS - 1))
 #define JIT_VICTIM(pc) (((pc) >> 12 ^ (pc)) >> 1 & (JIT_VICTIMS - 1))
@@ -159,13 +186,20 @@ struct gen {
     unsigned nr_insns;
     struct facts now;
     uint8_t held[2]; /* the x register whose value rax, rcx has, unless it was written since; 0: none */
-    bool words;  /* the operands of the row under way are sign-extended words ... */
-    bool narrow; /* ... and it need not make more than the low word of its result */
+    bool words;      /* the operands of the row under way are sign-extended words ... */
+    bool narrow;     /* ... and it need not make more than the low word of its result */
     /* ZF says whether x[zf] is 0, for the instruction at zf_pc. */
     int zf;
     uint64_t zf_pc;
     int flags_rd; /* x register that is to hold fflags, should the path end before it is overwritten; 0: none */
     bool ended;
+
+    /* wide.c: what each instruction is part of; nothing where nr_wide is 0 or `bytes` is. */
+    struct wide wide[HART_WIDE];
+    unsigned nr_wide;
+    struct jit_lazy plan[GEN_INSNS_MAX];
+    struct lazies lazy;
+    uint32_t lazy_noted; /* where those that wait now have been noted; 0: not yet */
 
     /* The second copy of a loop: what holds at its start, whenever it is entered. */
     bool looping;
@@ -178,11 +212,12 @@ struct gen {
     struct cold {
         enum cold_kind kind;
         uint8_t *field, *resume;
-        uint64_t pc;      /* replayed, or the edge's target */
-        struct insn insn; /* COLD_CALL */
-        int reg;          /* COLD_NAN_*: f register whose home becomes the canonical NaN */
-        struct facts at;  /* dirty registers are cleaned first */
-        int flags_rd;     /* of COLD_EDGE: as in struct gen */
+        uint64_t pc;        /* replayed, or the edge's target */
+        struct insn insn;   /* COLD_CALL */
+        int reg;            /* COLD_NAN_*: f register whose home becomes the canonical NaN */
+        struct facts at;    /* dirty registers are cleaned first */
+        struct lazies lazy; /* and what waits is made */
+        int flags_rd;       /* of COLD_EDGE: as in struct gen */
     } cold[GEN_COLD_MAX];
     unsigned nr_cold;
 };
@@ -193,6 +228,15 @@ void gen_to_target(struct x64 *e, bool call); /* behind it */
 
 /* slots.c: a load of eight bytes from the stack that are stored as a word somewhere near. */
 bool gen_is_word_slot(struct gen *g, const struct insn *i);
+
+/* wide.c: loads of single bytes that are one. */
+void gen_find_wide(struct gen *g);
+bool gen_wide_row(struct gen *g, unsigned k); /* insn[k] belongs to one, and is done with */
+void gen_wide_store(struct gen *g,
+                    unsigned k); /* what comes behind insn[k], a store perhaps to the same bytes */
+void gen_make(struct gen *g, uint32_t regs); /* those of x `regs` that wait are made; rax is used */
+uint32_t gen_note_lazy(struct gen *g);       /* for a site */
+uint64_t jit_lazy_value(const struct jit_lazy *l, uint64_t wide);
 
 /* gen.c: translates one instruction at g->pc. */
 void gen_insn(struct gen *g, const struct insn *i);
@@ -224,7 +268,7 @@ void gen_callop(struct gen *g, const struct insn *i);
 struct cold *gen_cold(struct gen *g, uint8_t *field);
 void gen_resume(struct gen *g, struct cold *c); /* where its code comes back to: here */
 void gen_join(struct gen *g);                   /* others come here too, with other values in rax and rcx */
-struct x64_mem gen_hart(size_t offset); /* a field of struct hart */
+struct x64_mem gen_hart(size_t offset);         /* a field of struct hart */
 
 /* Makes these registers what the guest may see. */
 void gen_clean_x(struct gen *g, uint32_t regs);
@@ -284,6 +328,12 @@ void table_enter(struct gen *g, const uint8_t *start, uint64_t end);
 
 /* The translation is not true any more. */
 void jit_drop(struct jit *j, const struct jit_block *b);
+
+/*
+ * translate.c: the code for `pc`, made anew: there is room for it, and the code memory can be written. NULL when not even
+ * the first instruction can be fetched.
+ */
+const uint8_t *jit_translate(struct jit *j, struct hart *h, uint64_t pc);
 
 /* Before anything is written to the code memory. False: it cannot be; j->lost. */
 bool jit_writable(struct jit *j);

@@ -18,12 +18,9 @@
 #include "mem/copy.h"
 #include "mem/fault.h"
 
-/* The size of one translation, in weighted instructions, and the room that it can take at the very most. */
-#define BLOCK_BUDGET GEN_INSNS_MAX
-#define BLOCK_ROOM ((size_t)512 << 10)
 #define BLOCK_ENTRIES (2 * GEN_COLD_MAX) /* of each record: cold ones, and some per instruction */
-#define COLD_PER_INSN 48                 /* more than one instruction needs */
-#define FORK_PATIENCE 300                /* a fork by the C library, and what leads to execve */
+#define BLOCK_LAZY ((size_t)6 * GEN_INSNS_MAX * 32)
+#define FORK_PATIENCE 300 /* a fork by the C library, and what leads to execve */
 
 static struct jit *state(struct hart *h)
 {
@@ -69,7 +66,8 @@ static void forget(struct jit *j, struct hart *h)
     j->nr_marks = 0;
     memset(j->starts, 0, sizeof j->starts);
     j->nr_sites = 1; /* the poll of the indirect stub */
-    if (!j->symbols || j->code.size - j->code.used < BLOCK_ROOM)
+    j->nr_lazy = 1;  /* 0 is none */
+    if (!j->symbols || j->code.size - j->code.used < JIT_BLOCK_ROOM)
         j->code.used = j->stubs_end;
 }
 
@@ -83,6 +81,7 @@ static void destroy(struct jit *j)
     munmap(j->call, JIT_MAX_CALLS * sizeof *j->call);
     munmap(j->edge, JIT_MAX_EDGES * sizeof *j->edge);
     munmap(j->site, JIT_MAX_SITES * sizeof *j->site);
+    munmap(j->lazy, JIT_MAX_LAZY * sizeof *j->lazy);
     if (j->mark)
         munmap(j->mark, JIT_MAX_MARKS * sizeof *j->mark);
     munmap(j->block, JIT_MAX_BLOCKS * sizeof *j->block);
@@ -107,6 +106,8 @@ static struct jit *create(const struct hart *h)
     j->call = jit_reserve(JIT_MAX_CALLS * sizeof *j->call);
     j->edge = jit_reserve(JIT_MAX_EDGES * sizeof *j->edge);
     j->site = jit_reserve(JIT_MAX_SITES * sizeof *j->site);
+    j->lazy = jit_reserve(JIT_MAX_LAZY * sizeof *j->lazy);
+    j->nr_lazy = 1;
     if (h->jit.apart || log_on(LOG_JIT))
         j->mark = jit_reserve(JIT_MAX_MARKS * sizeof *j->mark);
     j->block = jit_reserve(JIT_MAX_BLOCKS * sizeof *j->block);
@@ -114,8 +115,8 @@ static struct jit *create(const struct hart *h)
     j->table = jit_reserve(sizeof *j->table << JIT_TABLE_BITS_MAX);
     j->victim = jit_reserve(sizeof *j->victim * JIT_VICTIMS);
     j->stack = jit_reserve(JIT_STACK_BYTES);
-    if (!j->call || !j->edge || !j->site || !j->block || !j->page || !j->table || !j->victim || !j->stack ||
-        code_init(&j->code, j->symbols ? JIT_CODE_BYTES_MAPPED : JIT_CODE_BYTES) < 0) {
+    if (!j->call || !j->edge || !j->site || !j->lazy || !j->block || !j->page || !j->table || !j->victim ||
+        !j->stack || code_init(&j->code, j->symbols ? JIT_CODE_BYTES_MAPPED : JIT_CODE_BYTES) < 0) {
         destroy(j);
         return NULL;
     }
@@ -158,323 +159,11 @@ static struct jit *attach(struct hart *h)
 
 static bool has_room(const struct jit *j)
 {
-    return j->code.size - j->code.used >= BLOCK_ROOM && JIT_MAX_CALLS - j->nr_calls >= BLOCK_ENTRIES &&
+    return j->code.size - j->code.used >= JIT_BLOCK_ROOM && JIT_MAX_CALLS - j->nr_calls >= BLOCK_ENTRIES &&
            JIT_MAX_EDGES - j->nr_edges >= BLOCK_ENTRIES && JIT_MAX_SITES - j->nr_sites >= BLOCK_ENTRIES &&
-           JIT_MAX_MARKS - j->nr_marks >= BLOCK_ENTRIES && j->nr_blocks < JIT_MAX_BLOCKS &&
-           j->nr_pages + 2 <= JIT_MAX_PAGES && !j->full &&
+           JIT_MAX_MARKS - j->nr_marks >= BLOCK_ENTRIES && JIT_MAX_LAZY - j->nr_lazy >= BLOCK_LAZY &&
+           j->nr_blocks < JIT_MAX_BLOCKS && j->nr_pages + 2 <= JIT_MAX_PAGES && !j->full &&
            j->nr_entries + 1 < (size_t)1 << j->table_bits; /* the search for a free slot must end */
-}
-
-/* Decodes at `pc`, from what was fetched when the block began; false when it is not all there. */
-static bool fetch(const struct gen *g, uint64_t pc, struct insn *out)
-{
-    size_t off = (size_t)(pc - g->start), left = off < g->text_len ? g->text_len - off : 0;
-    uint32_t word = 0;
-
-    out->op = OP_ILLEGAL;
-    out->len = 2;
-    if (!left)
-        return false;
-    memcpy(&word, g->text + off, MIN(left, sizeof word));
-    if (left < 2 || (left < 4 && insn_length((uint16_t)word) == 4))
-        return false;
-    insn_decode(word, out);
-    return true;
-}
-
-/*
- * How much a row takes of a block's budget. What lies behind a branch is run half the time, so translating on is
- * worth it only for a few.
- */
-static unsigned weight(const struct insn *i)
-{
-    return insn_desc[i->op].fmt == FMT_B ? 8 : 1;
-}
-
-/* Rows that leave the straight path count before they do. */
-static bool counts_itself(const struct insn *i)
-{
-    uint8_t fmt = insn_desc[i->op].fmt;
-
-    return fmt == FMT_B || fmt == FMT_J || fmt == FMT_JALR;
-}
-
-/* What follows belongs to something else than before. */
-static void mark(struct gen *g, unsigned kind, uint64_t pc)
-{
-    struct jit *j = g->j;
-
-    if (UNLIKELY(j->mark != NULL))
-        j->mark[j->nr_marks++] = (struct jit_mark){ (uint32_t)(g->e.at - j->code.rw), kind, pc };
-}
-
-static bool is_dirty(const struct facts *f)
-{
-    return f->dirty_w | f->dirty_d | f->dirty_s;
-}
-
-/* The jump at `field` to guest `target`: to its code, or to a stub that asks for it. */
-static void emit_edge(struct gen *g, uint8_t *field, uint64_t target)
-{
-    struct jit *j = g->j;
-
-    if (table_slot(j, target)->host && !g->h->jit.apart) {
-        x64_link(field, j->code.rw + table_slot(j, target)->host);
-        return;
-    }
-    x64_link(field, g->e.at);
-    j->edge[j->nr_edges] = (struct jit_edge){ field, target };
-    x64_push_i(&g->e, (int32_t)j->nr_edges++);
-    x64_link(x64_jmp(&g->e), code_rw(&j->code, j->link));
-}
-
-/* A jump to guest `pc`, or into the second copy of the loop. */
-static void emit_cold_edge(struct gen *g, struct cold *c)
-{
-    bool loop = c->kind == COLD_LOOP && g->looping;
-    uint8_t *field = c->field;
-
-    if (loop) { /* what is dirty there too may stay so */
-        c->at.dirty_w &= ~g->loop.dirty_w;
-        c->at.dirty_d &= ~g->loop.dirty_d;
-        c->at.dirty_s &= ~g->loop.dirty_s;
-    }
-    if (is_dirty(&c->at) || c->flags_rd) {
-        x64_link(field, g->e.at);
-        gen_clean_cold(g, c);
-        if (c->flags_rd)
-            gen_read_fflags(g, c->flags_rd);
-        field = x64_jmp(&g->e);
-    }
-    if (loop)
-        x64_link(field, g->loop_start);
-    else
-        emit_edge(g, field, c->pc);
-}
-
-static void emit_cold(struct gen *g, struct cold *c)
-{
-    struct jit *j = g->j;
-
-    mark(g, c->kind, c->pc);
-    if (c->kind == COLD_EDGE || c->kind == COLD_LOOP) {
-        emit_cold_edge(g, c);
-        return;
-    }
-    x64_link(c->field, g->e.at);
-    switch (c->kind) {
-    case COLD_REPLAY:
-        gen_clean_cold(g, c);
-        if ((int64_t)c->pc == (int32_t)c->pc) {
-            x64_push_i(&g->e, (int32_t)c->pc);
-            x64_link(x64_jmp(&g->e), code_rw(&j->code, j->replay));
-        } else {
-            gen_set_pc(g, c->pc);
-            gen_leave(g, JIT_REPLAY);
-        }
-        break;
-    case COLD_MISS: /* of a call, which returns to behind it */
-        x64_link(x64_call(&g->e), code_rw(&j->code, j->indirect_miss));
-        x64_link(x64_jmp(&g->e), c->resume);
-        break;
-    case COLD_CALL:
-        gen_clean_cold(g, c);
-        gen_body(g, &c->insn, c->pc);
-        x64_link(x64_jmp(&g->e), c->resume);
-        break;
-    default:
-        gen_nan_cold(g, c);
-        break;
-    }
-}
-
-/* Translates what is at insn[k]; how many it took. */
-static unsigned step(struct gen *g, unsigned k)
-{
-    const struct insn *i = &g->insn[k];
-    unsigned taken = 0;
-
-    mark(g, MARK_INSN, g->pc);
-    if (!g->h->counting && gen_may_fuse(i))
-        taken = gen_fused_insns(g, i);
-    if (!taken) {
-        gen_insn(g, i);
-        if (g->h->counting && !counts_itself(i) && !g->ended)
-            gen_count(g);
-        taken = 1;
-    }
-    for (unsigned n = 0; n < taken; n++)
-        g->pc += i[n].len;
-    return taken;
-}
-
-/* What follows is not reached by going on. */
-static bool ends_path(const struct insn *i)
-{
-    return i->op == OP_ILLEGAL || i->op == OP_ecall || ((i->op == OP_jal || i->op == OP_jalr) && i->rd != 1);
-}
-
-/* Decodes what is to be one translation, up to where one begins already. Lockstep looks at clocks alone: each is a block. */
-static void scan(struct gen *g)
-{
-    unsigned n = 0, budget = 0;
-    uint64_t pc = g->start;
-
-    while (n < GEN_INSNS_MAX && budget < BLOCK_BUDGET && !(n && table_has(g->j, pc)) &&
-           fetch(g, pc, &g->insn[n])) {
-        bool alone = g->h->jit.apart && jit_reads_clock(&g->insn[n]);
-
-        if (alone && n)
-            break;
-        budget += alone ? BLOCK_BUDGET : weight(&g->insn[n]);
-        pc += g->insn[n].len;
-        if (ends_path(&g->insn[n++]))
-            break;
-    }
-    g->nr_insns = n;
-    g->insn[n].op = g->insn[n + 1].op = OP_ILLEGAL;
-}
-
-/* One pass over the first `count` instructions; how many belong to loops back to the start. */
-static unsigned generate(struct gen *g, unsigned count)
-{
-    unsigned k = 0, in_loop = 0;
-
-    g->pc = g->start;
-    gen_join(g);
-    g->flags_rd = 0;
-    g->zf_pc = 1; /* none: a pc is even */
-    g->ended = false;
-    while (!g->ended && k < count && g->nr_cold < GEN_COLD_MAX - COLD_PER_INSN) {
-        unsigned cold = g->nr_cold;
-
-        k += step(g, k);
-        for (; cold < g->nr_cold; cold++)
-            if (g->cold[cold].kind == COLD_LOOP)
-                in_loop = k;
-    }
-    mark(g, MARK_TAIL, g->pc);
-    if (!g->ended) {
-        gen_clean(g);
-        gen_goto(g, x64_jmp(&g->e), g->pc);
-    }
-    return in_loop;
-}
-
-/* What holds at all jumps back that were generated from cold[from] on, if `f` does. */
-static struct facts meet(const struct gen *g, unsigned from, struct facts f)
-{
-    for (unsigned k = from; k < g->nr_cold; k++) {
-        const struct facts *at = &g->cold[k].at;
-
-        if (g->cold[k].kind != COLD_LOOP)
-            continue;
-        f.checked &= at->checked;
-        f.word &= at->word;
-        f.boxed &= at->boxed;
-        f.dirty_w &= at->dirty_w;
-        f.dirty_d &= at->dirty_d;
-        f.dirty_s &= at->dirty_s;
-    }
-    return f;
-}
-
-/*
- * A loop back to the start of the translation gets a second copy, which the first round leads to: there, what has been
- * checked in one round is known in the next, and what is dirty need not be cleaned in between. What may be assumed is
- * tried, and tried again with less until every jump back keeps it.
- */
-static void add_loop(struct gen *g, unsigned count)
-{
-    struct jit *j = g->j;
-    const size_t sites = j->nr_sites, calls = j->nr_calls, marks = j->nr_marks;
-    const unsigned cold = g->nr_cold;
-    uint8_t *const at = g->e.at;
-    struct facts all, keep;
-
-    memset(&all, 0xff, sizeof all);
-    keep = meet(g, 0, all);
-    if (!count || g->h->jit.apart || cold > GEN_COLD_MAX / 2)
-        return;
-    for (int tries = 0; tries < 4 && (keep.checked | keep.boxed | (uint32_t)is_dirty(&keep)); tries++) {
-        g->e.at = g->loop_start = j->code.rw + (((size_t)(at - j->code.rw) + 15) & ~(size_t)15);
-        j->nr_sites = sites;
-        j->nr_calls = calls;
-        j->nr_marks = marks;
-        g->nr_cold = cold;
-        g->now = g->loop = keep;
-        g->looping = true;
-        generate(g, count);
-        keep = meet(g, cold, g->loop);
-        if (memcmp(&keep, &g->loop, sizeof keep) == 0)
-            return;
-    }
-    g->e.at = at;
-    j->nr_sites = sites;
-    j->nr_calls = calls;
-    j->nr_marks = marks;
-    g->nr_cold = cold;
-    g->looping = false;
-}
-
-/* For lockstep: what the block is made of, in front of it. Returns where its code begins. */
-static uint8_t *list_block(const struct gen *g, uint8_t *at)
-{
-    struct jit_listing *list = (struct jit_listing *)(void *)at;
-    uint64_t pc = g->pc;
-    struct insn i;
-
-    for (list->n = 0; list->n < JIT_LISTING_MAX && fetch(g, pc, &i); pc += i.len) {
-        list->insn[list->n++] = i;
-        if ((insn_desc[i.op].flags & INSN_ENDS && insn_desc[i.op].fmt != FMT_B) || i.op == OP_ILLEGAL)
-            break;
-    }
-    return at + sizeof *list;
-}
-
-/* A block of `len` bytes has been translated: tells who wants to know. */
-static void announce(struct jit *j, struct hart *h, uint64_t pc, const uint8_t *code, size_t len)
-{
-    if (UNLIKELY(j->symbols != NULL))
-        perfmap_block(j, h, pc, code, len);
-    if (LIKELY(!j->mark) || !log_on(LOG_JIT))
-        return;
-    log_line(LOG_JIT, "jit: block %llx, at %p:", (unsigned long long)pc, (const void *)code);
-    show_block(j, h, code, LOG_JIT);
-}
-
-/* Translates from `pc` on; the entry, or NULL when not even the first instruction can be fetched. */
-static const uint8_t *translate(struct jit *j, struct hart *h, uint64_t pc)
-{
-    static _Thread_local struct gen g;
-    uint8_t *start = j->code.rw + j->code.used;
-    unsigned in_loop;
-    uint64_t end;
-
-    g.j = j;
-    g.h = h;
-    g.pc = g.start = pc;
-    g.text_len = gmem_fetch(h->mem, pc, g.text, sizeof g.text);
-    if (h->jit.apart)
-        start = list_block(&g, start);
-    g.e = (struct x64){ .at = start, .end = j->code.rw + j->code.used + BLOCK_ROOM };
-    g.now = (struct facts){ .word = 1 };
-    g.looping = g.slots_known = false;
-    g.nr_cold = 0;
-    scan(&g);
-    if (!g.nr_insns)
-        return NULL;
-    in_loop = generate(&g, g.nr_insns);
-    end = g.pc;
-    add_loop(&g, in_loop);
-    table_enter(&g, start, end); /* before edges are: a loop to its own start is linked at once */
-    for (unsigned k = 0; k < g.nr_cold; k++)
-        emit_cold(&g, &g.cold[k]);
-    mark(&g, MARK_END, 0);
-    BUG_ON(x64_full(&g.e));
-    j->code.used = (size_t)(g.e.at - j->code.rw + JIT_ALIGN - 1) & ~(JIT_ALIGN - 1);
-    announce(j, h, pc, code_rx(&j->code, start), (size_t)(g.e.at - start));
-    return j->code.rx + table_slot(j, pc)->host;
 }
 
 /* The code for `pc`, made now if need be; NULL: it cannot be fetched, or waits. May forget everything first. */
@@ -490,7 +179,7 @@ static const uint8_t *code_for(struct jit *j, struct hart *h, uint64_t pc)
         forget(j, h);
     if (j->nr_entries >= (size_t)1 << (j->table_bits - 1) && j->table_bits < JIT_TABLE_BITS_MAX)
         table_grow(j);
-    return jit_writable(j) ? translate(j, h, pc) : NULL;
+    return jit_writable(j) ? jit_translate(j, h, pc) : NULL;
 }
 
 /* --- Running ------------------------------------------------------------------------------------------------- */
@@ -554,7 +243,7 @@ static int enter(struct jit *j, struct hart *h, const uint8_t *code)
     why = call_in(j, h, code);
     running = NULL;
     jit_fcsr_from_mxcsr(h);
-    if (h->jit.dirty_d | h->jit.dirty_s | h->jit.dirty_w)
+    if (h->jit.dirty_d | h->jit.dirty_s | h->jit.dirty_w | h->jit.lazy)
         jit_clean(h);
     return why;
 }
@@ -790,5 +479,6 @@ bool jit_fault(void *ucontext, uint64_t addr)
     h->jit.dirty_d = site->dirty_d;
     h->jit.dirty_s = site->dirty_s;
     h->jit.dirty_w = site->dirty_w;
+    h->jit.lazy = site->lazy;
     return true;
 }

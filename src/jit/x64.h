@@ -118,8 +118,9 @@ enum x64_cc {
 struct x64 {
     uint8_t *at; /* where the next byte goes in the writable mapping */
     uint8_t *end;
-    size_t lost;      /* bytes that did not fit */
-    uint32_t written; /* a bit per general register that was written, or may have been by a call; never cleared here */
+    size_t lost; /* bytes that did not fit */
+    uint32_t
+        written; /* a bit per general register that was written, or may have been by a call; never cleared here */
 };
 
 /* A memory operand: [base + index << scale + disp]; index < 0: none. base = X64_RIP: the byte at `rip`, in the same

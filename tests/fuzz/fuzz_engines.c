@@ -15,6 +15,7 @@
 #include "jit/jit.h"
 #include "mem/copy.h"
 #include "mem/fault.h"
+#include "tests/pieces.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -25,7 +26,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum {
     MAX_SLOTS = 120,
-    MAX_HALVES = MAX_SLOTS * 16 + 2,
+    SLOT_HALVES = 16,
+    MAX_HALVES = MAX_SLOTS * SLOT_HALVES + 2,
     MAX_TRAPS = 24,
     COUNTDOWN = 27, /* the register that ends loops: no generated instruction but theirs writes it */
     PATIENCE_US = 4000,
@@ -344,6 +346,27 @@ static void put_call(struct program *p, struct source *s)
     put_random(p, s);
 }
 
+static unsigned pick_piece(void *from, unsigned n)
+{
+    return pick(from, n);
+}
+
+/* A word that is read byte by byte, with other rows in between. */
+static void put_pieces(struct program *p, struct source *s)
+{
+    struct pieces w = {
+        .pick = pick_piece, .from = s, .base = p->base[pick(s, ARRAY_SIZE(p->base))], .spare = COUNTDOWN
+    };
+    unsigned others = pick(s, 4);
+
+    pieces_make(&w);
+    for (unsigned k = 0; k < w.n; k++) {
+        if (pick(s, 8) < others)
+            put_random(p, s);
+        put_insn(p, w.insn[k]);
+    }
+}
+
 /* A loop with nothing in it but rows: what is known of registers at its end is known at its start, or is not. */
 static void put_loop(struct program *p, struct source *s)
 {
@@ -415,6 +438,9 @@ static void generate(struct program *p, struct source *s)
             put(p, pick(s, 2) ? (uint32_t)draw(s) | 3 : 0x73);
         else if (pick(s, 12) == 0)
             put_loop(p, s);
+        else if (pick(s, 16) == 0 &&
+                 p->n + SLOT_HALVES * (p->nr_slots - p->now) + 4 * PIECES_MAX < MAX_HALVES)
+            put_pieces(p, s);
         else if (k == 0)
             put_row(p, s, p->op[pick(s, p->nr_ops)]);
         else if (k == 1)
