@@ -169,6 +169,12 @@ NOAHV_API int noahv_linux_resume(int argc, char *const *argv, struct noahv_vm **
  */
 NOAHV_API int noahv_linux_handle(struct noahv_hart *h, struct noahv_exit *x);
 
+/*
+ * Both in turn until the program has ended, and faster: many system calls are made without an exit. Returns 0 with
+ * NOAHV_EXIT_HALT, or a negative errno.
+ */
+NOAHV_API int noahv_linux_run(struct noahv_hart *h, struct noahv_exit *x);
+
 /* Visits every known system call: number, name, class, level ("full", "partial", "none"). */
 typedef void (*noahv_syscall_visit_fn)(void *opaque, int nr, const char *name, const char *class_name,
                                        const char *level);

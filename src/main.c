@@ -390,18 +390,12 @@ static int open_trace(const struct options *o)
     return fd;
 }
 
-/* The run loop: the same that any user of the library writes. */
 static int run_loop(struct noahv_vm *vm, struct noahv_hart *h, const struct options *o)
 {
     pid_t first = getpid();
     struct noahv_exit x;
-    int r;
+    int r = noahv_linux_run(h, &x);
 
-    while ((r = noahv_run(h, &x)) == 0) {
-        r = noahv_linux_handle(h, &x);
-        if (r < 0 || x.reason == NOAHV_EXIT_HALT)
-            break;
-    }
     if (r < 0) {
         say("%s", noahv_last_error(vm));
         return EXIT_NOAHV;

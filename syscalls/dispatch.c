@@ -12,6 +12,7 @@
 #include "syscalls/host.h"
 #include "syscalls/linux.h"
 #include "syscalls/seccomp.h"
+#include "syscalls/thread.h"
 #include "syscalls/trace.h"
 
 /* a7, a0: register numbers */
@@ -66,6 +67,29 @@ static int64_t run(struct task *t, const struct sysent *e, uint64_t nr, const ui
     default:
         return refuse(t, e, nr);
     }
+}
+
+enum hart_answer dispatch_answer(struct hart *h)
+{
+    struct task *t = h->task;
+    const struct sysent *e = sysent_get(h->x[REG_A7]);
+    uint64_t host[SYS_ARGS_MAX] = { 0 };
+    int64_t r;
+
+    if (!e || (e->how != HOW_PASS && e->how != HOW_SAME) || pass_names_strings(e) || t->proc->box ||
+        t->proc->trace || t->seccomp_mode)
+        return ANSWER_TRAP;
+    r = pass_plain(t, e, &h->x[REG_A0], host);
+    if (r == 0)
+        r = host_call_stub(&t->caught, e->host_nr, host);
+    if (r == -ERESTARTNOINTR)
+        return ANSWER_KICK;
+    t->nh->counts.ecalls++;
+    h->x[REG_A0] = (uint64_t)r;
+    h->pc += 4;
+    return t->caught || thread_leaves(t) || atomic_load_explicit(&h->kick, memory_order_relaxed)
+               ? ANSWER_KICK
+               : ANSWER_DONE;
 }
 
 void dispatch_ecall(struct task *t)

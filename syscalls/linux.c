@@ -79,6 +79,11 @@ static int linux_handle(struct noahv_hart *h, struct noahv_exit *x)
     return 0;
 }
 
+void linux_answers(struct noahv_hart *h)
+{
+    h->hart.answer = h->vm->cfg.stats ? NULL : dispatch_answer; /* whose time is booked as the guest's */
+}
+
 static void linux_destroy(void *state)
 {
     struct linux_os *os = state;
@@ -341,6 +346,22 @@ int noahv_linux_exec(struct noahv_vm *vm, const struct noahv_linux_config *cfg, 
         r = lock_up(t);
     if (r == 0)
         *out = t->nh;
+    return r;
+}
+
+int noahv_linux_run(struct noahv_hart *h, struct noahv_exit *x)
+{
+    int r;
+
+    if (!h || !x || !h->vm->os || !h->hart.task)
+        return -EINVAL;
+    linux_answers(h);
+    do {
+        r = vm_run(h, x);
+        if (r == 0)
+            r = linux_handle(h, x);
+    } while (r == 0 && x->reason != NOAHV_EXIT_HALT);
+    h->hart.answer = NULL;
     return r;
 }
 

@@ -169,6 +169,12 @@ int64_t pass_strings(struct task *t, const struct sysent *e, const uint64_t *a);
 /* dispatch.c: one ecall from a7, a0..a5 to a0. */
 void dispatch_ecall(struct task *t);
 
+/* dispatch.c: the same without a trap, for calls that the host answers as they are and nobody looks at. */
+enum hart_answer dispatch_answer(struct hart *h);
+
+/* linux.c: this hart is run by noahv's own loop, which need not see every call. */
+void linux_answers(struct noahv_hart *h);
+
 /* A named note under --verbose, once per process and call: "noahv: <fmt>". */
 void note_once(struct task *t, uint64_t nr, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 

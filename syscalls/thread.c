@@ -212,6 +212,7 @@ static int thread_start(struct task *t, const struct clone *c)
 
 static void thread_run(struct task *t, struct noahv_exit *x)
 {
+    linux_answers(t->nh);
     do {
         if (vm_run(t->nh, x) < 0 || t->nh->vm->os->handle(t->nh, x) < 0)
             process_die(t, SIGKILL);

@@ -36,6 +36,13 @@ struct trap {
     bool bus;        /* the host reported SIGBUS: mapped, but nothing is behind the mapping */
 };
 
+/* What became of an ecall that was to be answered without a trap. */
+enum hart_answer {
+    ANSWER_DONE, /* the result is in the registers; go on behind it */
+    ANSWER_TRAP, /* it has to trap; nothing has been done */
+    ANSWER_KICK, /* leave guest code at h->pc, as when the hart is kicked */
+};
+
 #define HART_TARGETS 4096
 #define HART_WIDE 8
 
@@ -65,8 +72,7 @@ struct hart {
         uint32_t fp_used; /* the guest has floating-point code: its registers live in host registers */
         uint32_t dirty_d, dirty_s; /* f registers that a fault left with NaNs to be made canonical */
         uint32_t dirty_w;          /* x registers that it left with a word to be sign-extended */
-        uint32_t
-            lazy; /* x registers that it left to be made of wide[]: index of a struct jit_lazy; 0: none */
+        uint32_t lazy; /* x registers that it left to be made of wide[]: a struct jit_lazy; 0: none */
         uint64_t wide[HART_WIDE]; /* what was loaded at once for a block's rows that load it byte by byte */
         uint32_t apart;           /* blocks are not linked: lockstep */
         uint32_t options;         /* enum jit_option; chosen before the hart first runs */
@@ -74,6 +80,9 @@ struct hart {
     atomic_bool alone; /* no other hart has the same memory */
     bool counting;     /* keep instret exact under the JIT too, which costs it most of its speed */
     void *task;        /* the guest OS's; opaque here */
+
+    /* NULL, or how the guest OS answers an ecall for an engine that need not leave guest code for it. */
+    enum hart_answer (*answer)(struct hart *h);
 
     /* Where indirect jumps of generated code look first: at pc / 2, modulo the size. */
     struct hart_target {
@@ -86,7 +95,7 @@ struct hart {
 
 /*
  * Architectural reset as exec leaves a process: every register 0, window and limit those of mem. Keeps mem,
- * interp, jit, task, instret (which runs on, as over a real execve) and kick.
+ * interp, jit, task, answer, instret (which runs on, as over a real execve) and kick.
  */
 void hart_reset(struct hart *h);
 

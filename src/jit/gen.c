@@ -462,11 +462,16 @@ void gen_fence(struct gen *g, const struct insn *i)
     }
 }
 
-void gen_ecall(struct gen *g, __attribute__((unused)) const struct insn *i)
+void gen_ecall(struct gen *g, const struct insn *i)
 {
     gen_set_pc(g, g->pc);
-    gen_leave(g, JIT_ECALL);
     g->ended = true;
+    if (g->h->counting || g->h->jit.apart) {
+        gen_leave(g, JIT_ECALL);
+        return;
+    }
+    x64_link(x64_call(&g->e), code_rw(&g->j->code, g->j->ecall));
+    gen_goto(g, x64_jmp(&g->e), g->pc + i->len);
 }
 
 /* --- The instruction ------------------------------------------------------------------------------------------ */

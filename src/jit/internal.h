@@ -112,7 +112,7 @@ struct jit_host {
 struct jit {
     struct code code;
     size_t stubs_end; /* what a flush keeps */
-    const uint8_t *enter, *exit, *exit_saved, *link, *replay, *callop, *retmiss, *sentinel, *indirect_miss;
+    const uint8_t *enter, *exit, *exit_saved, *link, *replay, *callop, *ecall, *retmiss, *sentinel, *indirect_miss;
     const uint8_t *k_sign, *k_abs, *k_box;        /* 16-byte constants for andps, orps, xorps */
     const uint8_t *k_sign_s, *k_abs_s;            /* the same of boxed singles, whose box they keep */
     const uint8_t *k_nan_d, *k_nan_s;             /* the canonical NaNs, the single one boxed */

@@ -25,6 +25,7 @@ static const struct {
     { "link", offsetof(struct jit, link) },
     { "replay", offsetof(struct jit, replay) },
     { "callop", offsetof(struct jit, callop) },
+    { "ecall", offsetof(struct jit, ecall) },
     { "indirect_miss", offsetof(struct jit, indirect_miss) },
     { "sentinel", offsetof(struct jit, sentinel) },
     { "retmiss", offsetof(struct jit, retmiss) },

@@ -140,6 +140,40 @@ static void emit_callop(struct jit *j, struct x64 *e)
     x64_link(x64_jmp(e), code_rw(&j->code, j->exit_saved));
 }
 
+/*
+ * An ecall at h->pc, called by generated code: where the guest OS can answer it here, nobody unwinds to the run loop.
+ * Back by a jump, since the host's kernel has left the processor nothing to predict a return from.
+ */
+static void emit_ecall(struct jit *j, struct x64 *e)
+{
+    uint8_t *none, *out, *trap;
+
+    j->ecall = here(j, e);
+    x64_pop_m(e, HART(jit.info));
+    x64_mov_mr(e, 64, HART(jit.pair_rsp), RSP);
+    spill(e);
+    x64_alu_mi(e, X64_CMP, true, HART(answer), 0);
+    none = x64_jcc(e, X64_E);
+    x64_mov_rm(e, true, RSP, HART(jit.host_rsp));
+    x64_alu_ri(e, X64_SUB, true, RSP, 8); /* aligned, as in callop */
+    x64_lea(e, true, RDI, x64_at(RBP, -128));
+    x64_call_m(e, HART(answer));
+    x64_test_rr(e, false, RAX, RAX);
+    out = x64_jcc(e, X64_NE);
+    fill(e);
+    x64_mov_rm(e, true, RSP, HART(jit.pair_rsp));
+    x64_jmp_m(e, HART(jit.info));
+    x64_link(out, e->at);
+    x64_alu_ri(e, X64_CMP, false, RAX, ANSWER_TRAP);
+    trap = x64_jcc(e, X64_E);
+    x64_mov_ri(e, RAX, JIT_KICK);
+    x64_link(x64_jmp(e), code_rw(&j->code, j->exit_saved));
+    x64_link(none, e->at);
+    x64_link(trap, e->at);
+    x64_mov_ri(e, RAX, JIT_ECALL);
+    x64_link(x64_jmp(e), code_rw(&j->code, j->exit_saved));
+}
+
 /* Entries as the host addresses them: at [rbp + 8 * rax]. */
 static struct x64_mem target_field(size_t field)
 {
@@ -271,6 +305,7 @@ int stubs_emit(struct jit *j)
     emit_exit(j, &e);
     emit_pushed(j, &e);
     emit_callop(j, &e);
+    emit_ecall(j, &e);
     emit_indirect_miss(j, &e);
     emit_retmiss(j, &e);
     BUG_ON(x64_full(&e));

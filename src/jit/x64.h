@@ -120,7 +120,7 @@ struct x64 {
     uint8_t *end;
     size_t lost; /* bytes that did not fit */
     uint32_t
-        written; /* a bit per general register that was written, or may have been by a call; never cleared here */
+        written; /* a bit per general register that was written; all of them by a call. Never cleared here */
 };
 
 /* A memory operand: [base + index << scale + disp]; index < 0: none. base = X64_RIP: the byte at `rip`, in the same
