@@ -293,7 +293,7 @@ START_TEST(calls_are_polls)
     ck_assert_ptr_nonnull(jit_block(h));
     j = h->jit.state;
     for (size_t k = 0; k < j->nr_sites; k++)
-        polls |= j->site[k].kind == JIT_KICK && j->site[k].pc == RIG_TEXT + 4;
+        polls |= jit_site_kind(&j->site[k]) == JIT_KICK && jit_site_pc(&j->site[k]) == RIG_TEXT + 4;
     ck_assert(polls);
 }
 END_TEST

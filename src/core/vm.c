@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <sys/mman.h>
 
 #include "interp/interp.h"
 #include "isa/insn.h"
@@ -22,6 +22,15 @@ int vm_fail(struct noahv_vm *vm, int err, const char *fmt, ...)
     vsnprintf(vm->error, sizeof vm->error, fmt, ap);
     va_end(ap);
     return err;
+}
+
+/* In pages of its own, which are touched as they are used: most of a hart is a table. */
+static struct noahv_hart *hart_alloc(void)
+{
+    void *p =
+        mmap(NULL, sizeof(struct noahv_hart), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    return p == MAP_FAILED ? NULL : p;
 }
 
 /* A hart that has ended, as new but for its translations; NULL: there is none. */
@@ -46,7 +55,7 @@ int vm_hart_create(struct noahv_vm *vm, struct noahv_hart **out)
     struct noahv_hart *h = reuse(vm);
 
     if (!h)
-        h = calloc(1, sizeof *h);
+        h = hart_alloc();
     if (!h)
         return vm_fail(vm, -ENOMEM, "out of memory for a hart");
     h->vm = vm;
@@ -83,7 +92,7 @@ static void hart_free(struct noahv_hart *h)
 {
     h->vm->engine->free(&h->hart);
     interp_free(&h->hart);
-    free(h);
+    munmap(h, sizeof *h);
 }
 
 void vm_hart_destroy(struct noahv_hart *h)
@@ -111,6 +120,7 @@ void vm_hart_end(struct noahv_hart *h)
         h->left_at = 0;
         h->hart.instret = 0;
         h->hart.task = NULL;
+        h->hart.answer = NULL;
         atomic_store(&h->hart.kick, 0);
         h->fences = atomic_load(&vm->mem.fences);
         h->next = vm->idle;

@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <string.h>
 
 const struct insn_desc insn_desc[NR_OPS + 1] = {
 #define INSN(name, fmt, match, mask, ext, flags) \
@@ -71,19 +72,29 @@ static struct {
     atomic_bool ready;
 } row_index;
 
+/* The bucket of a row for a value of funct3, or -1. */
+static int bucket_of(unsigned op, uint32_t funct3)
+{
+    const struct insn_desc *d = &insn_desc[op];
+
+    return (d->match ^ funct3 << 12) & d->mask & 0x7000 ? -1 : (int)((d->match >> 2 & 31) << 3 | funct3);
+}
+
 static void index_build(void)
 {
-    unsigned n = 0;
+    uint16_t next[NR_KEYS];
 
-    for (unsigned key = 0; key < NR_KEYS; key++) {
-        uint32_t word = (key & 7) << 12 | key >> 3 << 2 | 3;
-
-        row_index.start[key] = (uint16_t)n;
-        for (unsigned op = 0; op < NR_OPS; op++)
-            if (!((insn_desc[op].match ^ word) & insn_desc[op].mask & 0x707f))
-                row_index.list[n++] = (uint16_t)op;
-    }
-    row_index.start[NR_KEYS] = (uint16_t)n;
+    for (unsigned op = 0; op < NR_OPS; op++)
+        for (uint32_t f = 0; f < 8; f++)
+            if (bucket_of(op, f) >= 0)
+                row_index.start[bucket_of(op, f) + 1]++;
+    for (unsigned key = 0; key < NR_KEYS; key++)
+        row_index.start[key + 1] = (uint16_t)(row_index.start[key + 1] + row_index.start[key]);
+    memcpy(next, row_index.start, sizeof next);
+    for (unsigned op = 0; op < NR_OPS; op++)
+        for (uint32_t f = 0; f < 8; f++)
+            if (bucket_of(op, f) >= 0)
+                row_index.list[next[bucket_of(op, f)]++] = (uint16_t)op;
     atomic_store_explicit(&row_index.ready, true, memory_order_release);
 }
 

@@ -15,10 +15,14 @@
 #define PAGE ((size_t)4096)
 #define CODE_FIRST ((size_t)128 << 10)
 
-/* What will be needed, at once: cheaper than a fault a page. Kernels before 5.14 refuse, and take the faults. */
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
+
+void code_populate(void *at, size_t bytes)
+{
+    madvise(at, bytes, MADV_POPULATE_WRITE);
+}
 
 /*
  * Anonymous shared memory, and the same once more: an mremap of length 0 duplicates. A memfd would need a free
@@ -38,7 +42,7 @@ static int map_both(struct code *c)
     c->rx = mremap(c->rw, 0, c->size, MREMAP_MAYMOVE | MREMAP_FIXED, at + PAGE);
     if (c->rx == MAP_FAILED || mprotect(c->rx, c->size, PROT_READ | PROT_EXEC) < 0)
         return -errno;
-    madvise(c->rw, MIN(c->size, CODE_FIRST), MADV_POPULATE_WRITE);
+    code_populate(c->rw, MIN(c->size, CODE_FIRST));
     return 0;
 }
 
@@ -65,7 +69,7 @@ int code_thaw(struct code *c)
 
     if (copy == MAP_FAILED)
         return -errno;
-    madvise(copy, MIN(c->size, MAX(c->used + CODE_FIRST / 4, CODE_FIRST)), MADV_POPULATE_WRITE);
+    code_populate(copy, MIN(c->size, MAX(c->used + CODE_FIRST / 4, CODE_FIRST)));
     memcpy(copy, c->rw, c->used);
     /* The kernel refuses before it unmaps what is in the way, if it does: what is left then can still be freed. */
     if (mremap(copy, 0, c->size, MREMAP_MAYMOVE | MREMAP_FIXED, c->rx) == MAP_FAILED ||

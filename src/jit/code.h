@@ -19,6 +19,9 @@ struct code {
     bool frozen;
 };
 
+/* Pages that will be needed, at once: cheaper than a fault for each. Kernels before 5.14 refuse, and take the faults. */
+void code_populate(void *at, size_t bytes);
+
 /* -ENOMEM, -EACCES (no executable mappings allowed here). */
 int code_init(struct code *c, size_t size);
 void code_free(struct code *c);

@@ -7,6 +7,8 @@
  */
 #include "jit/gen.h"
 
+#include <string.h>
+
 #include "hart/csr.h"
 
 /* --- Operands ------------------------------------------------------------------------------------------ */
@@ -104,17 +106,26 @@ void gen_resume(struct gen *g, struct cold *c)
     gen_join(g);
 }
 
+/* What waits now, noted: mostly it is what waited before. */
+static uint32_t note_dirt(struct gen *g)
+{
+    struct jit *j = g->j;
+    struct jit_dirt now = { g->now.dirty_d, g->now.dirty_s, g->now.dirty_w, gen_note_lazy(g) };
+
+    if (!(now.dirty_d | now.dirty_s | now.dirty_w | now.lazy))
+        return 0;
+    if (memcmp(&now, &j->dirt[j->nr_dirt - 1], sizeof now) != 0)
+        j->dirt[j->nr_dirt++] = now;
+    return (uint32_t)j->nr_dirt - 1;
+}
+
 void gen_site(struct gen *g, enum jit_exit kind)
 {
     struct jit *j = g->j;
 
     j->site[j->nr_sites++] = (struct jit_site){ .host = (uint32_t)(g->e.at - j->code.rw),
-                                                .dirty_d = g->now.dirty_d,
-                                                .dirty_s = g->now.dirty_s,
-                                                .dirty_w = g->now.dirty_w,
-                                                .lazy = gen_note_lazy(g),
-                                                .kind = kind,
-                                                .pc = g->pc };
+                                                .dirt = note_dirt(g),
+                                                .what = g->pc << 8 | kind };
 }
 
 /* --- What waits to be made visible ------------------------------------------------------------------------ */

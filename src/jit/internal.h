@@ -46,15 +46,30 @@ struct jit_lazy {
     bool more; /* of several that belong together: not the last */
 };
 
-/* A host instruction that may fault. In ascending order of `host`. */
-struct jit_site {
-    uint32_t host;             /* offset in the code */
+/* What waits to be made visible. */
+struct jit_dirt {
     uint32_t dirty_d, dirty_s; /* f registers to be made canonical */
     uint32_t dirty_w;          /* x registers to be sign-extended */
     uint32_t lazy;             /* index of the first value that waits; 0: none does */
-    uint32_t kind; /* enum jit_exit to leave with; JIT_INDIRECT: a poll whose guest pc is in rcx */
-    uint64_t pc;
 };
+
+/* A host instruction that may fault. In ascending order of `host`. */
+struct jit_site {
+    uint32_t host; /* offset in the code */
+    uint32_t dirt; /* index; that of none is 0 */
+    uint64_t what; /* pc << 8 | kind */
+};
+
+static inline uint64_t jit_site_pc(const struct jit_site *s)
+{
+    return s->what >> 8;
+}
+
+/* The enum jit_exit to leave with; JIT_INDIRECT: a poll whose guest pc is in rcx. */
+static inline unsigned jit_site_kind(const struct jit_site *s)
+{
+    return s->what & 0xff;
+}
 
 /* Where something begins in the code, for show.c. In ascending order; a block's last one is a MARK_END. */
 struct jit_mark {
@@ -96,6 +111,7 @@ enum { JIT_TABLE_BITS_MIN = 11, JIT_TABLE_BITS_MAX = 19, JIT_VICTIMS = 4096 };
 #define JIT_MAX_CALLS ((size_t)1 << 18)
 #define JIT_MAX_EDGES ((size_t)1 << 19)
 #define JIT_MAX_SITES ((size_t)1 << 20)
+#define JIT_MAX_DIRT ((size_t)1 << 20)
 #define JIT_MAX_LAZY ((size_t)1 << 20)
 #define JIT_MAX_MARKS ((size_t)1 << 21)
 
@@ -112,7 +128,8 @@ struct jit_host {
 struct jit {
     struct code code;
     size_t stubs_end; /* what a flush keeps */
-    const uint8_t *enter, *exit, *exit_saved, *link, *replay, *callop, *ecall, *retmiss, *sentinel, *indirect_miss;
+    const uint8_t *enter, *exit, *exit_saved, *link, *replay, *callop, *ecall, *retmiss, *sentinel,
+        *indirect_miss;
     const uint8_t *k_sign, *k_abs, *k_box;        /* 16-byte constants for andps, orps, xorps */
     const uint8_t *k_sign_s, *k_abs_s;            /* the same of boxed singles, whose box they keep */
     const uint8_t *k_nan_d, *k_nan_s;             /* the canonical NaNs, the single one boxed */
@@ -123,7 +140,8 @@ struct jit {
     struct jit_call *call;                        /* the arrays are reservations, touched as they fill */
     struct jit_edge *edge;
     struct jit_site *site;
-    struct jit_lazy *lazy;   /* what waits at sites */
+    struct jit_dirt *dirt; /* what waits at sites */
+    struct jit_lazy *lazy;
     struct symbols *symbols; /* NULL: no perf map is kept */
     struct jit_mark *mark;   /* NULL: nobody will ask for a listing */
     struct jit_block *block;
@@ -133,7 +151,7 @@ struct jit {
     unsigned table_bits;        /* of the table in use, which grows; the reservation is for the most */
     struct hart_target *victim; /* targets of indirect jumps that a hart's target[] had no room for */
     uint8_t *stack;             /* of host return addresses; guard page below */
-    size_t nr_calls, nr_edges, nr_sites, nr_lazy, nr_marks, nr_blocks, nr_entries, nr_pages;
+    size_t nr_calls, nr_edges, nr_sites, nr_dirt, nr_lazy, nr_marks, nr_blocks, nr_entries, nr_pages;
     unsigned code_gen, epoch; /* of guest code; of our own, raised when all is forgotten */
     bool full;                /* no room for what must be noted: all is to be forgotten */
     bool lost;                /* the code memory could not be thawed: the interpreter takes over for good */
@@ -234,8 +252,13 @@ void gen_find_wide(struct gen *g);
 bool gen_wide_row(struct gen *g, unsigned k); /* insn[k] belongs to one, and is done with */
 void gen_wide_store(struct gen *g,
                     unsigned k); /* what comes behind insn[k], a store perhaps to the same bytes */
-void gen_make(struct gen *g, uint32_t regs); /* those of x `regs` that wait are made; rax is used */
-uint32_t gen_note_lazy(struct gen *g);       /* for a site */
+void gen_make_lazy(struct gen *g, uint32_t regs); /* those of x `regs` that wait are made; rax is used */
+uint32_t gen_note_lazy(struct gen *g);            /* for a site */
+static inline void gen_make(struct gen *g, uint32_t regs)
+{
+    if (g->lazy.regs & regs)
+        gen_make_lazy(g, regs);
+}
 uint64_t jit_lazy_value(const struct jit_lazy *l, uint64_t wide);
 
 /* gen.c: translates one instruction at g->pc. */

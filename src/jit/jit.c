@@ -65,8 +65,8 @@ static void forget(struct jit *j, struct hart *h)
     j->nr_blocks = j->nr_entries = j->nr_pages = j->nr_calls = j->nr_edges = 0;
     j->nr_marks = 0;
     memset(j->starts, 0, sizeof j->starts);
-    j->nr_sites = 1; /* the poll of the indirect stub */
-    j->nr_lazy = 1;  /* 0 is none */
+    j->nr_sites = 1;             /* the poll of the indirect stub */
+    j->nr_dirt = j->nr_lazy = 1; /* 0 is none */
     if (!j->symbols || j->code.size - j->code.used < JIT_BLOCK_ROOM)
         j->code.used = j->stubs_end;
 }
@@ -81,6 +81,7 @@ static void destroy(struct jit *j)
     munmap(j->call, JIT_MAX_CALLS * sizeof *j->call);
     munmap(j->edge, JIT_MAX_EDGES * sizeof *j->edge);
     munmap(j->site, JIT_MAX_SITES * sizeof *j->site);
+    munmap(j->dirt, JIT_MAX_DIRT * sizeof *j->dirt);
     munmap(j->lazy, JIT_MAX_LAZY * sizeof *j->lazy);
     if (j->mark)
         munmap(j->mark, JIT_MAX_MARKS * sizeof *j->mark);
@@ -106,8 +107,9 @@ static struct jit *create(const struct hart *h)
     j->call = jit_reserve(JIT_MAX_CALLS * sizeof *j->call);
     j->edge = jit_reserve(JIT_MAX_EDGES * sizeof *j->edge);
     j->site = jit_reserve(JIT_MAX_SITES * sizeof *j->site);
+    j->dirt = jit_reserve(JIT_MAX_DIRT * sizeof *j->dirt);
     j->lazy = jit_reserve(JIT_MAX_LAZY * sizeof *j->lazy);
-    j->nr_lazy = 1;
+    j->nr_dirt = j->nr_lazy = 1;
     if (h->jit.apart || log_on(LOG_JIT))
         j->mark = jit_reserve(JIT_MAX_MARKS * sizeof *j->mark);
     j->block = jit_reserve(JIT_MAX_BLOCKS * sizeof *j->block);
@@ -115,12 +117,15 @@ static struct jit *create(const struct hart *h)
     j->table = jit_reserve(sizeof *j->table << JIT_TABLE_BITS_MAX);
     j->victim = jit_reserve(sizeof *j->victim * JIT_VICTIMS);
     j->stack = jit_reserve(JIT_STACK_BYTES);
-    if (!j->call || !j->edge || !j->site || !j->lazy || !j->block || !j->page || !j->table || !j->victim ||
-        !j->stack || code_init(&j->code, j->symbols ? JIT_CODE_BYTES_MAPPED : JIT_CODE_BYTES) < 0) {
+    if (!j->call || !j->edge || !j->site || !j->dirt || !j->lazy || !j->block || !j->page || !j->table ||
+        !j->victim || !j->stack ||
+        code_init(&j->code, j->symbols ? JIT_CODE_BYTES_MAPPED : JIT_CODE_BYTES) < 0) {
         destroy(j);
         return NULL;
     }
     mprotect(j->stack, PAGE_BYTES, PROT_NONE);
+    code_populate(j->table, sizeof *j->table << JIT_TABLE_BITS_MIN);
+    code_populate(j->site, (size_t)32 << 10); /* a small program's */
     stubs_emit(j);
     j->code.used = j->stubs_end;
     j->table_bits = JIT_TABLE_BITS_MIN;
@@ -161,8 +166,9 @@ static bool has_room(const struct jit *j)
 {
     return j->code.size - j->code.used >= JIT_BLOCK_ROOM && JIT_MAX_CALLS - j->nr_calls >= BLOCK_ENTRIES &&
            JIT_MAX_EDGES - j->nr_edges >= BLOCK_ENTRIES && JIT_MAX_SITES - j->nr_sites >= BLOCK_ENTRIES &&
-           JIT_MAX_MARKS - j->nr_marks >= BLOCK_ENTRIES && JIT_MAX_LAZY - j->nr_lazy >= BLOCK_LAZY &&
-           j->nr_blocks < JIT_MAX_BLOCKS && j->nr_pages + 2 <= JIT_MAX_PAGES && !j->full &&
+           JIT_MAX_MARKS - j->nr_marks >= BLOCK_ENTRIES && JIT_MAX_DIRT - j->nr_dirt >= BLOCK_ENTRIES &&
+           JIT_MAX_LAZY - j->nr_lazy >= BLOCK_LAZY && j->nr_blocks < JIT_MAX_BLOCKS &&
+           j->nr_pages + 2 <= JIT_MAX_PAGES && !j->full &&
            j->nr_entries + 1 < (size_t)1 << j->table_bits; /* the search for a free slot must end */
 }
 
@@ -473,12 +479,12 @@ bool jit_fault(void *ucontext, uint64_t addr)
     site = find_site(j, (uint32_t)(rip - (uint64_t)(uintptr_t)j->code.rx));
     if (!site)
         return false;
-    h->pc = site->kind == JIT_INDIRECT ? (uint64_t)reg[REG_RCX] : site->pc;
-    reg[REG_RAX] = site->kind == JIT_INDIRECT ? JIT_KICK : (greg_t)site->kind;
+    h->pc = jit_site_kind(site) == JIT_INDIRECT ? (uint64_t)reg[REG_RCX] : jit_site_pc(site);
+    reg[REG_RAX] = jit_site_kind(site) == JIT_INDIRECT ? JIT_KICK : (greg_t)jit_site_kind(site);
     reg[REG_RIP] = (greg_t)(uintptr_t)j->exit;
-    h->jit.dirty_d = site->dirty_d;
-    h->jit.dirty_s = site->dirty_s;
-    h->jit.dirty_w = site->dirty_w;
-    h->jit.lazy = site->lazy;
+    h->jit.dirty_d = j->dirt[site->dirt].dirty_d;
+    h->jit.dirty_s = j->dirt[site->dirt].dirty_s;
+    h->jit.dirty_w = j->dirt[site->dirt].dirty_w;
+    h->jit.lazy = j->dirt[site->dirt].lazy;
     return true;
 }

@@ -186,7 +186,7 @@ uint8_t *gen_find_target(struct x64 *e, struct jit *j)
 {
     _Static_assert(sizeof(struct hart_target) == 16, "the index below is a pc, even, times 8");
     j->site[j->nr_sites++] =
-        (struct jit_site){ .host = (uint32_t)(e->at - j->code.rw), .kind = JIT_INDIRECT };
+        (struct jit_site){ .host = (uint32_t)(e->at - j->code.rw), .what = JIT_INDIRECT };
     x64_alu_rm(e, X64_CMP, false, RAX, x64_rip(code_rw(&j->code, j->code.poll)));
     x64_mov_rr(e, false, RAX, RCX);
     x64_alu_ri(e, X64_AND, false, RAX, (HART_TARGETS - 1) << 1);

@@ -346,7 +346,7 @@ static void make(struct gen *g, const struct jit_lazy *l, int d)
         x64_movsxd_rr(&g->e, d, d);
 }
 
-void gen_make(struct gen *g, uint32_t regs)
+void gen_make_lazy(struct gen *g, uint32_t regs)
 {
     for (uint32_t left = g->lazy.regs & regs; left; left &= left - 1) {
         int r = __builtin_ctz(left);
