@@ -3,9 +3,9 @@
  * two). Contents are written to a memfd when the file is opened. The entries of other processes are the
  * host's own, but for their memory: any of them may be another noahv.
  *
- * Absent are the files of kernel options that a riscv64 kernel may lack (CONFIG_PROC_PAGE_MONITOR: smaps,
- * pagemap, clear_refs; CONFIG_NUMA: numa_maps; CONFIG_CHECKPOINT_RESTORE: map_files) and that would show or
- * change noahv's own pages.
+ * Absent are the files of kernel options that a riscv64 kernel may lack (CONFIG_PROC_PAGE_MONITOR: pagemap,
+ * clear_refs; CONFIG_NUMA: numa_maps; CONFIG_CHECKPOINT_RESTORE: map_files) and that would show or change
+ * noahv's own pages.
  */
 #include "syscalls/procfs.h"
 
@@ -20,12 +20,12 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "noahv.h"
 #include "syscalls/fd.h"
 #include "syscalls/mm.h"
-#include "syscalls/seccomp.h"
 #include "syscalls/path.h"
+#include "syscalls/procgen.h"
+#include "syscalls/seccomp.h"
 
 /* --- Recognition ------------------------------------------------------------------------------------- */
 
@@ -57,8 +57,8 @@ static const struct special specials[] = {
     { "mem", PROC_DENIED, IN_ANY },
     { "numa_maps", PROC_ABSENT, IN_OWN },
     { "pagemap", PROC_ABSENT, IN_OWN },
-    { "smaps", PROC_ABSENT, IN_OWN },
-    { "smaps_rollup", PROC_ABSENT, IN_OWN },
+    { "smaps", PROC_SMAPS, IN_OWN },
+    { "smaps_rollup", PROC_SMAPS_ROLLUP, IN_OWN },
     { "stack", PROC_DENIED, IN_OWN },
     { "stat", PROC_STAT, IN_OWN },
     { "statm", PROC_STATM, IN_OWN },
@@ -309,159 +309,6 @@ enum proc_node procfs_opened(int fd)
 
 /* --- Contents ---------------------------------------------------------------------------------------- */
 
-/* A file being written: text is gathered in `b`. */
-struct gen {
-    int fd;
-    struct buf b;
-    char mem[2 * PATH_MAX];
-};
-
-static void gen_flush(struct gen *g)
-{
-    size_t done = 0;
-
-    while (done < g->b.len) {
-        int64_t n = HOST_RAW(SYS_write, g->fd, g->mem + done, g->b.len - done);
-
-        if (n <= 0)
-            break;
-        done += (size_t)n;
-    }
-    buf_init(&g->b, g->mem, sizeof g->mem);
-}
-
-/* After each line: keeps room for the longest one. */
-static void gen_line_done(struct gen *g)
-{
-    if (g->b.len > sizeof g->mem / 4)
-        gen_flush(g);
-}
-
-/* Guest bytes [from, to), as far as they can be read. */
-static void gen_guest(struct task *t, struct gen *g, gva_t from, gva_t to)
-{
-    char chunk[1024];
-
-    while (from < to) {
-        size_t want = MIN(sizeof chunk, to - from), n = copy_in_some(t->mem, chunk, from, want);
-
-        buf_putn(&g->b, chunk, n);
-        gen_line_done(g);
-        if (n < want)
-            return;
-        from += n;
-    }
-}
-
-/* Lines of a host file. */
-struct lines {
-    int fd;
-    size_t at, n;
-    char mem[2 * PATH_MAX];
-};
-
-static bool lines_open(struct lines *l, int dirfd, const char *name)
-{
-    l->at = l->n = 0;
-    l->fd = (int)fd_open(dirfd, name, O_RDONLY | O_CLOEXEC);
-    return l->fd >= 0;
-}
-
-static void lines_close(struct lines *l)
-{
-    if (l->fd >= 0)
-        HOST_RAW(SYS_close, l->fd);
-}
-
-/* The next line without its newline; NULL at the end. A line longer than the buffer comes in pieces. */
-static char *lines_next(struct lines *l)
-{
-    for (;;) {
-        char *start = l->mem + l->at, *end = memchr(start, '\n', l->n - l->at);
-        int64_t n;
-
-        if (!end && l->at == 0 && l->n == sizeof l->mem - 1)
-            end = start + l->n;
-        if (end) {
-            *end = '\0';
-            l->at = MIN((size_t)(end + 1 - l->mem), l->n);
-            return start;
-        }
-        memmove(l->mem, start, l->n - l->at);
-        l->n -= l->at;
-        l->at = 0;
-        n = l->fd < 0 ? 0 : HOST_RAW(SYS_read, l->fd, l->mem + l->n, sizeof l->mem - 1 - l->n);
-        if (n <= 0)
-            return NULL;
-        l->n += (size_t)n;
-    }
-}
-
-/* One line of the host's maps. */
-struct host_map {
-    uint64_t start, end;
-    unsigned major, minor;
-    unsigned long inode;
-    char *path; /* into the line, or NULL */
-};
-
-static bool parse_host_map(char *line, struct host_map *out)
-{
-    int path = -1;
-    bool ok = sscanf(line, "%lx-%lx %*4s %*x %x:%x %lu %n", &out->start, &out->end, &out->major, &out->minor,
-                     &out->inode, &path) == 5;
-
-    out->path = ok && path >= 0 ? line + path : NULL;
-    return ok;
-}
-
-static const char *label(const struct region *r)
-{
-    static const char *const names[] = {
-        [GMEM_HEAP] = "[heap]", [GMEM_STACK] = "[stack]", [GMEM_VDSO] = "[vdso]", [GMEM_VVAR] = "[vvar]"
-    };
-    const char *name = r->label < ARRAY_SIZE(names) ? names[r->label] : NULL;
-
-    return name ? name : "";
-}
-
-/* fs/proc/task_mmu.c show_map_vma: the path begins in column 73. */
-static void put_map(struct gen *g, const struct region *r, const struct host_map *file)
-{
-    static const struct host_map anonymous;
-    const struct host_map *f = file ? file : &anonymous;
-    const char *path = *label(r) ? label(r) : f->path;
-    size_t start = g->b.len;
-
-    buf_printf(&g->b, "%08lx-%08lx %c%c%c%c %08lx %02x:%02x %lu ", r->start, r->start + r->len,
-               r->prot & GMEM_R ? 'r' : '-', r->prot & GMEM_W ? 'w' : '-', r->prot & GMEM_X ? 'x' : '-',
-               r->flags & GMEM_SHARED ? 's' : 'p', file ? r->offset : 0, f->major, f->minor, f->inode);
-    if (path && *path)
-        buf_printf(&g->b, "%*s %s", (int)MAX(0, 72 - (int)(g->b.len - start)), "", path);
-    buf_putc(&g->b, '\n');
-    gen_line_done(g);
-}
-
-/* What the guest mapped is in gmem; which file is behind it only the host knows. Both are in order. */
-static void gen_maps(struct task *t, struct gen *g, struct lines *l)
-{
-    struct host_map host = { 0 };
-    struct region r;
-    bool any = false;
-
-    lines_open(l, proc_dir, "self/maps");
-    for (gva_t at = 0; gmem_region_from(t->mem, at, &r); at = r.start + r.len) {
-        uint64_t where = (uint64_t)(uintptr_t)t->mem->gs.window + r.start;
-        char *line;
-
-        if (r.file || r.flags & GMEM_SHARED)
-            while ((!any || host.end <= where) && (line = lines_next(l)))
-                if ((any = parse_host_map(line, &host)) && host.path)
-                    root_guest_path(&t->proc->root, host.path);
-        put_map(g, &r, any && host.start <= where && where < host.end ? &host : NULL);
-    }
-}
-
 /* clang-format off */
 /* fs/proc/array.c do_task_stat: what field n, counted from 1 as in proc(5), is for the guest. */
 static bool stat_field(const struct mm *mm, const struct mm_sizes *sizes, int n, uint64_t *value)
@@ -614,13 +461,15 @@ static void gen_cmdline(struct task *t, struct gen *g)
 }
 
 /* clang-format off */
-/* Writes the contents of a node; `host` is open for those that derive from the host's file. */
+/* Writes the contents of a node; `host` is the host's file. */
 static void generate(struct task *t, enum proc_node node, struct gen *g, struct lines *host)
 {
     const struct stack_info *s = &t->proc->mm->stack;
 
     switch (node) {
     case PROC_MAPS: gen_maps(t, g, host); break;
+    case PROC_SMAPS: gen_smaps(t, g, host); break;
+    case PROC_SMAPS_ROLLUP: gen_smaps_rollup(t, g, host); break;
     case PROC_AUXV: gen_guest(t, g, s->auxv, s->auxv + s->auxv_len); break;
     case PROC_CMDLINE: gen_cmdline(t, g); break;
     case PROC_ENVIRON: gen_guest(t, g, s->env_start, s->env_end); break;
@@ -637,20 +486,19 @@ static void generate(struct task *t, enum proc_node node, struct gen *g, struct 
 /* A memfd with the contents, out of the way of low numbers; -errno. */
 static int64_t make_file(struct task *t, enum proc_node node, int dirfd, const char *name)
 {
-    bool derived = node == PROC_STAT || node == PROC_STATM || node == PROC_STATUS;
-    struct lines host = { .fd = -1 };
+    bool secret = node == PROC_AUXV || node == PROC_ENVIRON;
+    struct lines host;
+    int64_t fd = lines_open(&host, dirfd, name); /* those too that derive nothing from it: may it be opened? */
     struct gen g;
-    int64_t fd;
 
-    if (derived && !lines_open(&host, dirfd, name))
-        return host.fd;
+    if (fd < 0)
+        return fd;
     fd = HOST_RAW(SYS_memfd_create, "proc", MFD_CLOEXEC);
     if (fd >= 0) {
-        g.fd = fd_lift((int)fd);
-        buf_init(&g.b, g.mem, sizeof g.mem);
+        fd = fd_lift((int)fd);
+        gen_start(&g, (int)fd);
         generate(t, node, &g, &host);
-        HOST_RAW(SYS_fchmod, g.fd, node == PROC_AUXV || node == PROC_ENVIRON ? 0400 : 0444);
-        fd = g.fd;
+        HOST_RAW(SYS_fchmod, fd, secret ? 0400 : 0444);
     }
     lines_close(&host);
     return fd;

@@ -14,6 +14,8 @@ enum proc_node {
     PROC_NONE, /* nothing special: the host's own file */
     PROC_EXE,  /* link to the guest program */
     PROC_MAPS, /* from here to PROC_CPUINFO: generated on open */
+    PROC_SMAPS,
+    PROC_SMAPS_ROLLUP,
     PROC_AUXV,
     PROC_CMDLINE,
     PROC_ENVIRON,

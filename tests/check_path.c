@@ -82,6 +82,8 @@ static const struct {
     { NULL, "/proc/self/exe/", -ENOTDIR },
     { NULL, "/proc/1/exe", PROC_NONE },
     { NULL, "/proc/self/maps", PROC_MAPS },
+    { NULL, "/proc/self/smaps", PROC_SMAPS },
+    { NULL, "/proc/self/task/%d/smaps_rollup", PROC_SMAPS_ROLLUP },
     { "/proc/self/fdinfo", "../maps", PROC_MAPS },
     { NULL, "/proc/self/cmdline", PROC_CMDLINE },
     { NULL, "/proc/cmdline", PROC_NONE },
