@@ -143,7 +143,6 @@ static void put_process(struct parcel *p, const struct process *proc)
     parcel_put_u64(p, proc->personality);
     parcel_put_u64(p, proc->mm->aslr);
     parcel_put_u64(p, proc->watch_deaths);
-    parcel_put(p, &proc->core_limit, sizeof proc->core_limit);
     parcel_put(p, &proc->as_limit, sizeof proc->as_limit);
     parcel_put(p, &proc->data_limit, sizeof proc->data_limit);
     parcel_put_fd(p, proc->root.fd);
@@ -281,7 +280,6 @@ static int get_process(struct parcel *p, struct process *proc, int log_fd)
     proc->personality = (uint32_t)parcel_get_u64(p);
     proc->mm->aslr = parcel_get_u64(p);
     proc->watch_deaths = parcel_get_u64(p);
-    parcel_get(p, &proc->core_limit, sizeof proc->core_limit);
     parcel_get(p, &proc->as_limit, sizeof proc->as_limit);
     parcel_get(p, &proc->data_limit, sizeof proc->data_limit);
     root_fd = parcel_get_fd(p);

@@ -52,8 +52,6 @@ int64_t sys_personality(struct task *t, uint32_t persona)
 static struct rlimit *kept_limit(struct process *p, uint32_t resource)
 {
     switch (resource) {
-    case RLIMIT_CORE:
-        return &p->core_limit;
     case RLIMIT_AS:
         return &p->as_limit;
     case RLIMIT_DATA:
@@ -94,6 +92,8 @@ static int64_t limit_own(struct task *t, uint32_t resource, const struct rlimit 
         return limit_keep(kept, new, old);
     if (new &&new->rlim_max > most_fds(t, resource))
         return -EPERM;
+    if (resource == RLIMIT_CORE && new &&new->rlim_cur)
+        linux_core_without_memory();
     if (resource == RLIMIT_NOFILE)
         fd_limit_lock();
     r = HOST(t, SYS_prlimit64, 0, resource, new, old);

@@ -74,7 +74,6 @@ struct process {
     int log_fd; /* own copy of standard error for noahv's messages, or -1 */
     char comm[16];
     uint32_t personality;
-    struct rlimit core_limit;           /* the guest's RLIMIT_CORE: noahv itself never dumps core */
     struct rlimit as_limit, data_limit; /* its RLIMIT_AS, RLIMIT_DATA: the window is larger than any */
     struct trace *trace;                /* NULL: not tracing */
     struct box *box;                    /* NULL: open */
@@ -180,6 +179,12 @@ int linux_keep_log(struct process *p, int fd);
 
 /* linux.c: makes the host's limits the guest's, where they are not noahv's business. */
 void linux_take_limits(struct process *p);
+
+/*
+ * linux.c: before RLIMIT_CORE is anything but 0. A core file is the host's, of noahv's process: it is there, and wait()
+ * tells of it, but the registers in it are not the guest's, and its memory would not be in its place.
+ */
+void linux_core_without_memory(void);
 
 /* thread.c: the guest process ends: status for exit_group, or the signal it dies of. */
 void process_exit(struct task *t, int status);
