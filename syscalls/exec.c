@@ -1,6 +1,7 @@
 /*
  * execve and execveat: open, follow #! lines, copy arguments, replace the image (fs/exec.c, fs/binfmt_script.c,
- * fs/binfmt_elf.c). The address space is replaced in place where this process owns it alone (else: handover.c).
+ * fs/binfmt_elf.c). The address space is replaced in place where this process owns it alone, and may look into /proc for
+ * what is to be closed (else: handover.c).
  */
 #include "syscalls/exec.h"
 
@@ -456,7 +457,7 @@ static int64_t exec_guest(struct task *t, struct exec *x, gva_t argv, gva_t envp
         exec_free(x);
         return r;
     }
-    r = memory_is_shared(t->proc) ? handover_exec(t, x) : threads_exec(t, x);
+    r = memory_is_shared(t->proc) || t->proc->landlocked ? handover_exec(t, x) : threads_exec(t, x);
     if (r > 0)
         exec_run(t, x);
     else

@@ -77,6 +77,7 @@ struct process {
     struct rlimit as_limit, data_limit; /* its RLIMIT_AS, RLIMIT_DATA: the window is larger than any */
     struct trace *trace;                /* NULL: not tracing */
     struct box *box;                    /* NULL: open */
+    bool landlocked;                    /* restricted by a ruleset of the guest's */
     bool watch_deaths;                  /* catch deadly signals too, to tell of the end (trace, --stats) */
     _Atomic uint64_t noted[NR_SYS / 64 + 1]; /* note_once: a bit per call */
 

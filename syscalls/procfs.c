@@ -134,7 +134,7 @@ int procfs_dir(void)
 }
 
 /* Answers of read_tgid that are no process. */
-enum { TGID_NONE = -1, TGID_UNKNOWN = 0 };
+enum { TGID_NONE = -1, TGID_UNKNOWN = 0, TGID_DENIED = -2 };
 
 /* The process whose status file that is. The file says so wherever procfs is mounted. */
 static pid_t read_tgid(int dirfd, const char *status)
@@ -145,7 +145,9 @@ static pid_t read_tgid(int dirfd, const char *status)
     int64_t n;
 
     if (fd < 0) /* the guest may have used up descriptors or memory: no reason to trust it */
-        return fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM ? TGID_UNKNOWN : TGID_NONE;
+        return fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM ? TGID_UNKNOWN
+               : fd == -EACCES                                 ? TGID_DENIED
+                                                               : TGID_NONE;
     n = HOST_RAW(SYS_read, fd, text, sizeof text - 1);
     HOST_RAW(SYS_close, fd);
     if (n < 0)
@@ -162,18 +164,41 @@ static bool same_device(int fd1, int fd2)
     return HOST_RAW(SYS_fstat, fd1, &a) == 0 && HOST_RAW(SYS_fstat, fd2, &b) == 0 && a.st_dev == b.st_dev;
 }
 
+static bool same_file(int dirfd1, const char *name1, int dirfd2, const char *name2)
+{
+    struct stat a, b;
+
+    return HOST_RAW(SYS_newfstatat, dirfd1, name1, &a, 0) == 0 &&
+           HOST_RAW(SYS_newfstatat, dirfd2, name2, &b, 0) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}
+
+/* For a guest that Landlock keeps from reading there, and noahv with it: names may still be looked up. */
+static bool is_own_unread(int dirfd, const char *dir)
+{
+    char process[16];
+
+    snprintf(process, sizeof process, "%s/../..", dir); /* from a thread's directory */
+    return same_file(dirfd, dir, proc_dir, "self") || same_file(dirfd, process, proc_dir, "self");
+}
+
 /*
- * Is that the status file of this process? procfs numbers processes as the PID namespace it was mounted in, which
+ * Is the status file in `dir` that of this process? procfs numbers processes as the PID namespace it was mounted in, which
  * is not always ours; another procfs than the one we know we take to be of our own namespace.
  */
-static bool is_own(int dirfd, const char *status)
+static bool is_own(int dirfd, const char *dir)
 {
-    pid_t tgid = read_tgid(dirfd, status), own;
+    char status[16];
+    pid_t tgid, own;
 
+    snprintf(status, sizeof status, "%s/status", dir);
+    tgid = read_tgid(dirfd, status);
     if (tgid == TGID_NONE)
         return false;
+    if (tgid == TGID_DENIED)
+        return is_own_unread(dirfd, dir);
     own = same_device(dirfd, proc_dir) ? read_tgid(proc_dir, "self/status") : (pid_t)HOST_RAW(SYS_getpid);
-    return tgid == own || tgid == TGID_UNKNOWN || own == TGID_UNKNOWN;
+    return tgid == own || tgid == TGID_UNKNOWN || own == TGID_UNKNOWN || own == TGID_DENIED;
 }
 
 bool procfs_is_on(int fd)
@@ -224,7 +249,7 @@ static bool is_fd_dir(int dirfd)
     base = strrchr(path, '/');
     if (!base || (strcmp(base + 1, "fd") != 0 && strcmp(base + 1, "fdinfo") != 0))
         return false;
-    return is_own(dirfd, "../status");
+    return is_own(dirfd, "..");
 }
 
 bool procfs_is_fd_dir(int fd)
@@ -238,7 +263,7 @@ static bool is_at(int dirfd, enum place place)
     case IN_ROOT:
         return is_root(dirfd);
     case IN_OWN:
-        return is_own(dirfd, "status");
+        return is_own(dirfd, ".");
     case IN_ANY:
         return read_tgid(dirfd, "status") != TGID_NONE;
     case IN_FD:
