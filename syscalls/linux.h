@@ -78,7 +78,7 @@ struct process {
     struct trace *trace;                /* NULL: not tracing */
     struct box *box;                    /* NULL: open */
     bool landlocked;                    /* restricted by a ruleset of the guest's */
-    bool watch_deaths;                  /* catch deadly signals too, to tell of the end (trace, --stats) */
+    bool watch_deaths;                  /* catch deadly signals too (signal_watch_deaths) */
     _Atomic uint64_t noted[NR_SYS / 64 + 1]; /* note_once: a bit per call */
 
     pthread_mutex_t lock; /* guards what follows */

@@ -12,6 +12,7 @@
 
 #include "syscalls/box.h"
 #include "syscalls/fd.h"
+#include "syscalls/signal.h"
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22
@@ -299,6 +300,8 @@ int64_t sys_mmap(struct task *t, gva_t addr, uint64_t len, uint64_t prot, uint64
     pthread_mutex_lock(&t->proc->mm->lock); /* nobody else takes the place in between */
     r = mmap_locked(t, addr, len, prot, flags, fd, off);
     pthread_mutex_unlock(&t->proc->mm->lock);
+    if (r >= 0 && (flags & MAP_TYPE) != MAP_PRIVATE)
+        signal_watch_deaths(t->proc); /* there may be locks in it */
     return r;
 }
 

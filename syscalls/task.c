@@ -262,7 +262,7 @@ int64_t sys_unshare(struct task *t, uint64_t flags)
 {
     int64_t r;
 
-    threads_reap(t->proc);
+    threads_settle(t);
     r = HOST(t, SYS_unshare, flags);
     if (r == 0 && flags & CLONE_FILES && t->proc->nr_tasks > 1)
         __atomic_store_n(&t->proc->files_apart, true, __ATOMIC_RELAXED);

@@ -76,6 +76,26 @@ void threads_reap(struct process *p)
     pthread_mutex_unlock(&p->lock);
 }
 
+/* A thread that the guest may have joined, while its host thread is still on its way out. */
+static bool another_ends(const struct task *t)
+{
+    for (const struct task *u = t->proc->tasks; u; u = u->next)
+        if (u != t && thread_leaves(u) && !is_leader(u))
+            return true;
+    return false;
+}
+
+void threads_settle(struct task *t)
+{
+    struct process *p = t->proc;
+
+    pthread_mutex_lock(&p->lock);
+    while (another_ends(t) && !thread_leaves(t))
+        pthread_cond_wait(&p->changed, &p->lock);
+    pthread_mutex_unlock(&p->lock);
+    threads_reap(p);
+}
+
 void threads_destroy(struct process *p)
 {
     threads_reap(p);
