@@ -26,7 +26,7 @@
 static _Thread_local struct task *current_task __attribute__((tls_model("initial-exec")));
 
 /* Holds a SIGSEGV or SIGBUS back; the second of a kind is dropped, as in the kernel. */
-static void hold(struct task *t, int sig, const siginfo_t *info)
+IN_HANDLER static void hold(struct task *t, int sig, const siginfo_t *info)
 {
     if (t->held & SIG_BIT(sig))
         return;
@@ -50,7 +50,7 @@ int signal_take_held(struct task *t, uint64_t set, siginfo_t *info)
  * Runs on the alternate stack with everything masked. The interrupted context gets all signals blocked: the
  * next one stays in the host's queue until this one has been delivered.
  */
-static void on_host_signal(int sig, siginfo_t *info, void *ucontext)
+IN_HANDLER static void on_host_signal(int sig, siginfo_t *info, void *ucontext)
 {
     ucontext_t *uc = ucontext;
     struct task *t = current_task;
