@@ -14,6 +14,7 @@
 #include "syscalls/box.h"
 #include "syscalls/fd.h"
 #include "syscalls/handover.h"
+#include "syscalls/host.h"
 #include "syscalls/share.h"
 #include "syscalls/signal.h"
 #include "syscalls/thread.h"
@@ -27,8 +28,9 @@ static void become_child(struct task *t, const struct clone *c)
 {
     threads_forked(t);
     t->tid = (pid_t)HOST_RAW(SYS_gettid);
-    t->caught = 0;
+    t->caught = 0; /* of its parent: what is pending is not inherited */
     t->held = 0;
+    host_sigmask(~FAULT_SIGNALS);
     t->robust_list = 0;
     t->clear_tid = c->flags & CLONE_CHILD_CLEARTID ? c->child_tid : 0;
     t->proc->mm->lock_future = 0;
@@ -72,6 +74,8 @@ static int64_t library_fork(struct task *t, const struct clone *c)
 
     if (pid < 0)
         return -errno;
+    if (pid > 0)
+        host_sigmask(~FAULT_SIGNALS);
     if (pid > 0 && c->flags & CLONE_PIDFD) {
         fd = HOST_RAW(SYS_pidfd_open, pid, 0);
         n = (int32_t)fd;
@@ -110,11 +114,13 @@ static int64_t process_fork(struct task *t, const struct clone *c)
     if (c->flags & CLONE_FILES)
         note_once(t, SYS_clone, "clone(CLONE_FILES): the child gets a copy of the descriptors");
     threads_fork_prepare(t);
+    host_sigmask(~(uint64_t)0); /* a SIGSEGV that is sent to the child waits until it is one */
     pid = thread_leaves(t) ? -ERESTARTNOINTR : host_fork(t, c);
     if (pid == 0) {
         become_child(t, c);
         box_join(t, slot);
     } else {
+        host_sigmask(~FAULT_SIGNALS);
         threads_fork_done(p);
         box_forked(t, slot, pid);
     }
