@@ -436,6 +436,7 @@ void exec_run(struct task *t, struct exec *x)
 
     if (r < 0)
         process_die(t, r == -ENOMEM ? SIGKILL : SIGSEGV);
+    linux_mark_execve(t->proc);
     close_on_exec();
     exec_free(x);
 }

@@ -281,6 +281,7 @@ static int get_process(struct parcel *p, struct process *proc, int log_fd)
     proc->personality = (uint32_t)parcel_get_u64(p);
     proc->mm->aslr = parcel_get_u64(p);
     proc->landlocked = parcel_get_u64(p);
+    proc->execve_marked = true; /* if it was, it still is */
     proc->watch_deaths = parcel_get_u64(p);
     parcel_get(p, &proc->as_limit, sizeof proc->as_limit);
     parcel_get(p, &proc->data_limit, sizeof proc->data_limit);

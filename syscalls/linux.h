@@ -78,6 +78,7 @@ struct process {
     struct trace *trace;                /* NULL: not tracing */
     struct box *box;                    /* NULL: open */
     bool landlocked;                    /* restricted by a ruleset of the guest's */
+    bool execve_marked;                 /* linux_mark_execve */
     bool watch_deaths;                  /* catch deadly signals too (signal_watch_deaths) */
     _Atomic uint64_t noted[NR_SYS / 64 + 1]; /* note_once: a bit per call */
 
@@ -177,6 +178,13 @@ int linux_attach(struct noahv_vm *vm, struct task **out);
 
 /* linux.c: takes over `fd` for messages, a descriptor of noahv's own from then on; -EMFILE. */
 int linux_keep_log(struct process *p, int fd);
+
+/*
+ * info.c: an execve in place, of which the host knows nothing, is marked for the parent's setpgid. Around a fork the mark
+ * is taken off, since the child has it from the beginning and must not.
+ */
+void linux_mark_execve(struct process *p);
+void linux_mark_forks(const struct process *p, bool forks);
 
 /* linux.c: makes the host's limits the guest's, where they are not noahv's business. */
 void linux_take_limits(struct process *p);

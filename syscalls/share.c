@@ -116,6 +116,7 @@ static struct child *child_new(struct task *t, const struct clone *c)
     pthread_mutex_lock(&p->lock);
     v->proc = *p;
     v->proc.timers = (struct timers){ 0 };
+    v->proc.execve_marked = false;
     task_init(v, t);
     pthread_mutex_unlock(&p->lock);
     if (c->flags & CLONE_SIGHAND)

@@ -34,6 +34,7 @@ static void become_child(struct task *t, const struct clone *c)
     t->robust_list = 0;
     t->clear_tid = c->flags & CLONE_CHILD_CLEARTID ? c->child_tid : 0;
     t->proc->mm->lock_future = 0;
+    t->proc->execve_marked = false;
     aio_forked();
     if (c->flags & CLONE_CLEAR_SIGHAND)
         signal_clear_handlers(t->proc);
@@ -167,9 +168,11 @@ static int64_t clone_task(struct task *t, const struct clone *c)
         return r;
     if (!signal_freeze(t))
         return -ERESTARTNOINTR;
+    linux_mark_forks(t->proc, true);
     r = c->flags & CLONE_THREAD ? thread_create(t, c)
         : can_share(t, c)       ? share_clone(t, c)
                                 : process_fork(t, c);
+    linux_mark_forks(t->proc, false); /* not in the child, which is not marked any more */
     signal_thaw(t);
     return r;
 }
