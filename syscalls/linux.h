@@ -78,6 +78,7 @@ struct process {
     struct trace *trace;                /* NULL: not tracing */
     struct box *box;                    /* NULL: open */
     bool landlocked;                    /* restricted by a ruleset of the guest's */
+    bool has_pagemap;                   /* has opened one (pagemap.h) */
     bool execve_marked;                 /* linux_mark_execve */
     bool watch_deaths;                  /* catch deadly signals too (signal_watch_deaths) */
     _Atomic uint64_t noted[NR_SYS / 64 + 1]; /* note_once: a bit per call */

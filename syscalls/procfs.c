@@ -3,7 +3,7 @@
  * two). Contents are written to a memfd when the file is opened. The entries of other processes are the
  * host's own, but for their memory: any of them may be another noahv.
  *
- * Absent are the files of kernel options that a riscv64 kernel may lack (CONFIG_PROC_PAGE_MONITOR: pagemap,
+ * Absent are the files of kernel options that a riscv64 kernel may lack (CONFIG_PROC_PAGE_MONITOR:
  * clear_refs; CONFIG_NUMA: numa_maps; CONFIG_CHECKPOINT_RESTORE: map_files) and that would show or change
  * noahv's own pages.
  */
@@ -23,6 +23,7 @@
 #include "noahv.h"
 #include "syscalls/fd.h"
 #include "syscalls/mm.h"
+#include "syscalls/pagemap.h"
 #include "syscalls/path.h"
 #include "syscalls/procgen.h"
 #include "syscalls/seccomp.h"
@@ -56,7 +57,7 @@ static const struct special specials[] = {
     { "maps", PROC_MAPS, IN_OWN },
     { "mem", PROC_DENIED, IN_ANY },
     { "numa_maps", PROC_ABSENT, IN_OWN },
-    { "pagemap", PROC_ABSENT, IN_OWN },
+    { "pagemap", PROC_PAGEMAP, IN_OWN },
     { "smaps", PROC_SMAPS, IN_OWN },
     { "smaps_rollup", PROC_SMAPS_ROLLUP, IN_OWN },
     { "stack", PROC_DENIED, IN_OWN },
@@ -544,6 +545,8 @@ int64_t procfs_open(struct task *t, enum proc_node node, int dirfd, const char *
         return -ENOTDIR;
     if ((flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC)
         return -EACCES;
+    if (node == PROC_PAGEMAP)
+        return pagemap_open(t, dirfd, name, flags);
     file = make_file(t, node, dirfd, name);
     if (file < 0)
         return file;

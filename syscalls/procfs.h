@@ -23,6 +23,7 @@ enum proc_node {
     PROC_STATM,
     PROC_STATUS,
     PROC_CPUINFO,
+    PROC_PAGEMAP, /* the host's, seen from elsewhere (pagemap.h) */
     PROC_DENIED, /* exists, open gives -EACCES */
     PROC_ABSENT  /* -ENOENT */
 };

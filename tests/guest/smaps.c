@@ -1,4 +1,4 @@
-/* /proc/self/smaps: how much of a mapping is in memory, by every road to it, and the sums of smaps_rollup. */
+/* /proc/self/smaps and pagemap: how much of a mapping is in memory, by every road to it, and the sums of smaps_rollup. */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sys/mman.h>
@@ -63,6 +63,47 @@ static char *alone(size_t pages, int prot, int flags, int fd)
     return p;
 }
 
+/* Which of the pages are there. */
+static void present(const char *what, int fd, const char *p, size_t pages, int by_position)
+{
+    uint64_t entry[64] = { 0 };
+    off_t at = (off_t)((uintptr_t)p / PAGE * 8);
+
+    if (by_position) {
+        FACT(lseek(fd, at, SEEK_SET) == at);
+        for (size_t i = 0; i < pages; i++)
+            if (read(fd, &entry[i], 8) != 8)
+                printf("short ");
+        FACT(lseek(fd, 0, SEEK_CUR) == at + (off_t)pages * 8);
+    } else {
+        SHOW(pread(fd, entry, pages * 8, at));
+    }
+    printf("%s: ", what);
+    for (size_t i = 0; i < pages; i++)
+        putchar(entry[i] >> 63 ? 'x' : '.');
+    putchar('\n');
+}
+
+static void pagemap(void)
+{
+    int fd = open("/proc/self/pagemap", O_RDONLY), other;
+    char *p = alone(16, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1), c[16];
+
+    present("none", fd, p, 16, 0);
+    p[2 * PAGE] = p[3 * PAGE] = p[9 * PAGE] = 1;
+    present("three", fd, p, 16, 1);
+    other = dup(fd);
+    close(fd);
+    munmap(p + 3 * PAGE, PAGE);
+    present("two", other, p, 16, 0);
+    CALL(pread(other, c, 4, 0));
+    CALL(pread(other, c, 8, 4));
+    CALL(pread(other, (void *)8, 8, 0));
+    CALL(pread(other, c, 8, -8));
+    close(other);
+    munmap(p, 16 * PAGE);
+}
+
 int main(void)
 {
     int fd = memfd_create("shared", 0), self = open("/proc/self", O_RDONLY | O_DIRECTORY);
@@ -101,5 +142,6 @@ int main(void)
     FACT(strstr(text, "/smaps\nSize:"));
     FACT(!strstr(text, "noahv\n"));
     CALL(openat(self, "smaps/", O_RDONLY));
+    pagemap();
     return 0;
 }
