@@ -74,13 +74,13 @@ struct process {
     int log_fd; /* own copy of standard error for noahv's messages, or -1 */
     char comm[16];
     uint32_t personality;
-    struct rlimit as_limit, data_limit; /* its RLIMIT_AS, RLIMIT_DATA: the window is larger than any */
-    struct trace *trace;                /* NULL: not tracing */
-    struct box *box;                    /* NULL: open */
-    bool landlocked;                    /* restricted by a ruleset of the guest's */
-    bool has_pagemap;                   /* has opened one (pagemap.h) */
-    bool execve_marked;                 /* linux_mark_execve */
-    bool watch_deaths;                  /* catch deadly signals too (signal_watch_deaths) */
+    struct rlimit as_limit, data_limit;      /* its RLIMIT_AS, RLIMIT_DATA: the window is larger than any */
+    struct trace *trace;                     /* NULL: not tracing */
+    struct box *box;                         /* NULL: open */
+    bool landlocked;                         /* restricted by a ruleset of the guest's */
+    bool has_pagemap;                        /* has opened one (pagemap.h) */
+    bool execve_marked;                      /* linux_mark_execve */
+    bool watch_deaths;                       /* catch deadly signals too (signal_watch_deaths) */
     _Atomic uint64_t noted[NR_SYS / 64 + 1]; /* note_once: a bit per call */
 
     pthread_mutex_t lock; /* guards what follows */

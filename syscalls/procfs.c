@@ -514,7 +514,7 @@ static int64_t make_file(struct task *t, enum proc_node node, int dirfd, const c
 {
     bool secret = node == PROC_AUXV || node == PROC_ENVIRON;
     struct lines host;
-    int64_t fd = lines_open(&host, dirfd, name); /* those too that derive nothing from it: may it be opened? */
+    int64_t fd = lines_open(&host, dirfd, name); /* for those too that derive nothing from it: may it be? */
     struct gen g;
 
     if (fd < 0)

@@ -24,8 +24,8 @@ enum proc_node {
     PROC_STATUS,
     PROC_CPUINFO,
     PROC_PAGEMAP, /* the host's, seen from elsewhere (pagemap.h) */
-    PROC_DENIED, /* exists, open gives -EACCES */
-    PROC_ABSENT  /* -ENOENT */
+    PROC_DENIED,  /* exists, open gives -EACCES */
+    PROC_ABSENT   /* -ENOENT */
 };
 
 /* Remembers the host's /proc; once, before guest code runs. */

@@ -34,7 +34,7 @@ struct walk {
     size_t n; /* amounts */
     struct amount amount[AMOUNTS_MAX];
     char flags[128], region_flags[128];
-    uint64_t shared_by; /* bytes of the guest's in `map`: it may be of several regions that are alike to the host */
+    uint64_t shared_by; /* bytes of the guest's in `map`: of several regions, perhaps */
 };
 
 /* clang-format off */

@@ -335,7 +335,7 @@ static const struct option filters[] = {
 /* A table of packet filters, with the address that the old one's counters are written to. */
 struct table_option {
     struct option option;
-    size_t counters; /* where it stands, at the end of the header; the number of counters is in the word before */
+    size_t counters; /* where it stands; the number of counters is in the word before */
 };
 
 static const struct table_option tables[] = {

@@ -23,9 +23,9 @@ static void look(int sig, siginfo_t *info, void *context)
     at_frame = (char *)uc == frame + 128;
     aligned = (uintptr_t)frame % 16 == 0;
     memcpy(words, frame + RESERVED, sizeof words);
-    uc->uc_mcontext.__gregs[9] += 1;               /* s1 */
-    uc->uc_mcontext.__fpregs.__d.__f[8] ^= 1;      /* fs0, lowest bit */
-    uc->uc_mcontext.__fpregs.__d.__fcsr = 3 << 5;  /* round up */
+    uc->uc_mcontext.__gregs[9] += 1;              /* s1 */
+    uc->uc_mcontext.__fpregs.__d.__f[8] ^= 1;     /* fs0, lowest bit */
+    uc->uc_mcontext.__fpregs.__d.__fcsr = 3 << 5; /* round up */
     asm volatile("fmv.d.x fs1, zero\n fmv.d.x ft0, zero\n fmv.d.x fa0, zero\n fscsr zero" ::
                      : "fs1", "ft0", "fa0");
 }
@@ -64,9 +64,9 @@ int main(void)
     raised(out);
     FACT(at_frame && aligned);
     printf("reserved %u, end %u %u\n", words[0], words[1], words[2]);
-    printf("s1 %d, fs0 %llx, fs1 %llx, ft0 %llx, fa0 %llx, fcsr %llx\n", (int)out[0], (unsigned long long)out[1],
-           (unsigned long long)out[2], (unsigned long long)out[3], (unsigned long long)out[4],
-           (unsigned long long)out[5]);
+    printf("s1 %d, fs0 %llx, fs1 %llx, ft0 %llx, fa0 %llx, fcsr %llx\n", (int)out[0],
+           (unsigned long long)out[1], (unsigned long long)out[2], (unsigned long long)out[3],
+           (unsigned long long)out[4], (unsigned long long)out[5]);
     FACT(getauxval(AT_MINSIGSTKSZ) >= FRAME);
     FACT(sysconf(_SC_MINSIGSTKSZ) >= FRAME && sysconf(_SC_SIGSTKSZ) >= 4 * FRAME);
 
