@@ -117,15 +117,20 @@ static int strv_copy_in(struct task *t, struct strv *v, gva_t array)
     return r;
 }
 
+void exec_free_memory(struct exec *x)
+{
+    free(x->execfn);
+    strv_free(&x->argv);
+    strv_free(&x->envp);
+}
+
 void exec_free(struct exec *x)
 {
     if (x->fd >= 0)
         close(x->fd);
     if (x->interp_fd >= 0)
         close(x->interp_fd);
-    free(x->execfn);
-    strv_free(&x->argv);
-    strv_free(&x->envp);
+    exec_free_memory(x);
 }
 
 /*

@@ -227,7 +227,12 @@ int handover_exec(struct task *t, struct exec *x)
     if (fd >= 0) {
         if (proc->trace)
             trace_exec(t);
+        /* cppcheck-suppress autoVariables; the child's stack is there longer than the child */
+        proc->handed_exec = x;
+        proc->handed_parcel = p.at;
         r = start_anew(fd);
+        proc->handed_exec = NULL;
+        proc->handed_parcel = NULL;
         HOST_RAW(SYS_close, fd);
     }
     note_once(t, SYS_execve, "execve: noahv cannot start itself again: %s", strerror((int)-r));
@@ -237,6 +242,14 @@ int handover_exec(struct task *t, struct exec *x)
     free(p.at);
     signal_thaw(t);
     return (int)r;
+}
+
+void handover_reclaim(struct process *child)
+{
+    if (!child->handed_exec)
+        return;
+    exec_free_memory(child->handed_exec);
+    free(child->handed_parcel);
 }
 
 /* --- In the new one ------------------------------------------------------------------------------------- */

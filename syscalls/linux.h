@@ -74,9 +74,11 @@ struct process {
     int log_fd; /* own copy of standard error for noahv's messages, or -1 */
     char comm[16];
     uint32_t personality;
-    struct rlimit as_limit, data_limit;      /* its RLIMIT_AS, RLIMIT_DATA: the window is larger than any */
-    struct trace *trace;                     /* NULL: not tracing */
-    struct box *box;                         /* NULL: open */
+    struct rlimit as_limit, data_limit; /* its RLIMIT_AS, RLIMIT_DATA: the window is larger than any */
+    struct trace *trace;                /* NULL: not tracing */
+    struct box *box;                    /* NULL: open */
+    struct exec *handed_exec;           /* handover_reclaim */
+    char *handed_parcel;
     bool landlocked;                         /* restricted by a ruleset of the guest's */
     bool has_pagemap;                        /* has opened one (pagemap.h) */
     bool execve_marked;                      /* linux_mark_execve */

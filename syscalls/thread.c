@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "mem/fault.h"
 #include "syscalls/box.h"
 #include "syscalls/exec.h"
 #include "syscalls/futex.h"
@@ -141,6 +142,7 @@ static void thread_end(struct task *t)
     futex_clear_tid(t);
     host_sigmask(~(uint64_t)0);
     signal_thread_detach();
+    fault_thread_exit();
     pthread_mutex_lock(&p->lock);
     t->nh = NULL; /* no more to be kicked */
     pthread_mutex_unlock(&p->lock);
