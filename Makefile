@@ -54,13 +54,13 @@ LIBS         := -lelf -lseccomp -linih $(CAPSTONE)
 
 # Goals that may install what they miss; a plain `make` only compiles.
 NEED := $(if $(filter run,$(MAKECMDGOALS)),build/deps.run) \
-        $(if $(filter check% lint bench fuzz deps,$(MAKECMDGOALS)),build/deps.all)
+        $(if $(filter check% soak lint bench fuzz deps,$(MAKECMDGOALS)),build/deps.all)
 
 ifeq ($(MAKELEVEL)$(findstring -j,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
 .DELETE_ON_ERROR:
-.PHONY: all run check check-unit check-guest check-cli check-hostile check-real check-install lint bench fuzz docs install clean help deps noahv
+.PHONY: all run check check-unit check-guest check-cli check-hostile check-real check-install soak lint bench fuzz docs install clean help deps noahv
 
 all: noahv $(B)/libnoahv.so
 
@@ -138,6 +138,10 @@ check-cli: $(B)/noahv $(G)/cli/ends $(G)/cli/pie
 check-real: $(B)/noahv $(NEED)
 	@tests/run-real.sh $<
 
+# Mixed programs side by side for a while; nothing may be left over, nor grow.
+soak: $(B)/noahv $(RISCV) $(NATIVE) $(G)/soak/worker
+	@tests/soak.sh $< $(G)/soak/worker $(or $(SECONDS),60) $(GUEST)
+
 # Guests are compiled twice from one source, here and for riscv64. $(call guest,output,source,compiler,flags)
 # They pass bad pointers on purpose.
 GUEST_FLAGS = -g -Wall -Wextra -Werror -Wno-stringop-overflow -Wno-stringop-overread -pthread -D_GNU_SOURCE $(DEPFLAGS)
@@ -156,6 +160,7 @@ $(eval $(call guest,$(G)/riscv64,tests/guest/%.c,$(RVCC),-O1 -std=gnu11 $$(LINKE
 $(eval $(call guest,$(G)/native,tests/guest/%.cc,$(CXX),-O1 -std=gnu++17 -fnon-call-exceptions))
 $(eval $(call guest,$(G)/riscv64,tests/guest/%.cc,$(RVCXX),-O1 -std=gnu++17 -fnon-call-exceptions $$(LINKED)))
 $(eval $(call guest,$(G)/hostile,tests/hostile/%.c,$(RVCC),-O1 -std=gnu11 -static))
+$(eval $(call guest,$(G)/soak,tests/soak/%.c,$(RVCC),-O1 -std=gnu11 -static))
 $(eval $(call guest,$(G)/cli,tests/cli/%.c,$(RVCC),-O1 -std=gnu11 -static))
 $(eval $(call guest,$(G)/cli,tests/cli/%.S,$(RVCC),-nostdlib -static-pie -Wl$(comma)--no-dynamic-linker))
 $(eval $(call guest,$(G)/riscv64,tests/guest/%.S,$(RVCC),-nostdlib -static))
@@ -217,6 +222,7 @@ help:
 	    "make run PROG=./p ARGS='a b'   the same with a program of yours" \
 	    'make check          unit tests, guest programs, lint; also check-unit, check-guest, check-cli, check-hostile, ... alone' \
 	    'make check-real     Debian riscv64 programs in a root of their own (REAL=all: compilers, servers, VMs too)' \
+    'make soak           mixed programs side by side, then a look for leaks (SECONDS=60)' \
     'make fuzz           libFuzzer on the parsers (FUZZ_SECONDS=30 each)' \
 	    'make bench          native, qemu-riscv64 and noahv side by side (ROUNDS=5 SCALE=10)' \
 	    'make docs           regenerate docs/syscalls.md' \

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -360,12 +359,11 @@ static void print_stats(const struct noahv_hart *h)
         (double)s.host_ns / 1e6);
 }
 
-/* Dies of `sig` as the guest did, so that our parent sees it; without a core of noahv's own. */
+/* Dies of `sig` as the guest did, so that our parent sees it. */
 _Noreturn static void die_of(int sig)
 {
     sigset_t set;
 
-    setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
     signal(sig, SIG_DFL);
     sigemptyset(&set);
     sigaddset(&set, sig);

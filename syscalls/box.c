@@ -117,6 +117,13 @@ static int64_t check_ok(struct task *t, const uint64_t *a)
     return 0;
 }
 
+static int64_t check_absent(struct task *t, const uint64_t *a)
+{
+    (void)t;
+    (void)a;
+    return -ENOSYS;
+}
+
 static int64_t refuse_value(struct task *t, const char *rule, const char *what, uint64_t value,
                             const char *cause)
 {

@@ -11,6 +11,7 @@
 #include "syscalls/box.h"
 #include "syscalls/host.h"
 #include "syscalls/linux.h"
+#include "syscalls/pagemap.h"
 #include "syscalls/seccomp.h"
 #include "syscalls/thread.h"
 #include "syscalls/trace.h"
@@ -49,7 +50,7 @@ static int64_t run(struct task *t, const struct sysent *e, uint64_t nr, const ui
     int64_t r = UNLIKELY(t->proc->box != NULL) ? box_check(t, e, nr, a) : 0;
     uint64_t host[SYS_ARGS_MAX] = { 0 };
 
-    if (r)
+    if (r || (UNLIKELY(t->proc->has_pagemap) && pagemap_read(t, e, a, &r)))
         return r;
     switch (e ? e->how : HOW_NONE) {
     case HOW_PASS:

@@ -1,6 +1,7 @@
 /*
  * execve and execveat: open, follow #! lines, copy arguments, replace the image (fs/exec.c, fs/binfmt_script.c,
- * fs/binfmt_elf.c). The address space is replaced in place where this process owns it alone (else: handover.c).
+ * fs/binfmt_elf.c). The address space is replaced in place where this process owns it alone, and may look into /proc for
+ * what is to be closed (else: handover.c).
  */
 #include "syscalls/exec.h"
 
@@ -116,15 +117,20 @@ static int strv_copy_in(struct task *t, struct strv *v, gva_t array)
     return r;
 }
 
+void exec_free_memory(struct exec *x)
+{
+    free(x->execfn);
+    strv_free(&x->argv);
+    strv_free(&x->envp);
+}
+
 void exec_free(struct exec *x)
 {
     if (x->fd >= 0)
         close(x->fd);
     if (x->interp_fd >= 0)
         close(x->interp_fd);
-    free(x->execfn);
-    strv_free(&x->argv);
-    strv_free(&x->envp);
+    exec_free_memory(x);
 }
 
 /*
@@ -435,6 +441,7 @@ void exec_run(struct task *t, struct exec *x)
 
     if (r < 0)
         process_die(t, r == -ENOMEM ? SIGKILL : SIGSEGV);
+    linux_mark_execve(t->proc);
     close_on_exec();
     exec_free(x);
 }
@@ -456,7 +463,7 @@ static int64_t exec_guest(struct task *t, struct exec *x, gva_t argv, gva_t envp
         exec_free(x);
         return r;
     }
-    r = memory_is_shared(t->proc) ? handover_exec(t, x) : threads_exec(t, x);
+    r = memory_is_shared(t->proc) || t->proc->landlocked ? handover_exec(t, x) : threads_exec(t, x);
     if (r > 0)
         exec_run(t, x);
     else

@@ -31,6 +31,9 @@ struct exec {
 
 void exec_free(struct exec *x);
 
+/* The same but for its descriptors, which are those of a process that has gone. */
+void exec_free_memory(struct exec *x);
+
 /*
  * With x->fd open on the file as given, and execfn, argv, envp set: follows #! lines, validates and opens the
  * dynamic loader, so that x->fd is the ELF file to map and argv what it gets. -errno as execve(2) returns it;
@@ -43,9 +46,6 @@ int exec_open(struct task *t, const char *name, int *fd);
 
 /* The same for a path of the host's. */
 int exec_open_host(const char *path, int *fd);
-
-/* The same for a path that means what the guest takes it for: of an interpreter. */
-int exec_open_guest(struct task *t, const char *name, int *fd);
 
 /*
  * The point of no return: replaces the guest's image by x. 0, or -errno with x->why set, after which the process

@@ -142,8 +142,8 @@ static void put_process(struct parcel *p, const struct process *proc)
     parcel_put_fd(p, procfs_dir());
     parcel_put_u64(p, proc->personality);
     parcel_put_u64(p, proc->mm->aslr);
+    parcel_put_u64(p, proc->landlocked);
     parcel_put_u64(p, proc->watch_deaths);
-    parcel_put(p, &proc->core_limit, sizeof proc->core_limit);
     parcel_put(p, &proc->as_limit, sizeof proc->as_limit);
     parcel_put(p, &proc->data_limit, sizeof proc->data_limit);
     parcel_put_fd(p, proc->root.fd);
@@ -227,7 +227,12 @@ int handover_exec(struct task *t, struct exec *x)
     if (fd >= 0) {
         if (proc->trace)
             trace_exec(t);
+        /* cppcheck-suppress autoVariables; the child's stack is there longer than the child */
+        proc->handed_exec = x;
+        proc->handed_parcel = p.at;
         r = start_anew(fd);
+        proc->handed_exec = NULL;
+        proc->handed_parcel = NULL;
         HOST_RAW(SYS_close, fd);
     }
     note_once(t, SYS_execve, "execve: noahv cannot start itself again: %s", strerror((int)-r));
@@ -237,6 +242,14 @@ int handover_exec(struct task *t, struct exec *x)
     free(p.at);
     signal_thaw(t);
     return (int)r;
+}
+
+void handover_reclaim(struct process *child)
+{
+    if (!child->handed_exec)
+        return;
+    exec_free_memory(child->handed_exec);
+    free(child->handed_parcel);
 }
 
 /* --- In the new one ------------------------------------------------------------------------------------- */
@@ -280,8 +293,9 @@ static int get_process(struct parcel *p, struct process *proc, int log_fd)
     linux_take_limits(proc);
     proc->personality = (uint32_t)parcel_get_u64(p);
     proc->mm->aslr = parcel_get_u64(p);
+    proc->landlocked = parcel_get_u64(p);
+    proc->execve_marked = true; /* if it was, it still is */
     proc->watch_deaths = parcel_get_u64(p);
-    parcel_get(p, &proc->core_limit, sizeof proc->core_limit);
     parcel_get(p, &proc->as_limit, sizeof proc->as_limit);
     parcel_get(p, &proc->data_limit, sizeof proc->data_limit);
     root_fd = parcel_get_fd(p);

@@ -38,4 +38,7 @@ void handover_forbid(void);
 /* Does not return, but for -errno: then nothing has changed. */
 int handover_exec(struct task *t, struct exec *x);
 
+/* After a child that shared the memory has gone so: frees what it needed until then. */
+void handover_reclaim(struct process *child);
+
 #endif

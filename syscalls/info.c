@@ -3,17 +3,22 @@
  * personality. Facts about the hart come from the core, the others from the host.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/membarrier.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "syscalls/box.h"
 #include "syscalls/fd.h"
 #include "syscalls/linux.h"
+#include "syscalls/procfs.h"
 #include "syscalls/seccomp.h"
 
 int64_t sys_uname(struct task *t, gva_t buf)
@@ -31,6 +36,17 @@ int64_t sys_uname(struct task *t, gva_t buf)
 /* Bits that the host's own calls look at, and that mean nothing else to noahv. */
 #define PERSONA_HOST (STICKY_TIMEOUTS | UNAME26 | WHOLE_SECONDS)
 
+/*
+ * Says on the host that the process has called execve since it was forked, where its parent may look for it: a bit
+ * without a meaning, of old systems on other machines.
+ */
+#define PERSONA_RUNS SHORT_INODE
+
+static void host_persona(const struct process *p, bool runs)
+{
+    HOST_RAW(SYS_personality, (p->personality & PERSONA_HOST) | (runs ? PERSONA_RUNS : 0));
+}
+
 /* kernel/exec_domain.c: all ones only asks. */
 int64_t sys_personality(struct task *t, uint32_t persona)
 {
@@ -41,9 +57,49 @@ int64_t sys_personality(struct task *t, uint32_t persona)
         if ((old ^ persona) & ADDR_NO_RANDOMIZE)
             t->proc->mm->aslr = !(persona & ADDR_NO_RANDOMIZE);
         if ((old ^ persona) & PERSONA_HOST)
-            HOST_RAW(SYS_personality, persona & PERSONA_HOST);
+            host_persona(t->proc, t->proc->execve_marked);
     }
     return old;
+}
+
+void linux_mark_execve(struct process *p)
+{
+    if (!p->box && !p->execve_marked) {
+        host_persona(p, true);
+        p->execve_marked = true;
+    }
+}
+
+void linux_mark_forks(const struct process *p, bool forks)
+{
+    if (p->execve_marked)
+        host_persona(p, !forks);
+}
+
+static bool execve_marked(int pid)
+{
+    char name[32], text[16] = "";
+    int64_t fd;
+
+    snprintf(name, sizeof name, "%d/personality", pid);
+    fd = fd_open(procfs_dir(), name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    HOST_RAW(SYS_read, fd, text, sizeof text - 1);
+    HOST_RAW(SYS_close, fd);
+    return strtoul(text, NULL, 16) & PERSONA_RUNS;
+}
+
+/* kernel/sys.c: not a child that has called execve. The host has not seen those that were done in place. */
+int64_t sys_setpgid(struct task *t, int pid, int pgid)
+{
+    siginfo_t info;
+
+    if (!t->proc->box && pid > 0 && pgid >= 0 && pid != HOST_RAW(SYS_getpid) && execve_marked(pid) &&
+        HOST_RAW(SYS_getsid, pid) == HOST_RAW(SYS_getsid, 0) &&
+        HOST_RAW(SYS_waitid, P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT, NULL) == 0)
+        return -EACCES;
+    return HOST(t, SYS_setpgid, pid, pgid);
 }
 
 /* --- Limits ------------------------------------------------------------------------------------------ */
@@ -52,8 +108,6 @@ int64_t sys_personality(struct task *t, uint32_t persona)
 static struct rlimit *kept_limit(struct process *p, uint32_t resource)
 {
     switch (resource) {
-    case RLIMIT_CORE:
-        return &p->core_limit;
     case RLIMIT_AS:
         return &p->as_limit;
     case RLIMIT_DATA:
@@ -94,6 +148,8 @@ static int64_t limit_own(struct task *t, uint32_t resource, const struct rlimit 
         return limit_keep(kept, new, old);
     if (new &&new->rlim_max > most_fds(t, resource))
         return -EPERM;
+    if (resource == RLIMIT_CORE && new &&new->rlim_cur)
+        linux_core_without_memory();
     if (resource == RLIMIT_NOFILE)
         fd_limit_lock();
     r = HOST(t, SYS_prlimit64, 0, resource, new, old);

@@ -11,6 +11,7 @@
 
 #include "syscalls/fd.h"
 #include "syscalls/mm.h"
+#include "syscalls/signal.h"
 
 /* --- Semaphores -------------------------------------------------------------------------------------- */
 
@@ -142,6 +143,8 @@ int64_t sys_shmat(struct task *t, int shmid, gva_t shmaddr, int flags)
     pthread_mutex_lock(&t->proc->mm->lock);
     r = shmat_locked(t, shmid, shmaddr, flags);
     pthread_mutex_unlock(&t->proc->mm->lock);
+    if (r >= 0)
+        signal_watch_deaths(t->proc);
     return r;
 }
 

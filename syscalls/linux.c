@@ -133,13 +133,24 @@ int linux_keep_log(struct process *p, int fd)
     return 0;
 }
 
-/* noahv dumps no core: the guest's limit is kept apart. The stack limit is the guest's own business too. */
+void linux_core_without_memory(void)
+{
+    int64_t fd = HOST_RAW(SYS_openat, procfs_dir(), "self/coredump_filter", O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return;
+    HOST_RAW(SYS_write, fd, "0", 1);
+    HOST_RAW(SYS_close, fd);
+}
+
+/* The stack limit is the guest's own business. */
 void linux_take_limits(struct process *p)
 {
     struct rlimit r = { RLIM_INFINITY, RLIM_INFINITY };
 
-    getrlimit(RLIMIT_CORE, &p->core_limit);
-    setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, p->core_limit.rlim_max });
+    getrlimit(RLIMIT_CORE, &r);
+    if (r.rlim_cur)
+        linux_core_without_memory();
     getrlimit(RLIMIT_AS, &p->as_limit);
     getrlimit(RLIMIT_DATA, &p->data_limit);
     getrlimit(RLIMIT_STACK, &r);

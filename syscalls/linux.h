@@ -74,11 +74,15 @@ struct process {
     int log_fd; /* own copy of standard error for noahv's messages, or -1 */
     char comm[16];
     uint32_t personality;
-    struct rlimit core_limit;           /* the guest's RLIMIT_CORE: noahv itself never dumps core */
     struct rlimit as_limit, data_limit; /* its RLIMIT_AS, RLIMIT_DATA: the window is larger than any */
     struct trace *trace;                /* NULL: not tracing */
     struct box *box;                    /* NULL: open */
-    bool watch_deaths;                  /* catch deadly signals too, to tell of the end (trace, --stats) */
+    struct exec *handed_exec;           /* handover_reclaim */
+    char *handed_parcel;
+    bool landlocked;                         /* restricted by a ruleset of the guest's */
+    bool has_pagemap;                        /* has opened one (pagemap.h) */
+    bool execve_marked;                      /* linux_mark_execve */
+    bool watch_deaths;                       /* catch deadly signals too (signal_watch_deaths) */
     _Atomic uint64_t noted[NR_SYS / 64 + 1]; /* note_once: a bit per call */
 
     pthread_mutex_t lock; /* guards what follows */
@@ -184,8 +188,21 @@ int linux_attach(struct noahv_vm *vm, struct task **out);
 /* linux.c: takes over `fd` for messages, a descriptor of noahv's own from then on; -EMFILE. */
 int linux_keep_log(struct process *p, int fd);
 
+/*
+ * info.c: an execve in place, of which the host knows nothing, is marked for the parent's setpgid. Around a fork the mark
+ * is taken off, since the child has it from the beginning and must not.
+ */
+void linux_mark_execve(struct process *p);
+void linux_mark_forks(const struct process *p, bool forks);
+
 /* linux.c: makes the host's limits the guest's, where they are not noahv's business. */
 void linux_take_limits(struct process *p);
+
+/*
+ * linux.c: before RLIMIT_CORE is anything but 0. A core file is the host's, of noahv's process: it is there, and wait()
+ * tells of it, but the registers in it are not the guest's, and its memory would not be in its place.
+ */
+void linux_core_without_memory(void);
 
 /* thread.c: the guest process ends: status for exit_group, or the signal it dies of. */
 void process_exit(struct task *t, int status);

@@ -12,6 +12,7 @@
 
 #include "syscalls/box.h"
 #include "syscalls/fd.h"
+#include "syscalls/signal.h"
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22
@@ -299,6 +300,8 @@ int64_t sys_mmap(struct task *t, gva_t addr, uint64_t len, uint64_t prot, uint64
     pthread_mutex_lock(&t->proc->mm->lock); /* nobody else takes the place in between */
     r = mmap_locked(t, addr, len, prot, flags, fd, off);
     pthread_mutex_unlock(&t->proc->mm->lock);
+    if (r >= 0 && (flags & MAP_TYPE) != MAP_PRIVATE)
+        signal_watch_deaths(t->proc); /* there may be locks in it */
     return r;
 }
 
@@ -486,15 +489,29 @@ int64_t sys_munlock(struct task *t, gva_t addr, uint64_t len)
     return on_rounded(t, SYS_munlock, addr, len, 0);
 }
 
+/* mm/mlock.c: mlockall does not mind pages that cannot be had, as those beyond the end of a file. */
+static void fetch_locked(struct task *t)
+{
+    struct region r;
+
+    for (gva_t at = 0; gmem_region_from(t->mem, at, &r); at = r.start + r.len)
+        HOST_RAW(SYS_mlock, span(t, r.start, r.len), r.len);
+}
+
 /* Each region by itself: the host's call would lock noahv's own memory and the whole reservation. */
 int64_t sys_mlockall(struct task *t, int flags)
 {
+    int64_t r;
+
     if (!flags || (flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) || flags == MCL_ONFAULT)
         return -EINVAL;
     t->proc->mm->lock_future = flags & MCL_FUTURE ? flags : 0;
     if (!(flags & MCL_CURRENT))
         return 0;
-    return on_mapped(t, SYS_mlock2, 0, t->mem->limit, flags & MCL_ONFAULT ? MLOCK_ONFAULT : 0);
+    r = on_mapped(t, SYS_mlock2, 0, t->mem->limit, MLOCK_ONFAULT);
+    if (r == 0 && !(flags & MCL_ONFAULT))
+        fetch_locked(t);
+    return r;
 }
 
 int64_t sys_munlockall(struct task *t)

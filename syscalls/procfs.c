@@ -3,9 +3,9 @@
  * two). Contents are written to a memfd when the file is opened. The entries of other processes are the
  * host's own, but for their memory: any of them may be another noahv.
  *
- * Absent are the files of kernel options that a riscv64 kernel may lack (CONFIG_PROC_PAGE_MONITOR: smaps,
- * pagemap, clear_refs; CONFIG_NUMA: numa_maps; CONFIG_CHECKPOINT_RESTORE: map_files) and that would show or
- * change noahv's own pages.
+ * Absent are the files of kernel options that a riscv64 kernel may lack (CONFIG_PROC_PAGE_MONITOR:
+ * clear_refs; CONFIG_NUMA: numa_maps; CONFIG_CHECKPOINT_RESTORE: map_files) and that would show or change
+ * noahv's own pages.
  */
 #include "syscalls/procfs.h"
 
@@ -20,12 +20,13 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "noahv.h"
 #include "syscalls/fd.h"
 #include "syscalls/mm.h"
-#include "syscalls/seccomp.h"
+#include "syscalls/pagemap.h"
 #include "syscalls/path.h"
+#include "syscalls/procgen.h"
+#include "syscalls/seccomp.h"
 
 /* --- Recognition ------------------------------------------------------------------------------------- */
 
@@ -56,9 +57,9 @@ static const struct special specials[] = {
     { "maps", PROC_MAPS, IN_OWN },
     { "mem", PROC_DENIED, IN_ANY },
     { "numa_maps", PROC_ABSENT, IN_OWN },
-    { "pagemap", PROC_ABSENT, IN_OWN },
-    { "smaps", PROC_ABSENT, IN_OWN },
-    { "smaps_rollup", PROC_ABSENT, IN_OWN },
+    { "pagemap", PROC_PAGEMAP, IN_OWN },
+    { "smaps", PROC_SMAPS, IN_OWN },
+    { "smaps_rollup", PROC_SMAPS_ROLLUP, IN_OWN },
     { "stack", PROC_DENIED, IN_OWN },
     { "stat", PROC_STAT, IN_OWN },
     { "statm", PROC_STATM, IN_OWN },
@@ -134,7 +135,7 @@ int procfs_dir(void)
 }
 
 /* Answers of read_tgid that are no process. */
-enum { TGID_NONE = -1, TGID_UNKNOWN = 0 };
+enum { TGID_NONE = -1, TGID_UNKNOWN = 0, TGID_DENIED = -2 };
 
 /* The process whose status file that is. The file says so wherever procfs is mounted. */
 static pid_t read_tgid(int dirfd, const char *status)
@@ -145,7 +146,9 @@ static pid_t read_tgid(int dirfd, const char *status)
     int64_t n;
 
     if (fd < 0) /* the guest may have used up descriptors or memory: no reason to trust it */
-        return fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM ? TGID_UNKNOWN : TGID_NONE;
+        return fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM ? TGID_UNKNOWN
+               : fd == -EACCES                                 ? TGID_DENIED
+                                                               : TGID_NONE;
     n = HOST_RAW(SYS_read, fd, text, sizeof text - 1);
     HOST_RAW(SYS_close, fd);
     if (n < 0)
@@ -162,18 +165,41 @@ static bool same_device(int fd1, int fd2)
     return HOST_RAW(SYS_fstat, fd1, &a) == 0 && HOST_RAW(SYS_fstat, fd2, &b) == 0 && a.st_dev == b.st_dev;
 }
 
+static bool same_file(int dirfd1, const char *name1, int dirfd2, const char *name2)
+{
+    struct stat a, b;
+
+    return HOST_RAW(SYS_newfstatat, dirfd1, name1, &a, 0) == 0 &&
+           HOST_RAW(SYS_newfstatat, dirfd2, name2, &b, 0) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}
+
+/* For a guest that Landlock keeps from reading there, and noahv with it: names may still be looked up. */
+static bool is_own_unread(int dirfd, const char *dir)
+{
+    char process[16];
+
+    snprintf(process, sizeof process, "%s/../..", dir); /* from a thread's directory */
+    return same_file(dirfd, dir, proc_dir, "self") || same_file(dirfd, process, proc_dir, "self");
+}
+
 /*
- * Is that the status file of this process? procfs numbers processes as the PID namespace it was mounted in, which
+ * Is the status file in `dir` that of this process? procfs numbers processes as the PID namespace it was mounted in, which
  * is not always ours; another procfs than the one we know we take to be of our own namespace.
  */
-static bool is_own(int dirfd, const char *status)
+static bool is_own(int dirfd, const char *dir)
 {
-    pid_t tgid = read_tgid(dirfd, status), own;
+    char status[16];
+    pid_t tgid, own;
 
+    snprintf(status, sizeof status, "%s/status", dir);
+    tgid = read_tgid(dirfd, status);
     if (tgid == TGID_NONE)
         return false;
+    if (tgid == TGID_DENIED)
+        return is_own_unread(dirfd, dir);
     own = same_device(dirfd, proc_dir) ? read_tgid(proc_dir, "self/status") : (pid_t)HOST_RAW(SYS_getpid);
-    return tgid == own || tgid == TGID_UNKNOWN || own == TGID_UNKNOWN;
+    return tgid == own || tgid == TGID_UNKNOWN || own == TGID_UNKNOWN || own == TGID_DENIED;
 }
 
 bool procfs_is_on(int fd)
@@ -224,7 +250,7 @@ static bool is_fd_dir(int dirfd)
     base = strrchr(path, '/');
     if (!base || (strcmp(base + 1, "fd") != 0 && strcmp(base + 1, "fdinfo") != 0))
         return false;
-    return is_own(dirfd, "../status");
+    return is_own(dirfd, "..");
 }
 
 bool procfs_is_fd_dir(int fd)
@@ -238,7 +264,7 @@ static bool is_at(int dirfd, enum place place)
     case IN_ROOT:
         return is_root(dirfd);
     case IN_OWN:
-        return is_own(dirfd, "status");
+        return is_own(dirfd, ".");
     case IN_ANY:
         return read_tgid(dirfd, "status") != TGID_NONE;
     case IN_FD:
@@ -308,159 +334,6 @@ enum proc_node procfs_opened(int fd)
 }
 
 /* --- Contents ---------------------------------------------------------------------------------------- */
-
-/* A file being written: text is gathered in `b`. */
-struct gen {
-    int fd;
-    struct buf b;
-    char mem[2 * PATH_MAX];
-};
-
-static void gen_flush(struct gen *g)
-{
-    size_t done = 0;
-
-    while (done < g->b.len) {
-        int64_t n = HOST_RAW(SYS_write, g->fd, g->mem + done, g->b.len - done);
-
-        if (n <= 0)
-            break;
-        done += (size_t)n;
-    }
-    buf_init(&g->b, g->mem, sizeof g->mem);
-}
-
-/* After each line: keeps room for the longest one. */
-static void gen_line_done(struct gen *g)
-{
-    if (g->b.len > sizeof g->mem / 4)
-        gen_flush(g);
-}
-
-/* Guest bytes [from, to), as far as they can be read. */
-static void gen_guest(struct task *t, struct gen *g, gva_t from, gva_t to)
-{
-    char chunk[1024];
-
-    while (from < to) {
-        size_t want = MIN(sizeof chunk, to - from), n = copy_in_some(t->mem, chunk, from, want);
-
-        buf_putn(&g->b, chunk, n);
-        gen_line_done(g);
-        if (n < want)
-            return;
-        from += n;
-    }
-}
-
-/* Lines of a host file. */
-struct lines {
-    int fd;
-    size_t at, n;
-    char mem[2 * PATH_MAX];
-};
-
-static bool lines_open(struct lines *l, int dirfd, const char *name)
-{
-    l->at = l->n = 0;
-    l->fd = (int)fd_open(dirfd, name, O_RDONLY | O_CLOEXEC);
-    return l->fd >= 0;
-}
-
-static void lines_close(struct lines *l)
-{
-    if (l->fd >= 0)
-        HOST_RAW(SYS_close, l->fd);
-}
-
-/* The next line without its newline; NULL at the end. A line longer than the buffer comes in pieces. */
-static char *lines_next(struct lines *l)
-{
-    for (;;) {
-        char *start = l->mem + l->at, *end = memchr(start, '\n', l->n - l->at);
-        int64_t n;
-
-        if (!end && l->at == 0 && l->n == sizeof l->mem - 1)
-            end = start + l->n;
-        if (end) {
-            *end = '\0';
-            l->at = MIN((size_t)(end + 1 - l->mem), l->n);
-            return start;
-        }
-        memmove(l->mem, start, l->n - l->at);
-        l->n -= l->at;
-        l->at = 0;
-        n = l->fd < 0 ? 0 : HOST_RAW(SYS_read, l->fd, l->mem + l->n, sizeof l->mem - 1 - l->n);
-        if (n <= 0)
-            return NULL;
-        l->n += (size_t)n;
-    }
-}
-
-/* One line of the host's maps. */
-struct host_map {
-    uint64_t start, end;
-    unsigned major, minor;
-    unsigned long inode;
-    char *path; /* into the line, or NULL */
-};
-
-static bool parse_host_map(char *line, struct host_map *out)
-{
-    int path = -1;
-    bool ok = sscanf(line, "%lx-%lx %*4s %*x %x:%x %lu %n", &out->start, &out->end, &out->major, &out->minor,
-                     &out->inode, &path) == 5;
-
-    out->path = ok && path >= 0 ? line + path : NULL;
-    return ok;
-}
-
-static const char *label(const struct region *r)
-{
-    static const char *const names[] = {
-        [GMEM_HEAP] = "[heap]", [GMEM_STACK] = "[stack]", [GMEM_VDSO] = "[vdso]", [GMEM_VVAR] = "[vvar]"
-    };
-    const char *name = r->label < ARRAY_SIZE(names) ? names[r->label] : NULL;
-
-    return name ? name : "";
-}
-
-/* fs/proc/task_mmu.c show_map_vma: the path begins in column 73. */
-static void put_map(struct gen *g, const struct region *r, const struct host_map *file)
-{
-    static const struct host_map anonymous;
-    const struct host_map *f = file ? file : &anonymous;
-    const char *path = *label(r) ? label(r) : f->path;
-    size_t start = g->b.len;
-
-    buf_printf(&g->b, "%08lx-%08lx %c%c%c%c %08lx %02x:%02x %lu ", r->start, r->start + r->len,
-               r->prot & GMEM_R ? 'r' : '-', r->prot & GMEM_W ? 'w' : '-', r->prot & GMEM_X ? 'x' : '-',
-               r->flags & GMEM_SHARED ? 's' : 'p', file ? r->offset : 0, f->major, f->minor, f->inode);
-    if (path && *path)
-        buf_printf(&g->b, "%*s %s", (int)MAX(0, 72 - (int)(g->b.len - start)), "", path);
-    buf_putc(&g->b, '\n');
-    gen_line_done(g);
-}
-
-/* What the guest mapped is in gmem; which file is behind it only the host knows. Both are in order. */
-static void gen_maps(struct task *t, struct gen *g, struct lines *l)
-{
-    struct host_map host = { 0 };
-    struct region r;
-    bool any = false;
-
-    lines_open(l, proc_dir, "self/maps");
-    for (gva_t at = 0; gmem_region_from(t->mem, at, &r); at = r.start + r.len) {
-        uint64_t where = (uint64_t)(uintptr_t)t->mem->gs.window + r.start;
-        char *line;
-
-        if (r.file || r.flags & GMEM_SHARED)
-            while ((!any || host.end <= where) && (line = lines_next(l)))
-                if ((any = parse_host_map(line, &host)) && host.path)
-                    root_guest_path(&t->proc->root, host.path);
-        put_map(g, &r, any && host.start <= where && where < host.end ? &host : NULL);
-    }
-}
 
 /* clang-format off */
 /* fs/proc/array.c do_task_stat: what field n, counted from 1 as in proc(5), is for the guest. */
@@ -614,13 +487,15 @@ static void gen_cmdline(struct task *t, struct gen *g)
 }
 
 /* clang-format off */
-/* Writes the contents of a node; `host` is open for those that derive from the host's file. */
+/* Writes the contents of a node; `host` is the host's file. */
 static void generate(struct task *t, enum proc_node node, struct gen *g, struct lines *host)
 {
     const struct stack_info *s = &t->proc->mm->stack;
 
     switch (node) {
     case PROC_MAPS: gen_maps(t, g, host); break;
+    case PROC_SMAPS: gen_smaps(t, g, host); break;
+    case PROC_SMAPS_ROLLUP: gen_smaps_rollup(t, g, host); break;
     case PROC_AUXV: gen_guest(t, g, s->auxv, s->auxv + s->auxv_len); break;
     case PROC_CMDLINE: gen_cmdline(t, g); break;
     case PROC_ENVIRON: gen_guest(t, g, s->env_start, s->env_end); break;
@@ -637,20 +512,19 @@ static void generate(struct task *t, enum proc_node node, struct gen *g, struct 
 /* A memfd with the contents, out of the way of low numbers; -errno. */
 static int64_t make_file(struct task *t, enum proc_node node, int dirfd, const char *name)
 {
-    bool derived = node == PROC_STAT || node == PROC_STATM || node == PROC_STATUS;
-    struct lines host = { .fd = -1 };
+    bool secret = node == PROC_AUXV || node == PROC_ENVIRON;
+    struct lines host;
+    int64_t fd = lines_open(&host, dirfd, name); /* for those too that derive nothing from it: may it be? */
     struct gen g;
-    int64_t fd;
 
-    if (derived && !lines_open(&host, dirfd, name))
-        return host.fd;
+    if (fd < 0)
+        return fd;
     fd = HOST_RAW(SYS_memfd_create, "proc", MFD_CLOEXEC);
     if (fd >= 0) {
-        g.fd = fd_lift((int)fd);
-        buf_init(&g.b, g.mem, sizeof g.mem);
+        fd = fd_lift((int)fd);
+        gen_start(&g, (int)fd);
         generate(t, node, &g, &host);
-        HOST_RAW(SYS_fchmod, g.fd, node == PROC_AUXV || node == PROC_ENVIRON ? 0400 : 0444);
-        fd = g.fd;
+        HOST_RAW(SYS_fchmod, fd, secret ? 0400 : 0444);
     }
     lines_close(&host);
     return fd;
@@ -671,6 +545,8 @@ int64_t procfs_open(struct task *t, enum proc_node node, int dirfd, const char *
         return -ENOTDIR;
     if ((flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC)
         return -EACCES;
+    if (node == PROC_PAGEMAP)
+        return pagemap_open(t, dirfd, name, flags);
     file = make_file(t, node, dirfd, name);
     if (file < 0)
         return file;

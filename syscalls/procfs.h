@@ -14,6 +14,8 @@ enum proc_node {
     PROC_NONE, /* nothing special: the host's own file */
     PROC_EXE,  /* link to the guest program */
     PROC_MAPS, /* from here to PROC_CPUINFO: generated on open */
+    PROC_SMAPS,
+    PROC_SMAPS_ROLLUP,
     PROC_AUXV,
     PROC_CMDLINE,
     PROC_ENVIRON,
@@ -21,8 +23,9 @@ enum proc_node {
     PROC_STATM,
     PROC_STATUS,
     PROC_CPUINFO,
-    PROC_DENIED, /* exists, open gives -EACCES */
-    PROC_ABSENT  /* -ENOENT */
+    PROC_PAGEMAP, /* the host's, seen from elsewhere (pagemap.h) */
+    PROC_DENIED,  /* exists, open gives -EACCES */
+    PROC_ABSENT   /* -ENOENT */
 };
 
 /* Remembers the host's /proc; once, before guest code runs. */

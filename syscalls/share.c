@@ -19,6 +19,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "mem/fault.h"
+#include "syscalls/handover.h"
 #include "syscalls/host.h"
 #include "syscalls/signal.h"
 #include "syscalls/trace.h"
@@ -70,6 +72,7 @@ static void child_free(struct child *v)
 {
     if (!v)
         return;
+    handover_reclaim(&v->proc);
     if (v->stack && v->stack != MAP_FAILED)
         munmap(v->stack, STACK_BYTES);
     free(v->proc.timers.id);
@@ -116,6 +119,7 @@ static struct child *child_new(struct task *t, const struct clone *c)
     pthread_mutex_lock(&p->lock);
     v->proc = *p;
     v->proc.timers = (struct timers){ 0 };
+    v->proc.execve_marked = false;
     task_init(v, t);
     pthread_mutex_unlock(&p->lock);
     if (c->flags & CLONE_SIGHAND)
@@ -231,6 +235,7 @@ static void *lender_main(void *arg)
         r = host_clone(v);
     give_answer(v, r); /* unless the child has */
     signal_thread_detach();
+    fault_thread_exit();
     vm_hart_end(nh);
     child_free(v);
     return NULL;

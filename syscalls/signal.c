@@ -26,7 +26,7 @@
 static _Thread_local struct task *current_task __attribute__((tls_model("initial-exec")));
 
 /* Holds a SIGSEGV or SIGBUS back; the second of a kind is dropped, as in the kernel. */
-static void hold(struct task *t, int sig, const siginfo_t *info)
+IN_HANDLER static void hold(struct task *t, int sig, const siginfo_t *info)
 {
     if (t->held & SIG_BIT(sig))
         return;
@@ -50,7 +50,7 @@ int signal_take_held(struct task *t, uint64_t set, siginfo_t *info)
  * Runs on the alternate stack with everything masked. The interrupted context gets all signals blocked: the
  * next one stays in the host's queue until this one has been delivered.
  */
-static void on_host_signal(int sig, siginfo_t *info, void *ucontext)
+IN_HANDLER static void on_host_signal(int sig, siginfo_t *info, void *ucontext)
 {
     ucontext_t *uc = ucontext;
     struct task *t = current_task;
@@ -92,9 +92,21 @@ void signal_apply(struct process *p, int sig)
     else if (act->handler != RV_SIG_DFL)
         host_sigaction(sig, on_host_signal, flags);
     else if (p->watch_deaths && dfl_is_deadly(sig))
-        host_sigaction(sig, on_host_signal, 0); /* so that its end can be told */
+        host_sigaction(sig, on_host_signal, 0);
     else
         host_sigaction(sig, HOST_SIG_DFL, flags);
+}
+
+void signal_watch_deaths(struct process *p)
+{
+    if (__atomic_load_n(&p->watch_deaths, __ATOMIC_RELAXED))
+        return;
+    pthread_mutex_lock(&p->sighand->lock);
+    __atomic_store_n(&p->watch_deaths, true, __ATOMIC_RELAXED);
+    for (int sig = 1; sig <= RV_NSIG; sig++)
+        if (p->sighand->act[sig].handler == RV_SIG_DFL)
+            signal_apply(p, sig);
+    pthread_mutex_unlock(&p->sighand->lock);
 }
 
 int signal_init(struct task *t, uint64_t mask, uint64_t ignored)

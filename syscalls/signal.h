@@ -34,6 +34,12 @@ int signal_take_held(struct task *t, uint64_t set, siginfo_t *info);
 /* Puts the host disposition behind the guest's action for `sig`; sighand.lock is held, or there is one task. */
 void signal_apply(struct process *p, int sig);
 
+/*
+ * From now on deadly signals are caught before they kill: for a process whose end is told (trace, --stats), or has its
+ * robust futexes to leave to others. SIGKILL cannot be caught.
+ */
+void signal_watch_deaths(struct process *p);
+
 /* Handled signals to SIG_DFL: CLONE_CLEAR_SIGHAND. */
 void signal_clear_handlers(struct process *p);
 

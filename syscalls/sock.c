@@ -311,11 +311,8 @@ struct option {
 enum { L_IP = 0, L_TCP = 6, L_IPV6 = 41, L_SCTP = 132, L_PACKET = 263, L_XDP = 283 };
 
 static const struct option refused_set[] = {
-    { L_IP, 64 },   /* IPT_SO_SET_REPLACE */
-    { L_IP, 96 },   /* ARPT_SO_SET_REPLACE */
     { L_IP, 128 },  /* EBT_SO_SET_ENTRIES */
     { L_IP, 129 },  /* EBT_SO_SET_COUNTERS */
-    { L_IPV6, 64 }, /* IP6T_SO_SET_REPLACE */
     { SOL_RDS, 2 }, /* RDS_GET_MR */
     { SOL_RDS, 7 }, /* RDS_GET_MR_FOR_DEST */
     { L_XDP, 4 },   /* XDP_UMEM_REG */
@@ -335,12 +332,58 @@ static const struct option filters[] = {
     { L_PACKET, 22 }, /* PACKET_FANOUT_DATA of PACKET_FANOUT_CBPF; an eBPF one is a number of 4 bytes */
 };
 
+/* A table of packet filters, with the address that the old one's counters are written to. */
+struct table_option {
+    struct option option;
+    size_t counters; /* where it stands; the number of counters is in the word before */
+};
+
+static const struct table_option tables[] = {
+    { { L_IP, 64 }, 88 },   /* IPT_SO_SET_REPLACE */
+    { { L_IP, 96 }, 72 },   /* ARPT_SO_SET_REPLACE */
+    { { L_IPV6, 64 }, 88 }, /* IP6T_SO_SET_REPLACE */
+};
+
+enum { TABLE_HEADER = 96, TABLE_MAX = 32 << 20, COUNTER = 16 };
+
 static bool listed(const struct option *o, size_t n, int level, int name)
 {
     for (size_t i = 0; i < n; i++)
         if (o[i].level == level && o[i].name == name)
             return true;
     return false;
+}
+
+static const struct table_option *find_table(int level, int name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
+        if (tables[i].option.level == level && tables[i].option.name == name)
+            return &tables[i];
+    return NULL;
+}
+
+/* The kernel gets a copy, zeros behind it: some look at a whole header, whatever the length. */
+static int64_t set_table(struct task *t, int fd, const struct table_option *o, gva_t optval, uint32_t len)
+{
+    uint32_t counters;
+    uint64_t to;
+    int64_t r;
+    char *copy;
+
+    if (len > TABLE_MAX)
+        return -ENOMEM;
+    copy = calloc(1, MAX(len, TABLE_HEADER));
+    if (!copy)
+        return -ENOMEM;
+    r = copy_in(t->mem, copy, optval, len);
+    memcpy(&counters, copy + o->counters - 4, sizeof counters);
+    memcpy(&to, copy + o->counters, sizeof to);
+    to = span(t, to, (uint64_t)counters * COUNTER);
+    memcpy(copy + o->counters, &to, sizeof to);
+    if (r == 0)
+        r = HOST(t, SYS_setsockopt, fd, o->option.level, o->option.name, copy, len);
+    free(copy);
+    return r;
 }
 
 static int64_t set_filter(struct task *t, int fd, int level, int name, gva_t optval)
@@ -374,6 +417,8 @@ int64_t sys_setsockopt(struct task *t, int fd, int level, int optname, gva_t opt
         return -ENOPROTOOPT;
     if (listed(filters, ARRAY_SIZE(filters), level, optname) && optlen == (int)sizeof(struct sock_fprog))
         return set_filter(t, fd, level, optname, optval);
+    if (find_table(level, optname) && optlen >= 0)
+        return set_table(t, fd, find_table(level, optname), optval, (uint32_t)optlen);
     return HOST(t, SYS_setsockopt, fd, level, optname, span(t, optval, (uint64_t)MAX(optlen, 0)), optlen);
 }
 

@@ -14,6 +14,7 @@
 #include "syscalls/box.h"
 #include "syscalls/fd.h"
 #include "syscalls/handover.h"
+#include "syscalls/host.h"
 #include "syscalls/share.h"
 #include "syscalls/signal.h"
 #include "syscalls/thread.h"
@@ -27,11 +28,13 @@ static void become_child(struct task *t, const struct clone *c)
 {
     threads_forked(t);
     t->tid = (pid_t)HOST_RAW(SYS_gettid);
-    t->caught = 0;
+    t->caught = 0; /* of its parent: what is pending is not inherited */
     t->held = 0;
+    host_sigmask(~FAULT_SIGNALS);
     t->robust_list = 0;
     t->clear_tid = c->flags & CLONE_CHILD_CLEARTID ? c->child_tid : 0;
     t->proc->mm->lock_future = 0;
+    t->proc->execve_marked = false;
     aio_forked();
     if (c->flags & CLONE_CLEAR_SIGHAND)
         signal_clear_handlers(t->proc);
@@ -72,6 +75,8 @@ static int64_t library_fork(struct task *t, const struct clone *c)
 
     if (pid < 0)
         return -errno;
+    if (pid > 0)
+        host_sigmask(~FAULT_SIGNALS);
     if (pid > 0 && c->flags & CLONE_PIDFD) {
         fd = HOST_RAW(SYS_pidfd_open, pid, 0);
         n = (int32_t)fd;
@@ -110,11 +115,13 @@ static int64_t process_fork(struct task *t, const struct clone *c)
     if (c->flags & CLONE_FILES)
         note_once(t, SYS_clone, "clone(CLONE_FILES): the child gets a copy of the descriptors");
     threads_fork_prepare(t);
+    host_sigmask(~(uint64_t)0); /* a SIGSEGV that is sent to the child waits until it is one */
     pid = thread_leaves(t) ? -ERESTARTNOINTR : host_fork(t, c);
     if (pid == 0) {
         become_child(t, c);
         box_join(t, slot);
     } else {
+        host_sigmask(~FAULT_SIGNALS);
         threads_fork_done(p);
         box_forked(t, slot, pid);
     }
@@ -161,9 +168,11 @@ static int64_t clone_task(struct task *t, const struct clone *c)
         return r;
     if (!signal_freeze(t))
         return -ERESTARTNOINTR;
+    linux_mark_forks(t->proc, true);
     r = c->flags & CLONE_THREAD ? thread_create(t, c)
         : can_share(t, c)       ? share_clone(t, c)
                                 : process_fork(t, c);
+    linux_mark_forks(t->proc, false); /* not in the child, which is not marked any more */
     signal_thaw(t);
     return r;
 }
@@ -262,7 +271,7 @@ int64_t sys_unshare(struct task *t, uint64_t flags)
 {
     int64_t r;
 
-    threads_reap(t->proc);
+    threads_settle(t);
     r = HOST(t, SYS_unshare, flags);
     if (r == 0 && flags & CLONE_FILES && t->proc->nr_tasks > 1)
         __atomic_store_n(&t->proc->files_apart, true, __ATOMIC_RELAXED);

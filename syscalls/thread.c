@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "mem/fault.h"
 #include "syscalls/box.h"
 #include "syscalls/exec.h"
 #include "syscalls/futex.h"
@@ -76,6 +77,26 @@ void threads_reap(struct process *p)
     pthread_mutex_unlock(&p->lock);
 }
 
+/* A thread that the guest may have joined, while its host thread is still on its way out. */
+static bool another_ends(const struct task *t)
+{
+    for (const struct task *u = t->proc->tasks; u; u = u->next)
+        if (u != t && thread_leaves(u) && !is_leader(u))
+            return true;
+    return false;
+}
+
+void threads_settle(struct task *t)
+{
+    struct process *p = t->proc;
+
+    pthread_mutex_lock(&p->lock);
+    while (another_ends(t) && !thread_leaves(t))
+        pthread_cond_wait(&p->changed, &p->lock);
+    pthread_mutex_unlock(&p->lock);
+    threads_reap(p);
+}
+
 void threads_destroy(struct process *p)
 {
     threads_reap(p);
@@ -121,6 +142,7 @@ static void thread_end(struct task *t)
     futex_clear_tid(t);
     host_sigmask(~(uint64_t)0);
     signal_thread_detach();
+    fault_thread_exit();
     pthread_mutex_lock(&p->lock);
     t->nh = NULL; /* no more to be kicked */
     pthread_mutex_unlock(&p->lock);

@@ -72,6 +72,9 @@ int threads_exec(struct task *t, struct exec *x);
 /* Waits for host threads whose tasks have ended, so that the host sees as few threads as the guest does. */
 void threads_reap(struct process *p);
 
+/* Waits also for those that are ending just now. */
+void threads_settle(struct task *t);
+
 /* The task of the process with this id is looked for under p->lock: its robust list. false: there is none. */
 bool thread_robust_list(struct process *p, pid_t tid, gva_t *head);
 

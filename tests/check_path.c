@@ -82,6 +82,8 @@ static const struct {
     { NULL, "/proc/self/exe/", -ENOTDIR },
     { NULL, "/proc/1/exe", PROC_NONE },
     { NULL, "/proc/self/maps", PROC_MAPS },
+    { NULL, "/proc/self/smaps", PROC_SMAPS },
+    { NULL, "/proc/self/task/%d/smaps_rollup", PROC_SMAPS_ROLLUP },
     { "/proc/self/fdinfo", "../maps", PROC_MAPS },
     { NULL, "/proc/self/cmdline", PROC_CMDLINE },
     { NULL, "/proc/cmdline", PROC_NONE },
@@ -97,10 +99,10 @@ static const struct {
     { NULL, "/proc/1/mem", PROC_DENIED },
     { NULL, "/proc/self/task/%d/mem", PROC_DENIED },
     { NULL, "/proc/self/syscall", PROC_DENIED },
-    { NULL, "/proc/self/pagemap", -ENOENT },
+    { NULL, "/proc/self/pagemap", PROC_PAGEMAP },
+    { NULL, "/proc/self/clear_refs", -ENOENT },
     { NULL, "/proc/self/map_files", -ENOENT },
     { NULL, "/proc/self/map_files/400000-401000", -ENOENT },
-    { NULL, "/proc/self/smaps", -ENOENT },
     { NULL, "/proc/self/fd/%o", -ENOENT },
     { NULL, "/dev/fd/%o", -ENOENT },
     { "/proc/self/fd", "%o", -ENOENT },
@@ -184,7 +186,7 @@ START_TEST(links_are_seen_through_after_opening)
         enum proc_node want;
     } links[] = {
         { "/proc/self/mem", PROC_DENIED }, { "/proc/self/maps", PROC_MAPS },
-        { "/proc/cpuinfo", PROC_CPUINFO }, { "/proc/self/pagemap", PROC_ABSENT },
+        { "/proc/cpuinfo", PROC_CPUINFO }, { "/proc/self/pagemap", PROC_PAGEMAP },
         { "/proc/meminfo", PROC_NONE },    { "/etc/passwd", PROC_NONE },
     };
     char link[64];

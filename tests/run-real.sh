@@ -13,7 +13,7 @@ root=$here/build/debian/trixie
 
 packages='bash dash coreutils findutils diffutils grep sed gawk tar gzip bzip2 xz-utils zstd make patch sqlite3
     git perl python3 jq bc openssl file util-linux procps'
-packages_all='gcc g++ redis-server nginx-light nodejs golang-go openjdk-21-jdk-headless'
+packages_all='gcc g++ redis-server nginx-light nodejs golang-go openjdk-21-jdk-headless stress-ng'
 
 guest() {
     "$NOAHV" -r "$root" -E PATH=/usr/bin:/bin:/usr/sbin:/sbin "$@"
@@ -263,6 +263,39 @@ signal
 /usr/bin/python3 riscv64' guest python3 p.py
 }
 
+real_ssl() {
+    guest openssl req -x509 -newkey rsa:2048 -nodes -keyout key -out cert -days 2 -subj /CN=localhost \
+        -addext subjectAltName=DNS:localhost 2> err
+    cat > s.py << 'PYTHON'
+import hashlib, os, socket, ssl, threading
+
+data = os.urandom(300000)
+server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+server.load_cert_chain("cert", "key")
+listener = socket.create_server(("127.0.0.1", 0))
+
+def serve():
+    for _ in range(4):
+        with server.wrap_socket(listener.accept()[0], server_side=True) as s:
+            s.sendall(data)
+
+thread = threading.Thread(target=serve)
+thread.start()
+client = ssl.create_default_context(cafile="cert")
+for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3) * 2:
+    client.minimum_version = client.maximum_version = version
+    with client.wrap_socket(socket.create_connection(listener.getsockname()), server_hostname="localhost") as s:
+        spoken = s.version()
+        got = b"".join(iter(lambda: s.recv(65536), b""))
+        print(spoken, got == data)
+thread.join()
+PYTHON
+    want 'TLSv1.2 True
+TLSv1.3 True
+TLSv1.2 True
+TLSv1.3 True' guest python3 s.py
+}
+
 # --- Compilers, servers, virtual machines: REAL=all ----------------------------------------------------------------
 
 all_gcc() {
@@ -325,7 +358,8 @@ aXc' guest ./cc
 
 all_redis() {
     socket=$PWD/s
-    start redis-server --port 0 --unixsocket "$socket" --dir "$PWD" --appendonly yes --io-threads 2 > log &
+    port=$((20000 + $(od -An -N2 -tu2 /dev/urandom) % 12000))
+    start redis-server --port $port --bind 127.0.0.1 --unixsocket "$socket" --dir "$PWD" --appendonly yes --io-threads 2 > log &
     server=$!
     until [ -S "$socket" ]; do kill -0 $server; sleep 0.1; done
     redis() { guest redis-cli -s "$socket" "$@"; }
@@ -334,7 +368,7 @@ all_redis() {
     redis -r 20 rpush list x > out
     want '20' redis --raw llen list
     redis bgsave > out
-    guest redis-benchmark -s "$socket" -n 2000 -c 10 -t set,get,incr,lpush -q > out
+    guest redis-benchmark -p $port -n 2000 -c 10 -t set,get,incr,lpush -q > out
     kill -TERM $server
     wait $server
     start redis-server --port 0 --unixsocket "$socket" --dir "$PWD" --appendonly yes > log2 &
@@ -451,6 +485,8 @@ public class H {
     }
 }
 JAVA
+    guest $java/java -version 2> version
+    grep -q '^openjdk version "21' version
     guest $java/javac H.java
     want '333332833333500000
 140 Pair[a=1, b=x]
@@ -512,6 +548,19 @@ GO
 "sub\n" exit status 3
 runtime error: invalid memory address or nil pointer dereference
 done' guest ./prog
+}
+
+# Those that look at what they did, and need neither privileges nor much memory, one after the other.
+all_stress() {
+    with=access,affinity,aio,atomic,branch,bsearch,chdir,chmod,chown,clock,close,context,copy-file,cpu,dentry,dir,dup,epoll
+    with=$with,eventfd,exec,fcntl,fifo,file-ioctl,flock,fp,fstat,funccall,futex,get,getdent,getrandom,goto,hash,heapsort
+    with=$with,hsearch,icache,inotify,io,itimer,jpeg,kill,lease,link,lockf,longjmp,madvise,malloc,matrix,memcpy,memfd,mincore
+    with=$with,mlock,mmap,mq,mremap,msg,msync,mutex,nanosleep,null,pidfd,pipe,poll,prctl,procfs,pthread,qsort,rename,seek
+    with=$with,sem,sem-sysv,sendfile,shm,shm-sysv,sigabrt,sigchld,sigfd,sigpending,sigq,sigrt,sigsegv,sigsuspend,sock
+    with=$with,sockpair,splice,stack,str,switch,symlink,tee,timer,timerfd,tsearch,udp,urandom,vdso,vector,vfork,vm,wait,yield
+    with=$with,zero,zlib
+    guest stress-ng --verify --with "$with" --seq 1 --timeout 1 --vm-bytes 32m --temp-path "$PWD" > out 2>&1 ||
+        { grep -v info: out; return 1; }
 }
 
 # --- The runner ---------------------------------------------------------------------------------------------------

@@ -24,6 +24,9 @@ typedef uint64_t gpa_t; /* guest-physical address: equal to the gva_t while vsat
 #define LIKELY(c) __builtin_expect(!!(c), 1)
 #define UNLIKELY(c) __builtin_expect(!!(c), 0)
 
+/* What runs in signal handlers: ThreadSanitizer's atomics take locks, which the interrupted code may hold. */
+#define IN_HANDLER __attribute__((no_sanitize("thread")))
+
 static inline uint64_t page_down(uint64_t a)
 {
     return a & ~PAGE_MASK;

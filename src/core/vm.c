@@ -154,7 +154,7 @@ void vm_counts_add(struct vm_counts *to, const struct vm_counts *from)
     to->host_ns += from->host_ns;
 }
 
-void vm_kick(struct noahv_hart *h)
+IN_HANDLER void vm_kick(struct noahv_hart *h)
 {
     atomic_store(&h->hart.kick, 1);
     h->vm->engine->kick(&h->hart);

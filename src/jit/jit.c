@@ -434,7 +434,7 @@ void jit_forked(struct hart *h)
 
 /* Perhaps on another thread. The page is closed first: were it the other way round, a run that begins between the two
  * would open it, and then find it closed for ever. */
-void jit_kick(struct hart *h)
+IN_HANDLER void jit_kick(struct hart *h)
 {
     struct jit *j = state(h);
 

@@ -1,6 +1,7 @@
 /* execve of itself in every form: arguments and environment arrive, descriptors and masks as they should. */
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 
 #include "guest.h"
@@ -9,10 +10,12 @@ extern char **environ;
 
 static int stage_two(int argc, char **argv)
 {
+    const char *execfn = (const char *)getauxval(AT_EXECFN);
     sigset_t set;
     struct sigaction usr1, usr2;
 
-    printf("argv[0] = %s\n", argv[0][0] == '/' ? strrchr(argv[0], '/') : argv[0]);
+    printf("argv[0] = %s, ", argv[0][0] == '/' ? strrchr(argv[0], '/') : argv[0]);
+    printf("run as %s\n", strstr(execfn, "/exec") && execfn[1] != 'p' ? strrchr(execfn, '/') : execfn);
     for (int i = 2; i < argc; i++)
         printf("argv[%d] = [%.40s] (%zu)\n", i, argv[i], strlen(argv[i]));
     for (char **e = environ; *e; e++)

@@ -1,4 +1,4 @@
-/* SIGSEGV and SIGBUS that look like faults but were sent: queued, at the end of a child, by a descriptor. */
+/* SIGSEGV and SIGBUS that look like faults but were sent: queued, at the end of a child, by a descriptor, to one just born. */
 #include <fcntl.h>
 #include <sys/syscall.h>
 
@@ -57,6 +57,24 @@ static void by_descriptor(int sig)
     CALL(write(fds[1], "x", 1));
 }
 
+/* It is sent before the child has done anything. */
+static void newborn(void)
+{
+    int ended = 0;
+
+    for (int i = 0; i < 100; i++) {
+        pid_t pid = fork();
+        int status;
+
+        if (pid == 0)
+            for (;;)
+                pause();
+        kill(pid, i % 2 ? SIGSEGV : SIGBUS);
+        ended += waitpid(pid, &status, 0) == pid && WTERMSIG(status) == (i % 2 ? SIGSEGV : SIGBUS);
+    }
+    SHOW(ended);
+}
+
 int main(void)
 {
     struct sigaction sa = { .sa_sigaction = with_info, .sa_flags = SA_SIGINFO };
@@ -64,6 +82,7 @@ int main(void)
     sigset_t set;
 
     setvbuf(stdout, NULL, _IONBF, 0);
+    newborn();
     sigaction(SIGSEGV, &sa, NULL);
     sigaction(SIGBUS, &sa, NULL);
     all_codes();

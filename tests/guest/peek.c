@@ -205,8 +205,19 @@ static void locks(void)
     SHOW(locked());
 }
 
+/* Of an empty file there is nothing to be had. */
+static void nothing_to_lock(void)
+{
+    char *p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, memfd_create("empty", 0), 0);
+
+    CALL(mlockall(MCL_CURRENT));
+    CALL(munlockall());
+    munmap(p, 4096);
+}
+
 int main(void)
 {
+    nothing_to_lock();
     self();
     neighbours();
     gifts();

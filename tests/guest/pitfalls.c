@@ -1,7 +1,7 @@
 /*
- * What programs trip over under other emulators, one function each: every real-time signal, kinds of faults, events
- * next to a hole, /proc by way of directories, robust locks, all of the address space, terminals, socket options,
- * short transfers.
+ * What programs trip over under other emulators, one function each: every signal, kinds of faults, events next to a
+ * hole, /proc by way of directories, robust locks, all of the address space, terminals, socket options, short transfers,
+ * advice, heaps, stops, wake-ups, namespaces.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -9,7 +9,9 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
+#include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -36,7 +38,7 @@ static void count(int sig, siginfo_t *info, void *uc)
 
 static void all_signals(void)
 {
-    struct sigaction sa = { .sa_sigaction = count, .sa_flags = SA_SIGINFO }, raw = sa;
+    struct sigaction sa = { .sa_sigaction = count, .sa_flags = SA_SIGINFO };
     int sent = 0;
 
     for (int sig = SIGRTMIN; sig <= 64; sig++) {
@@ -44,7 +46,23 @@ static void all_signals(void)
         syscall(SYS_tgkill, getpid(), gettid(), sig);
     }
     FACT(got == sent && sent == 64 - SIGRTMIN + 1);
-    (void)raw;
+}
+
+/* The two that C libraries keep for themselves are ordinary ones to the kernel. */
+static void library_signals(void)
+{
+    uint64_t two = (uint64_t)3 << 31, old, pending = 0;
+    siginfo_t info;
+
+    CALL(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &two, &old, 8));
+    for (int sig = 32; sig <= 33; sig++)
+        CALL(syscall(SYS_tgkill, getpid(), gettid(), sig));
+    CALL(syscall(SYS_rt_sigpending, &pending, 8));
+    SHOW(pending >> 31);
+    CALL(syscall(SYS_rt_sigtimedwait, &two, &info, NULL, 8));
+    CALL(syscall(SYS_rt_sigtimedwait, &two, &info, NULL, 8));
+    SHOW(info.si_code);
+    CALL(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, 8));
 }
 
 static void fault(int sig, siginfo_t *info, void *uc)
@@ -181,27 +199,44 @@ static void executed(void)
         puts("execve(\"text\", argv, NULL) -> EACCES");
 }
 
-/* A lock in shared memory outlives the process that held it. */
+/* A lock in shared memory outlives the process that held it, however that ends. */
+static void robust_after(const char *what, int sig, pthread_mutex_t *m, atomic_int *held)
+{
+    pid_t pid;
+
+    *held = 0;
+    fflush(stdout);
+    pid = fork();
+    if (pid == 0) {
+        pthread_mutex_lock(m);
+        *held = 1;
+        if (!sig)
+            _exit(0);
+        for (;;)
+            pause();
+    }
+    while (!*held && sig)
+        sched_yield();
+    if (sig)
+        kill(pid, sig);
+    guest_wait(what, pid);
+    SHOW(pthread_mutex_lock(m) == EOWNERDEAD);
+    SHOW(pthread_mutex_consistent(m));
+    SHOW(pthread_mutex_unlock(m));
+}
+
 static void robust(void)
 {
     pthread_mutex_t *m = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     pthread_mutexattr_t attr;
-    pid_t pid;
 
     pthread_mutexattr_init(&attr);
     pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
     pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
     pthread_mutex_init(m, &attr);
-    fflush(stdout);
-    pid = fork();
-    if (pid == 0) {
-        pthread_mutex_lock(m);
-        _exit(0);
-    }
-    guest_wait("owner", pid);
-    SHOW(pthread_mutex_lock(m) == EOWNERDEAD);
-    SHOW(pthread_mutex_consistent(m));
-    SHOW(pthread_mutex_unlock(m));
+    robust_after("owner exits", 0, m, (atomic_int *)(m + 1));
+    robust_after("owner is ended", SIGTERM, m, (atomic_int *)(m + 1));
+    robust_after("owner is timed", SIGPROF, m, (atomic_int *)(m + 1));
 }
 
 /* Any address of 38 bits: either memory or not, and the program goes on. */
@@ -322,9 +357,154 @@ static void edges(void)
     CALL(syscall(SYS_getrandom, end - 4, 100, 0));
 }
 
+/* What discards memory, what is no advice, and what is advice about nothing. */
+static void advice(void)
+{
+    char *p = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    memset(p, 7, 3 * PAGE);
+    munmap(p + PAGE, PAGE);
+    CALL(madvise(p, PAGE, 12345));
+    SHOW(p[9]);
+    CALL(madvise(p, 3 * PAGE, MADV_DONTNEED)); /* what is there is discarded, and the hole told */
+    printf("%d %d\n", p[9], p[2 * PAGE + 9]);
+    munmap(p, 3 * PAGE);
+}
+
+/* A heap of one gibibyte, and one that breathes by odd numbers of bytes. */
+static void heaps(void)
+{
+    char *start = sbrk(0), *end = start + ((size_t)1 << 30);
+    int dirty = 0;
+
+    CALL(brk(end));
+    start[0] = end[-1] = 1;
+    CALL(brk(start));
+    CALL(brk(end));
+    SHOW(start[0] + end[-1]);
+    CALL(brk(start));
+    for (int i = 0; i < 200; i++) {
+        char *p = sbrk(10000);
+
+        for (int k = (int)(-(uintptr_t)p % PAGE); k < 10000; k++) /* from the first page that is new */
+            dirty += p[k];
+        memset(p, 3, 10000);
+        sbrk(i % 2 ? -9993 : -10000);
+    }
+    SHOW(dirty);
+}
+
+/* A stop and a continue that no handler sees are no interruption. */
+static void stopped(void)
+{
+    int fds[2], status;
+    char c = 0;
+    pid_t pid;
+
+    CALL(pipe(fds));
+    fflush(stdout);
+    pid = fork();
+    if (pid == 0) {
+        int ok = nanosleep(&(struct timespec){ 0, 20000000 }, NULL) == 0;
+
+        ok += read(fds[0], &c, 1) == 1;
+        _exit(ok + c);
+    }
+    for (int i = 0; i < 5; i++) {
+        kill(pid, SIGSTOP);
+        FACT(waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status));
+        kill(pid, SIGCONT);
+        FACT(waitpid(pid, &status, WCONTINUED) == pid && WIFCONTINUED(status));
+    }
+    CALL(write(fds[1], "\1", 1));
+    guest_wait("stopped and continued", pid);
+}
+
+/* What comes between a look and a sleep ends the sleep: a thousand signals a second, each waited for. */
+static void wake_ups(void)
+{
+    const struct itimerval khz = { { 0, 1000 }, { 0, 1000 } };
+    struct sigaction sa = { .sa_sigaction = count, .sa_flags = SA_SIGINFO };
+    sigset_t alarms, open, old;
+    int seen = 0;
+
+    sigemptyset(&alarms);
+    sigaddset(&alarms, SIGALRM);
+    sigprocmask(SIG_BLOCK, &alarms, &old);
+    open = old;
+    sigdelset(&open, SIGALRM);
+    sigaction(SIGALRM, &sa, NULL);
+    setitimer(ITIMER_REAL, &khz, NULL);
+    for (int i = 0; i < 600; i++) {
+        got = 0;
+        if (i % 3 == 0)
+            sigsuspend(&open);
+        else if (i % 3 == 1)
+            ppoll(NULL, 0, NULL, &open);
+        else
+            pselect(0, NULL, NULL, NULL, NULL, &open);
+        seen += got == 1;
+    }
+    setitimer(ITIMER_REAL, &(struct itimerval){ 0 }, NULL);
+    signal(SIGALRM, SIG_IGN);
+    sigprocmask(SIG_SETMASK, &old, NULL);
+    SHOW(seen);
+}
+
+static void *nothing(void *arg)
+{
+    return arg;
+}
+
+static void namespaces(void)
+{
+    pid_t pid;
+
+    fflush(stdout);
+    pid = fork();
+    if (pid == 0) {
+        pthread_t t;
+
+        pthread_create(&t, NULL, nothing, NULL);
+        pthread_join(t, NULL); /* as if there had never been one */
+        CALL(unshare(CLONE_NEWUSER));
+        CALL(unshare(CLONE_NEWUTS));
+        CALL(sethostname("inside", 6));
+        CALL(unshare(CLONE_NEWPID));
+        fflush(stdout);
+        pid = fork();
+        if (pid == 0)
+            _exit(getpid() == 1 && getppid() == 0 ? 3 : 4);
+        guest_wait("first of its namespace", pid);
+        CALL(setns(open("/proc/self/ns/uts", O_RDONLY), CLONE_NEWUTS));
+        fflush(stdout);
+        _exit(5);
+    }
+    guest_wait("in a namespace", pid);
+}
+
+static void machine(void)
+{
+    int lines = 0;
+    char line[512];
+    FILE *f = fopen("/proc/cpuinfo", "r");
+
+    while (f && fgets(line, sizeof line, f))
+        lines += strncmp(line, "isa\t\t: rv64i", 12) == 0;
+    fclose(f);
+#ifdef __riscv
+    FACT(lines == sysconf(_SC_NPROCESSORS_ONLN));
+    CALL(syscall(SYS_rseq, NULL, 32, 0, 0xf1401073)); /* none at all, or one that really aborts */
+#else
+    puts("yes: lines == sysconf(_SC_NPROCESSORS_ONLN)");
+    puts("syscall(SYS_rseq, NULL, 32, 0, 0xf1401073) -> ENOSYS");
+#endif
+}
+
 int main(void)
 {
     all_signals();
+    library_signals();
     faults();
     events();
     proc();
@@ -334,5 +514,11 @@ int main(void)
     terminals();
     options();
     edges();
+    advice();
+    heaps();
+    stopped();
+    wake_ups();
+    namespaces();
+    machine();
     return 0;
 }

@@ -159,11 +159,77 @@ static void tid_address(void)
     SHOW(WEXITSTATUS(status));
 }
 
-int main(void)
+/* Whose group may be changed: that of a child which has not called execve, and of no other. */
+static void groups(int (*calls_execve)(void))
+{
+    int up[2], down[2], status;
+    char c;
+    pid_t pid;
+
+    if (pipe(up) || pipe(down))
+        return;
+    pid = fork();
+    if (pid == 0) {
+        dup2(down[0], 0);
+        dup2(up[1], 1);
+        close(down[1]);
+        if (calls_execve())
+            execl("/proc/self/exe", "process", "waits", NULL);
+        if (write(1, "x", 1) == 1 && read(0, &c, 1) == 0)
+            _exit(6);
+        _exit(7);
+    }
+    close(down[0]);
+    if (read(up[0], &c, 1) != 1)
+        return;
+    printf("%c\n", c);
+    CALL(setpgid(pid, pid));
+    CALL(setpgid(pid, getpgrp()));
+    FACT(getpgid(pid) == getpgrp() || getpgid(pid) == pid);
+    close(down[1]);
+    FACT(waitpid(pid, &status, 0) == pid);
+    SHOW(WEXITSTATUS(status));
+    close(up[0]);
+    close(up[1]);
+}
+
+static int by_execve(void)
+{
+    return 1;
+}
+
+static int in_a_session(void)
+{
+    return setsid() < 0;
+}
+
+static int without(void)
+{
+    return 0;
+}
+
+/* What groups() runs: its own children have not called execve. */
+static int waits(void)
+{
+    pid_t pid = fork();
+    char c;
+
+    if (pid == 0)
+        for (;;)
+            pause();
+    c = setpgid(pid, pid) == 0 ? 'y' : 'n';
+    kill(pid, SIGKILL);
+    return write(1, &c, 1) == 1 && read(0, &c, 1) == 0 ? 8 : 9;
+}
+
+int main(int argc, char **argv)
 {
     static int (*const body[])(void) = { returns_7,    returns_big, aborts,     crashes,
                                          knows_parent, grandchild,  run_atexit, writes_memory };
 
+    (void)argv;
+    if (argc > 1)
+        return waits();
     parent = getpid();
     for (size_t i = 0; i < COUNT(body); i++) {
         printf("body %zu ", i);
@@ -180,5 +246,9 @@ int main(void)
     guest_wait("zombie", pid);
     CALL(kill(pid, 0));
     tid_address();
+    fflush(stdout);
+    groups(without);
+    groups(by_execve);
+    groups(in_a_session);
     return 0;
 }
