@@ -70,6 +70,12 @@ static int64_t run(struct task *t, const struct sysent *e, uint64_t nr, const ui
     }
 }
 
+/* Somebody decides on each call, or tells of it. */
+static bool is_watched(const struct task *t)
+{
+    return t->proc->box || t->proc->trace || t->proc->has_pagemap || t->seccomp_mode;
+}
+
 enum hart_answer dispatch_answer(struct hart *h)
 {
     struct task *t = h->task;
@@ -77,8 +83,7 @@ enum hart_answer dispatch_answer(struct hart *h)
     uint64_t host[SYS_ARGS_MAX] = { 0 };
     int64_t r;
 
-    if (!e || (e->how != HOW_PASS && e->how != HOW_SAME) || pass_names_strings(e) || t->proc->box ||
-        t->proc->trace || t->seccomp_mode)
+    if (!e || (e->how != HOW_PASS && e->how != HOW_SAME) || pass_names_strings(e) || is_watched(t))
         return ANSWER_TRAP;
     r = pass_plain(t, e, &h->x[REG_A0], host);
     if (r == 0)
