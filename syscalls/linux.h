@@ -76,6 +76,7 @@ struct process {
     uint32_t personality;
     struct rlimit core_limit;           /* the guest's RLIMIT_CORE: noahv itself never dumps core */
     struct rlimit as_limit, data_limit; /* its RLIMIT_AS, RLIMIT_DATA: the window is larger than any */
+    struct rlimit stack_limit;          /* its RLIMIT_STACK: the host's is for noahv's own stack */
     struct trace *trace;                /* NULL: not tracing */
     struct box *box;                    /* NULL: open */
     bool watch_deaths;                  /* catch deadly signals too, to tell of the end (trace, --stats) */

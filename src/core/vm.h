@@ -53,6 +53,11 @@ void vm_idle_free(struct noahv_vm *vm);
 
 void vm_counts_add(struct vm_counts *to, const struct vm_counts *from);
 
+/*
+ * Makes what the first run would make: tables, memory for translations. For who gives up the means to make them before it.
+ */
+void vm_prepare(struct noahv_hart *h);
+
 /* See noahv_run. */
 int vm_run(struct noahv_hart *h, struct noahv_exit *x);
 
