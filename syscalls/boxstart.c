@@ -40,6 +40,7 @@ static void set_limits(const struct noahv_policy *p)
     if (seconds)
         limit(RLIMIT_CPU, seconds, seconds + 1);
     limit(RLIMIT_MSGQUEUE, 0, 0);
+    limit(RLIMIT_CORE, 0, 0);
 }
 
 /* What was open when noahv was started is nobody's grant, but for the standard three. */

@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -232,10 +233,20 @@ static void allow_numbers(struct filter *f, int nr, unsigned arg, size_t n, uint
                  arg ? SCMP_A1_32(SCMP_CMP_EQ, (uint32_t)at(i)) : SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)at(i)));
 }
 
+/* The box's own options, and one of noahv's that takes something away. */
+static void allow_prctl(struct filter *f)
+{
+    const struct scmp_arg_cmp hide[] = { SCMP_A0_32(SCMP_CMP_EQ, PR_SET_DUMPABLE),
+                                         SCMP_A1_64(SCMP_CMP_EQ, 0) };
+    int r = seccomp_rule_add_array(f->ctx, f->allow, SYS_prctl, ARRAY_SIZE(hide), hide);
+
+    f->err = f->err ? f->err : r;
+    allow_numbers(f, SYS_prctl, 0, box_prctls(), box_prctl_at);
+}
+
 static void allow_call(void *opaque, int nr, const char *name)
 {
     struct filter *f = opaque;
-    size_t n;
 
     (void)name;
     if (nr == SYS_socket || nr == SYS_socketpair) {
@@ -243,11 +254,9 @@ static void allow_call(void *opaque, int nr, const char *name)
     } else if (nr == SYS_clone || nr == SYS_unshare) {
         allow_clone(f, nr);
     } else if (nr == SYS_ioctl) {
-        n = box_ioctls();
-        allow_numbers(f, nr, 1, n, box_ioctl_at);
+        allow_numbers(f, nr, 1, box_ioctls(), box_ioctl_at);
     } else if (nr == SYS_prctl) {
-        n = box_prctls();
-        allow_numbers(f, nr, 0, n, box_prctl_at);
+        allow_prctl(f);
     } else {
         int r = seccomp_rule_add(f->ctx, f->allow, nr, 0);
 
@@ -267,14 +276,13 @@ static int announce_listener(const struct noahv_policy *p)
         return -errno;
     close(lowest);
     atomic_store(&p->shared->listener, lowest);
-    return lowest;
+    return 0;
 }
 
 /* EPERM for all else; ENOSYS for clone3, so that the C library takes clone. */
 static int filter(const struct noahv_policy *p)
 {
     struct filter f = { .ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM)), .policy = p };
-    int listener = -1;
 
     if (!f.ctx)
         return -ENOMEM;
@@ -283,14 +291,38 @@ static int filter(const struct noahv_policy *p)
     noahv_policy_host_calls(allow_call, &f);
     if (!f.err)
         f.err = seccomp_rule_add(f.ctx, SCMP_ACT_ERRNO(ENOSYS), SYS_clone3, 0);
-    if (!f.err && p->audit && (listener = announce_listener(p)) < 0)
-        f.err = listener;
+    if (!f.err && p->audit)
+        f.err = announce_listener(p);
     if (!f.err)
         f.err = seccomp_load(f.ctx);
     seccomp_release(f.ctx);
-    if (!f.err && p->audit) /* the lock-down is over: what comes now is counted */
-        HOST_RAW(SYS_close, listener);
     return f.err;
+}
+
+/* --- From outside -------------------------------------------------------------------------------------- */
+
+/* The box finds its processes by the host's /proc, which may show to users only those that they could debug. */
+static bool proc_hides(void)
+{
+    FILE *f = fopen("/proc/self/mountinfo", "re");
+    char *line = NULL;
+    size_t cap = 0;
+    bool hides = false;
+
+    while (f && getline(&line, &cap, f) > 0)
+        hides |= strstr(line, " - proc ") && strstr(line, "hidepid=");
+    free(line);
+    if (f)
+        fclose(f);
+    return hides;
+}
+
+/* For children too. No other wall needs it, but for a parent that takes the listener of an audit until it is called. */
+static int hide(void)
+{
+    if (proc_hides())
+        return -EOPNOTSUPP;
+    return (int)HOST_RAW(SYS_prctl, PR_SET_DUMPABLE, 0);
 }
 
 /* --- All of them -------------------------------------------------------------------------------------- */
@@ -305,6 +337,8 @@ const char *jail_lacks(enum policy_layer l)
         return prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0 ? NULL : "the kernel was built without it";
     case LAYER_NO_NEW_PRIVS:
         return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) >= 0 ? NULL : "the kernel is older than Linux 3.5";
+    case LAYER_NON_DUMPABLE:
+        return proc_hides() ? "the host's /proc hides processes (hidepid), and a box must see its own" : NULL;
     default:
         return NULL;
     }
@@ -331,6 +365,10 @@ int jail_close(const struct box *b, char *why)
         r = missing(p, LAYER_CAPS, drop_privileges(), why);
     if (r == 0)
         r = missing(p, LAYER_SECCOMP, filter(p), why);
+    if (r == 0)
+        r = missing(p, LAYER_NON_DUMPABLE, hide(), why);
+    if (r == 0 && p->audit) /* the lock-down is over: what comes now is counted */
+        HOST_RAW(SYS_close, atomic_load(&p->shared->listener));
     return r;
 }
 
