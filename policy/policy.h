@@ -69,6 +69,7 @@ struct noahv_policy {
     enum on_deny on_deny;
     enum policy_report report;
     unsigned require; /* bits of enum policy_layer */
+    int leash;        /* the pipe that the box dies with; -1: none */
     bool audit;       /* what the filter lets through waits for whoever started the box */
     struct policy_shared *shared;
     char error[512];

@@ -16,6 +16,7 @@ struct box {
     const struct noahv_policy *policy;
     struct view *view;
     int member;   /* this process's slot of policy->shared */
+    int leash;    /* own descriptor of a pipe: its end is the process's; -1: none */
     bool running; /* the guest: before, refusals are the caller's to tell */
 };
 

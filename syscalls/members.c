@@ -135,9 +135,14 @@ static int pids_met(const struct box *b)
 {
     uint64_t n = b->policy->limit[LIMIT_PIDS];
 
-    policy_end(b->policy, NOAHV_END_LIMIT,
-               "the limit of %llu processes and threads was reached. To allow more: --pids %llu",
-               (unsigned long long)n, (unsigned long long)n * 2);
+    if (n < POLICY_MEMBERS_MAX)
+        policy_end(b->policy, NOAHV_END_LIMIT,
+                   "the limit of %llu processes and threads was reached. To allow more: --pids %llu",
+                   (unsigned long long)n, (unsigned long long)MIN(n * 2, POLICY_MEMBERS_MAX));
+    else
+        policy_end(b->policy, NOAHV_END_LIMIT,
+                   "the limit of %llu processes and threads was reached, and a box has no more",
+                   (unsigned long long)n);
     return -EAGAIN;
 }
 
@@ -214,6 +219,28 @@ void box_forked(struct task *t, int slot, int64_t pid)
     fd_thaw();
 }
 
+/*
+ * The host sends SIGKILL when the pipe's last writer is gone. Who gets it is said of an open file, which a fork shares: each
+ * process opens the pipe anew.
+ */
+static void take_leash(struct box *b, int pid)
+{
+    char name[32];
+    int64_t fd;
+    int old = b->leash;
+
+    if (old < 0)
+        return;
+    snprintf(name, sizeof name, "self/fd/%d", old);
+    fd = fd_open(procfs_dir(), name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    fd_release(old);
+    if (fd < 0 || HOST_RAW(SYS_fcntl, fd, F_SETSIG, SIGKILL) < 0 ||
+        HOST_RAW(SYS_fcntl, fd, F_SETOWN, pid) < 0 ||
+        HOST_RAW(SYS_fcntl, fd, F_SETFL, O_NONBLOCK | O_ASYNC) < 0 || HOST_RAW(SYS_read, fd, name, 1) == 0 ||
+        fd_own((int)fd, &b->leash) < 0)
+        HOST_RAW(SYS_kill, pid, SIGKILL); /* it has happened, or will not be heard of */
+}
+
 void box_join(struct task *t, int slot)
 {
     struct box *b = t->proc->box;
@@ -223,6 +250,7 @@ void box_join(struct task *t, int slot)
 
     if (!b || slot < 0)
         return;
+    take_leash(b, pid);
     fd_thaw();
     b->member = slot;
     m = &b->policy->shared->member[slot];

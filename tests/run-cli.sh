@@ -755,6 +755,11 @@ boxed() {
     grep '^noahv: ' err | grep -qF -- "$text" || fail "expected '$text': $*"
 }
 
+# left MARK: the temporary folder on the host of a box that has made a file MARK in a --tmpfs.
+left() {
+    find /dev/shm "${TMPDIR:-/tmp}" -maxdepth 3 -path "*/noahv-*/tmp0/$1" 2> log | sed 's;/tmp0/[^/]*$;;'
+}
+
 once_box_limits() {
     boxed 124 'time limit of 0.100 s was reached. To allow more: --timeout 2' --timeout 100ms "$BB" sleep 100
     boxed 122 'the limit of 3 processes and threads was reached. To allow more: --pids 6' --pids 3 "$BB" sh -c '
@@ -783,6 +788,22 @@ once_box_ends() {
         --on-deny kill "$BB" sh -c 'cat /etc/passwd; sleep 100'
 }
 
+# Its starter is killed and can clear up nothing: all processes of the box end, whoever made them, wherever they stand.
+once_box_leash() {
+    mkfifo told
+    "$NOAHV" box --tmpfs /t "$BB" sh -c '
+        (setsid sleep 1000 &)
+        (trap "" TERM; while :; do :; done) &
+        : > "/t/$0"; echo ready; sleep 1000' mark.$$ > told &
+    exec 3< told
+    read -r line <&3
+    [ "$line" = ready ]
+    kill -KILL $!
+    timeout 30 cat <&3 # ends when nobody can write any more
+    exec 3<&-
+    rm -r "$(left mark.$$)"
+}
+
 once_box_files() {
     mkdir -p d/sub
     echo text > d/file
@@ -799,9 +820,9 @@ once_box_files() {
         mv file sub; ln file l; ln -s a b; mkdir m; rmdir sub; exec 3< file; chmod 0 /proc/self/fd/3; echo z > /proc/self/fd/3'
     [ "$(cat d/file)$(ls d | tr '\n' ,)$(stat -c %a d/file)" = "textabs,file,inside,rel,sub,644" ] || fail 'read-only'
     want 0 'new
-sub' noahv box -v "$PWD/d:/data" --tmpfs /tmp "$BB" sh -c 'cd /data; rm abs rel inside; mv file new; ls; cp new /tmp; mkdir -p /tmp/a/b'
+sub' noahv box -v "$PWD/d:/data" --tmpfs /tmp "$BB" sh -c 'cd /data; rm abs rel inside; mv file new; ls; cp new /tmp; mkdir -p /tmp/a/b; : > "/tmp/$0"' mark.$$
     [ "$(cat d/new)" = text ] || fail 'what a box writes'
-    ! ls /dev/shm/noahv-* > log 2>&1 || fail 'a box left its folder behind'
+    [ -z "$(left mark.$$)" ] || fail 'a box left its folder behind'
     want 0 /data/sub noahv box -v d:/data -w /data/sub "$BB" sh -c pwd
 }
 
