@@ -788,6 +788,28 @@ once_box_ends() {
         --on-deny kill "$BB" sh -c 'cat /etc/passwd; sleep 100'
 }
 
+# Names of all shapes mean the same in a box as outside.
+once_box_names() {
+    mkdir -p d/sub/deep
+    echo text > d/file
+    ln -s file d/link
+    ln -s sub d/sublink
+    ln -s ../file d/sub/back
+    ln -s none d/dangling
+    ln -s loop d/loop
+    mkfifo d/fifo
+    long=$(printf '%0256d' 0)
+    script='for n in file ./file sub/../file sub/ sub/. sub// .//sub///deep file/ file/. link link/ sublink sublink/ \
+        sublink/deep sublink/back sub/back sub/back/ dangling dangling/ loop loop/x fifo none none/ none/x . .. ./ "" \
+        sub/deep/.. "$0" "sub/$0/x" /proc/self/fd /proc/self/status/ /proc/self/nothing; do
+            for f in "" -L; do stat -c %F $f "$n"; done
+            [ "$n" = fifo ] || [ "$n" = .. ] || { cat "$n"; ls -d "$n"; test -r "$n" && echo r; cd "$n" && pwd && cd "$OLDPWD"; }
+        done 2>&1; true'
+    (cd d && noahv "$BB" sh -c "$script" "$long" > ../run.out 2>&1 < /dev/null)
+    noahv box -v "$PWD/d:$PWD/d" -w "$PWD/d" --report none "$BB" sh -c "$script" "$long" > box.out 2>&1 < /dev/null
+    [ "$(wc -l < run.out)" -gt 100 ] && diff run.out box.out
+}
+
 # Its starter is killed and can clear up nothing: all processes of the box end, whoever made them, wherever they stand.
 once_box_leash() {
     mkfifo told
