@@ -282,8 +282,11 @@ static int64_t at_once(struct walk *w, const char *name, unsigned how)
     size_t base = strlen(w->at);
     int64_t r = add_names(w, name);
 
-    if (r == 0)
+    if (r == 0) {
         r = look(w);
+        if (r == -ENOENT && w->m->kind == MOUNT_EMPTY && !(how & WALK_ENTRY))
+            return absent(w); /* before any link */
+    }
     if (r < 0 || w->m->kind == MOUNT_PROC || w->type == S_IFLNK || (w->slash && w->type != S_IFDIR) ||
         how & WALK_ENTRY)
         r = -ELOOP;
