@@ -72,6 +72,9 @@ bool box_has(struct task *t, int pid);
 /* 0, or -ENOMEM: may the box's memory grow by so many bytes? Counts anew what there is, also for 0. */
 int box_may_grow(struct task *t, uint64_t bytes);
 
+/* May a hart's translations take more memory? hart.may_translate of a box. */
+bool box_may_translate(struct hart *h, size_t bytes);
+
 /*
  * Around a fork: a place for one process more, or -EAGAIN; then either its number (parent), or that there is none (pid <
  * 0). In the child box_join.

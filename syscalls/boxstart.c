@@ -102,6 +102,7 @@ int box_start(struct task *t, const struct noahv_policy *policy)
         fd_own(policy->leash, &b->leash);
     close_inherited();
     t->proc->box = b;
+    vm->may_translate = t->hart->may_translate = box_may_translate;
     r = box_fork(t, &slot);
     box_join(t, slot);
     return r < 0 ? vm_fail(vm, -EINVAL, "the limits leave no room for the program") : 0;

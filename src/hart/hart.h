@@ -66,10 +66,13 @@ struct hart {
         uint32_t dirty_w;          /* x registers that it left with a word to be sign-extended */
         uint32_t apart;            /* blocks are not linked: lockstep */
         uint32_t options;          /* enum jit_option; chosen before the hart first runs */
+        _Atomic size_t
+            granted; /* bytes of the host's memory that translations may take, where somebody counts */
     } jit;
-    atomic_bool alone; /* no other hart has the same memory */
-    bool counting;     /* keep instret exact under the JIT too, which costs it most of its speed */
-    void *task;        /* the guest OS's; opaque here */
+    bool (*may_translate)(struct hart *h, size_t bytes); /* may they take more? NULL: nobody counts */
+    atomic_bool alone;                                   /* no other hart has the same memory */
+    bool counting; /* keep instret exact under the JIT too, which costs it most of its speed */
+    void *task;    /* the guest OS's; opaque here */
 
     /* Where indirect jumps of generated code look first: at pc / 2, modulo the size. */
     struct hart_target {

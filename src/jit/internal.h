@@ -284,6 +284,9 @@ void jit_drop(struct jit *j, const struct jit_block *b);
 /* Before anything is written to the code memory. False: it cannot be; j->lost. */
 bool jit_writable(struct jit *j);
 
+/* False: what has been translated takes all the memory that it may take, and must be forgotten before there is more. */
+bool jit_affords(const struct jit *j, struct hart *h);
+
 /*
  * True when something new is to wait: the code is shared with another process since a fork. The child of most forks
  * soon executes another program, and its parent does what it has done before.
