@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "syscalls/box.h"
@@ -35,6 +36,68 @@ static int drop_privileges(void)
         prctl(PR_CAPBSET_DROP, cap, 0, 0, 0); /* of no use without privilege, and not needed then */
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
     return (int)HOST_RAW(SYS_capset, &h, none);
+}
+
+/* --- Namespaces --------------------------------------------------------------------------------------- */
+
+static int namespaces_of(const struct noahv_policy *p)
+{
+    return CLONE_NEWIPC | (p->net == NET_NONE ? CLONE_NEWNET : 0);
+}
+
+static bool write_file(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    bool ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+/* By way of a user namespace, where the user is what it is outside, and all others are nobody. */
+static int unshare_as_user(int flags)
+{
+    unsigned uid = geteuid(), gid = getegid();
+    char uids[32], gids[32];
+
+    snprintf(uids, sizeof uids, "%u %u 1", uid, uid);
+    snprintf(gids, sizeof gids, "%u %u 1", gid, gid);
+    if (unshare(CLONE_NEWUSER | flags) < 0)
+        return -errno;
+    return write_file("/proc/self/setgroups", "deny") && write_file("/proc/self/gid_map", gids) &&
+                   write_file("/proc/self/uid_map", uids)
+               ? 0
+               : -ECANCELED;
+}
+
+static bool grants_files(const struct noahv_policy *p)
+{
+    for (size_t i = 0; i < p->nr_binds; i++)
+        if (p->bind[i].src)
+            return true;
+    return false;
+}
+
+/* Without privilege files of others would be shown as nobody's: then not unasked where files are granted. */
+static int isolate(const struct noahv_policy *p)
+{
+    if (unshare(namespaces_of(p)) == 0)
+        return 0;
+    if (grants_files(p) && !(p->require >> LAYER_NAMESPACES & 1))
+        return -EPERM;
+    return unshare_as_user(namespaces_of(p));
+}
+
+/* In a process of its own, for nothing of it can be taken back. */
+static bool can_isolate(void)
+{
+    int status = -1;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        HOST_RAW(SYS_exit_group, unshare_as_user(CLONE_NEWIPC | CLONE_NEWNET) < 0);
+    return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
 }
 
 /* --- Landlock ----------------------------------------------------------------------------------------- */
@@ -337,6 +400,9 @@ const char *jail_lacks(enum policy_layer l)
         return prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0 ? NULL : "the kernel was built without it";
     case LAYER_NO_NEW_PRIVS:
         return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) >= 0 ? NULL : "the kernel is older than Linux 3.5";
+    case LAYER_NAMESPACES:
+        return can_isolate() ? NULL
+                             : "user namespaces are closed to this user (user.max_user_namespaces, AppArmor)";
     case LAYER_NON_DUMPABLE:
         return proc_hides() ? "the host's /proc hides processes (hidepid), and a box must see its own" : NULL;
     default:
@@ -354,11 +420,23 @@ static int missing(const struct noahv_policy *p, enum policy_layer l, int err, c
     return -EPERM;
 }
 
+static int namespaces(const struct noahv_policy *p, char *why)
+{
+    int err = isolate(p);
+
+    if (err != -ECANCELED)
+        return missing(p, LAYER_NAMESPACES, err, why);
+    snprintf(why, VIEW_WHY_MAX, "cannot remain the same user in a user namespace: /proc/self/uid_map");
+    return -EPERM;
+}
+
 int jail_close(const struct box *b, char *why)
 {
     const struct noahv_policy *p = b->policy;
     int r = missing(p, LAYER_NO_NEW_PRIVS, prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0, why);
 
+    if (r == 0)
+        r = namespaces(p, why);
     if (r == 0)
         r = missing(p, LAYER_LANDLOCK, landlock(b), why);
     if (r == 0)
