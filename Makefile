@@ -60,7 +60,7 @@ ifeq ($(MAKELEVEL)$(findstring -j,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
 .DELETE_ON_ERROR:
-.PHONY: all run check check-unit check-guest check-cli check-hostile check-real check-install soak lint bench fuzz docs install clean help deps noahv
+.PHONY: all run check check-unit check-unchecked check-guest check-cli check-hostile check-real check-install soak lint bench fuzz docs install clean help deps noahv
 
 all: noahv $(B)/libnoahv.so
 
@@ -111,7 +111,7 @@ build/deps.%: scripts/deps.sh
 
 # The last line printed is "N passed, N failed" over all of them; a stage that breaks counts as failed.
 check: $(NEED)
-	@scripts/total.sh "$(MAKE) -k --no-print-directory check-unit check-guest check-cli check-hostile check-install lint"
+	@scripts/total.sh "$(MAKE) -k --no-print-directory check-unit check-unchecked check-guest check-cli check-hostile check-install lint"
 
 check-unit: $(UNITS)
 	@tests/run-units.sh $^
@@ -119,6 +119,18 @@ check-unit: $(UNITS)
 $(B)/tests/check_%: tests/check_%.c $(B)/libnoahv.a
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D) && $(COMPILE) -o $@ $< $(B)/libnoahv.a $(LDFLAGS) -lcheck -lsubunit -lrt -lm $(LIBS)
+
+# The proof that check_confined tests what it says: linked with an unchecked JIT, it fails.
+check-unchecked: $(B)/unchecked/check_confined
+	@tests/run-unchecked.sh $<
+
+$(B)/unchecked/check_confined: tests/check_confined.c $(B)/unchecked/gen.o $(B)/libnoahv.a
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D) && $(COMPILE) -o $@ $^ $(LDFLAGS) -lcheck -lsubunit -lrt -lm $(LIBS)
+
+$(B)/unchecked/gen.o: src/jit/gen.c Makefile | $(NEED)
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D) && $(COMPILE) -DUNCHECKED=true -c -o $@ $<
 
 # NOAHV=qemu-riscv64 tests the tests.
 check-guest: $(NATIVE) $(RISCV) $(if $(NOAHV),,$(B)/noahv)
@@ -183,11 +195,12 @@ $(B)/tests/fuzz/%: tests/fuzz/%.c $(B)/libnoahv.a
 
 # --- Measuring, documents, installing -----------------------------------------------------------------
 
-# Writes build/bench.csv, build/bench.svg and the table in README.md. SCALE=1: the kernels take a tenth of the time.
+# Writes build/bench.csv, build/bench.svg, the table in README.md and, of boxes, build/bench-box.md. SCALE=1: the kernels take a tenth of the time.
 bench: $(B)/bench/bench $(LOADS:%=build/bench/native/%) $(LOADS:%=build/bench/riscv64/%) $(if $(NOAHV),,noahv)
 	@scripts/bench-programs.sh || echo "noahv: bench: programs could not be fetched or built, their rows are left out;" \
 	    "see build/bench/apt/log, build/bench/*/*.log"
 	@$< $(or $(ROUNDS),5) $(or $(NOAHV),./noahv) $(SCALE)
+	@scripts/bench-box.py $(or $(ROUNDS),5) $(or $(NOAHV),./noahv) $(SCALE)
 
 $(B)/bench/%: bench/%.c | $(NEED)
 	$(call say,CC,$@)

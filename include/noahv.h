@@ -233,6 +233,12 @@ NOAHV_API void noahv_policy_host_calls(noahv_host_call_visit_fn visit, void *opa
 NOAHV_API void noahv_policy_audit(struct noahv_policy *p);
 NOAHV_API int noahv_policy_listener(const struct noahv_policy *p);
 
+/*
+ * The read end of a pipe, before the start; taken over. All processes of the box die when nobody has the other end any more:
+ * with whoever started them, however that ends.
+ */
+NOAHV_API void noahv_policy_leash(struct noahv_policy *p, int fd);
+
 /* Removes what the box left on the host (its tmpfs folders), when all its processes have ended. */
 NOAHV_API void noahv_policy_clear(struct noahv_policy *p);
 

@@ -403,6 +403,7 @@ int noahv_policy_create(struct noahv_policy **out)
         return -ENOMEM;
     }
     atomic_init(&p->shared->listener, -1);
+    p->leash = -1;
     p->limit[LIMIT_MEMORY] = 256 << 20;
     p->limit[LIMIT_TIMEOUT] = 60000;
     p->limit[LIMIT_PIDS] = 64;
@@ -448,6 +449,11 @@ void noahv_policy_audit(struct noahv_policy *p)
 {
     p->audit = true;
     p->require |= 1u << LAYER_SECCOMP;
+}
+
+void noahv_policy_leash(struct noahv_policy *p, int fd)
+{
+    p->leash = fd;
 }
 
 int noahv_policy_listener(const struct noahv_policy *p)

@@ -46,6 +46,7 @@ struct policy_member {
     atomic_uint tasks;     /* its threads */
     atomic_ullong started; /* as in /proc/PID/stat, for a number may be used again; 0: not known yet */
     atomic_ullong bytes;   /* its memory as LIMIT_MEMORY counts it */
+    atomic_ullong code;    /* noahv's own, for translations */
 };
 
 /* What the processes of a box, and the one that started it, have in common. */
@@ -69,6 +70,7 @@ struct noahv_policy {
     enum on_deny on_deny;
     enum policy_report report;
     unsigned require; /* bits of enum policy_layer */
+    int leash;        /* the pipe that the box dies with; -1: none */
     bool audit;       /* what the filter lets through waits for whoever started the box */
     struct policy_shared *shared;
     char error[512];

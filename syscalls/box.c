@@ -246,6 +246,17 @@ static int64_t check_mknodat(struct task *t, const uint64_t *a)
     return refuse_value(t, "files", "mode", (uint32_t)a[2], "a box makes no devices");
 }
 
+/* Files that are memory only, of any size and number, which nobody can count: not beside a limit of memory. */
+static int64_t check_memfd_create(struct task *t, const uint64_t *a)
+{
+    (void)a;
+    if (!t->proc->box->policy->limit[LIMIT_MEMORY])
+        return 0;
+    return box_refuse(t, -EPERM,
+                      &(struct refusal){ "memory", "", "the memory of such a file is not counted",
+                                         "--memory 0, or --tmpfs DIR and a file there" });
+}
+
 /* Of a process; groups and users reach further than the box. */
 static int64_t check_priority(struct task *t, const uint64_t *a)
 {

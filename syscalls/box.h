@@ -16,6 +16,7 @@ struct box {
     const struct noahv_policy *policy;
     struct view *view;
     int member;   /* this process's slot of policy->shared */
+    int leash;    /* own descriptor of a pipe: its end is the process's; -1: none */
     bool running; /* the guest: before, refusals are the caller's to tell */
 };
 
@@ -70,6 +71,9 @@ bool box_has(struct task *t, int pid);
 
 /* 0, or -ENOMEM: may the box's memory grow by so many bytes? Counts anew what there is, also for 0. */
 int box_may_grow(struct task *t, uint64_t bytes);
+
+/* May a hart's translations take more memory? hart.may_translate of a box. */
+bool box_may_translate(struct hart *h, size_t bytes);
 
 /*
  * Around a fork: a place for one process more, or -EAGAIN; then either its number (parent), or that there is none (pid <

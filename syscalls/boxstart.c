@@ -89,6 +89,7 @@ int box_start(struct task *t, const struct noahv_policy *policy)
     if (!b)
         return vm_fail(vm, -ENOMEM, "out of memory");
     b->policy = policy;
+    b->leash = -1;
     handover_forbid();
     fill_standard();
     set_limits(policy);
@@ -97,8 +98,11 @@ int box_start(struct task *t, const struct noahv_policy *policy)
         free(b);
         return vm_fail(vm, -EINVAL, "%s", why);
     }
+    if (policy->leash >= 0)
+        fd_own(policy->leash, &b->leash);
     close_inherited();
     t->proc->box = b;
+    vm->may_translate = t->hart->may_translate = box_may_translate;
     r = box_fork(t, &slot);
     box_join(t, slot);
     return r < 0 ? vm_fail(vm, -EINVAL, "the limits leave no room for the program") : 0;
@@ -121,6 +125,8 @@ void box_free(struct box *b)
     if (!b)
         return;
     view_free(b->view);
+    if (b->leash >= 0)
+        fd_release(b->leash);
     free(b);
 }
 

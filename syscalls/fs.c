@@ -189,12 +189,32 @@ static int64_t stat_out(struct task *t, gva_t to, const struct stat *st)
     return put_user(t->mem, to, &rv);
 }
 
+static int64_t stat_boxed(struct task *t, int dirfd, gva_t path, gva_t statbuf, int flags)
+{
+    char name[PATH_MAX];
+    struct stat st;
+    ssize_t len = copy_str(t->mem, name, path, sizeof name);
+    int64_t r;
+
+    if (len < 0)
+        return len;
+    if (*name != '/' && fd_is_own(dirfd))
+        return -EBADF;
+    if (*name && flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE))
+        return -EINVAL;
+    r = *name ? view_stat(t, dirfd, name, !(flags & AT_SYMLINK_NOFOLLOW), &st)
+              : HOST(t, SYS_newfstatat, dirfd, "", &st, flags);
+    return r < 0 ? r : stat_out(t, statbuf, &st);
+}
+
 int64_t sys_newfstatat(struct task *t, int dirfd, gva_t path, gva_t statbuf, int flags)
 {
     struct stat st = { 0 };
     struct path p;
     int64_t r;
 
+    if (path && t->proc->box)
+        return stat_boxed(t, dirfd, path, statbuf, flags);
     if (path || !(flags & AT_EMPTY_PATH)) { /* since 6.11 NULL is "" then */
         r = path_in(t, dirfd, path, path_last_at(flags), &p);
     } else {

@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 
 #include "mem/access.h"
-#include "syscalls/thread.h"
+#include "syscalls/share.h"
 
 /* All architectures share these numbers. */
 enum { NR_FUTEX_WAITV = 449, NR_FUTEX_REQUEUE = 456 };
@@ -171,11 +171,17 @@ void futex_exit(struct task *t)
     t->robust_list = 0;
 }
 
+/* kernel/fork.c mm_release: not for the last one in its memory, whom nobody can be waiting for. */
 void futex_clear_tid(struct task *t)
 {
     static const uint32_t zero;
+    struct process *p = t->proc;
+    bool last;
 
-    if (t->clear_tid && put_user(t->mem, t->clear_tid, &zero) == 0)
+    pthread_mutex_lock(&p->lock);
+    last = p->nr_tasks == 1 && !memory_is_shared(p);
+    pthread_mutex_unlock(&p->lock);
+    if (t->clear_tid && !last && put_user(t->mem, t->clear_tid, &zero) == 0)
         HOST_RAW(SYS_futex, span(t, t->clear_tid, 4), FUTEX_WAKE, 1);
     t->clear_tid = 0;
 }

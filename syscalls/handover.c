@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "syscalls/exec.h"
 #include "syscalls/fd.h"
+#include "syscalls/mm.h"
 #include "syscalls/procfs.h"
 #include "syscalls/seccomp.h"
 #include "syscalls/signal.h"
@@ -146,6 +147,7 @@ static void put_process(struct parcel *p, const struct process *proc)
     parcel_put_u64(p, proc->watch_deaths);
     parcel_put(p, &proc->as_limit, sizeof proc->as_limit);
     parcel_put(p, &proc->data_limit, sizeof proc->data_limit);
+    parcel_put(p, &proc->stack_limit, sizeof proc->stack_limit);
     parcel_put_fd(p, proc->root.fd);
     parcel_put_str(p, proc->root.path ? proc->root.path : "");
     parcel_put_u64(p, proc->root.left);
@@ -298,6 +300,8 @@ static int get_process(struct parcel *p, struct process *proc, int log_fd)
     proc->watch_deaths = parcel_get_u64(p);
     parcel_get(p, &proc->as_limit, sizeof proc->as_limit);
     parcel_get(p, &proc->data_limit, sizeof proc->data_limit);
+    parcel_get(p, &proc->stack_limit, sizeof proc->stack_limit);
+    mm_limit_stack(proc);
     root_fd = parcel_get_fd(p);
     proc->root.path = parcel_get_str(p, PATH_MAX);
     proc->root.left = parcel_get_u64(p);

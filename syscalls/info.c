@@ -18,6 +18,7 @@
 #include "syscalls/box.h"
 #include "syscalls/fd.h"
 #include "syscalls/linux.h"
+#include "syscalls/mm.h"
 #include "syscalls/procfs.h"
 #include "syscalls/seccomp.h"
 
@@ -104,7 +105,7 @@ int64_t sys_setpgid(struct task *t, int pid, int pgid)
 
 /* --- Limits ------------------------------------------------------------------------------------------ */
 
-/* A limit that is the guest's record only. Address space: noahv's window alone is larger than any. */
+/* A limit that is the guest's record only: noahv's window alone is larger than any, its stack is another. */
 static struct rlimit *kept_limit(struct process *p, uint32_t resource)
 {
     switch (resource) {
@@ -112,6 +113,8 @@ static struct rlimit *kept_limit(struct process *p, uint32_t resource)
         return &p->as_limit;
     case RLIMIT_DATA:
         return &p->data_limit;
+    case RLIMIT_STACK:
+        return &p->stack_limit;
     default:
         return NULL;
     }
@@ -144,8 +147,11 @@ static int64_t limit_own(struct task *t, uint32_t resource, const struct rlimit 
     struct rlimit *kept = kept_limit(t->proc, resource);
     int64_t r;
 
-    if (kept)
-        return limit_keep(kept, new, old);
+    if (kept) {
+        r = limit_keep(kept, new, old);
+        mm_limit_stack(t->proc);
+        return r;
+    }
     if (new &&new->rlim_max > most_fds(t, resource))
         return -EPERM;
     if (resource == RLIMIT_CORE && new &&new->rlim_cur)
@@ -157,9 +163,6 @@ static int64_t limit_own(struct task *t, uint32_t resource, const struct rlimit 
         fd_limit_unlock();
     if (r == 0)
         old->rlim_max = MIN(old->rlim_max, most_fds(t, resource));
-    if (r == 0 && new &&resource == RLIMIT_STACK)
-        atomic_store_explicit(&t->mem->stack_max, MIN(new->rlim_cur, t->mem->limit / 4),
-                              memory_order_relaxed);
     return r;
 }
 

@@ -12,11 +12,13 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "syscalls/box.h"
@@ -34,6 +36,68 @@ static int drop_privileges(void)
         prctl(PR_CAPBSET_DROP, cap, 0, 0, 0); /* of no use without privilege, and not needed then */
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
     return (int)HOST_RAW(SYS_capset, &h, none);
+}
+
+/* --- Namespaces --------------------------------------------------------------------------------------- */
+
+static int namespaces_of(const struct noahv_policy *p)
+{
+    return CLONE_NEWIPC | (p->net == NET_NONE ? CLONE_NEWNET : 0);
+}
+
+static bool write_file(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    bool ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+/* By way of a user namespace, where the user is what it is outside, and all others are nobody. */
+static int unshare_as_user(int flags)
+{
+    unsigned uid = geteuid(), gid = getegid();
+    char uids[32], gids[32];
+
+    snprintf(uids, sizeof uids, "%u %u 1", uid, uid);
+    snprintf(gids, sizeof gids, "%u %u 1", gid, gid);
+    if (unshare(CLONE_NEWUSER | flags) < 0)
+        return -errno;
+    return write_file("/proc/self/setgroups", "deny") && write_file("/proc/self/gid_map", gids) &&
+                   write_file("/proc/self/uid_map", uids)
+               ? 0
+               : -ECANCELED;
+}
+
+static bool grants_files(const struct noahv_policy *p)
+{
+    for (size_t i = 0; i < p->nr_binds; i++)
+        if (p->bind[i].src)
+            return true;
+    return false;
+}
+
+/* Without privilege files of others would be shown as nobody's: then not unasked where files are granted. */
+static int isolate(const struct noahv_policy *p)
+{
+    if (unshare(namespaces_of(p)) == 0)
+        return 0;
+    if (grants_files(p) && !(p->require >> LAYER_NAMESPACES & 1))
+        return -EPERM;
+    return unshare_as_user(namespaces_of(p));
+}
+
+/* In a process of its own, for nothing of it can be taken back. */
+static bool can_isolate(void)
+{
+    int status = -1;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        HOST_RAW(SYS_exit_group, unshare_as_user(CLONE_NEWIPC | CLONE_NEWNET) < 0);
+    return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
 }
 
 /* --- Landlock ----------------------------------------------------------------------------------------- */
@@ -232,10 +296,20 @@ static void allow_numbers(struct filter *f, int nr, unsigned arg, size_t n, uint
                  arg ? SCMP_A1_32(SCMP_CMP_EQ, (uint32_t)at(i)) : SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)at(i)));
 }
 
+/* The box's own options, and one of noahv's that takes something away. */
+static void allow_prctl(struct filter *f)
+{
+    const struct scmp_arg_cmp hide[] = { SCMP_A0_32(SCMP_CMP_EQ, PR_SET_DUMPABLE),
+                                         SCMP_A1_64(SCMP_CMP_EQ, 0) };
+    int r = seccomp_rule_add_array(f->ctx, f->allow, SYS_prctl, ARRAY_SIZE(hide), hide);
+
+    f->err = f->err ? f->err : r;
+    allow_numbers(f, SYS_prctl, 0, box_prctls(), box_prctl_at);
+}
+
 static void allow_call(void *opaque, int nr, const char *name)
 {
     struct filter *f = opaque;
-    size_t n;
 
     (void)name;
     if (nr == SYS_socket || nr == SYS_socketpair) {
@@ -243,11 +317,9 @@ static void allow_call(void *opaque, int nr, const char *name)
     } else if (nr == SYS_clone || nr == SYS_unshare) {
         allow_clone(f, nr);
     } else if (nr == SYS_ioctl) {
-        n = box_ioctls();
-        allow_numbers(f, nr, 1, n, box_ioctl_at);
+        allow_numbers(f, nr, 1, box_ioctls(), box_ioctl_at);
     } else if (nr == SYS_prctl) {
-        n = box_prctls();
-        allow_numbers(f, nr, 0, n, box_prctl_at);
+        allow_prctl(f);
     } else {
         int r = seccomp_rule_add(f->ctx, f->allow, nr, 0);
 
@@ -267,14 +339,13 @@ static int announce_listener(const struct noahv_policy *p)
         return -errno;
     close(lowest);
     atomic_store(&p->shared->listener, lowest);
-    return lowest;
+    return 0;
 }
 
 /* EPERM for all else; ENOSYS for clone3, so that the C library takes clone. */
 static int filter(const struct noahv_policy *p)
 {
     struct filter f = { .ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM)), .policy = p };
-    int listener = -1;
 
     if (!f.ctx)
         return -ENOMEM;
@@ -283,14 +354,38 @@ static int filter(const struct noahv_policy *p)
     noahv_policy_host_calls(allow_call, &f);
     if (!f.err)
         f.err = seccomp_rule_add(f.ctx, SCMP_ACT_ERRNO(ENOSYS), SYS_clone3, 0);
-    if (!f.err && p->audit && (listener = announce_listener(p)) < 0)
-        f.err = listener;
+    if (!f.err && p->audit)
+        f.err = announce_listener(p);
     if (!f.err)
         f.err = seccomp_load(f.ctx);
     seccomp_release(f.ctx);
-    if (!f.err && p->audit) /* the lock-down is over: what comes now is counted */
-        HOST_RAW(SYS_close, listener);
     return f.err;
+}
+
+/* --- From outside -------------------------------------------------------------------------------------- */
+
+/* The box finds its processes by the host's /proc, which may show to users only those that they could debug. */
+static bool proc_hides(void)
+{
+    FILE *f = fopen("/proc/self/mountinfo", "re");
+    char *line = NULL;
+    size_t cap = 0;
+    bool hides = false;
+
+    while (f && getline(&line, &cap, f) > 0)
+        hides |= strstr(line, " - proc ") && strstr(line, "hidepid=");
+    free(line);
+    if (f)
+        fclose(f);
+    return hides;
+}
+
+/* For children too. No other wall needs it, but for a parent that takes the listener of an audit until it is called. */
+static int hide(void)
+{
+    if (proc_hides())
+        return -EOPNOTSUPP;
+    return (int)HOST_RAW(SYS_prctl, PR_SET_DUMPABLE, 0);
 }
 
 /* --- All of them -------------------------------------------------------------------------------------- */
@@ -305,6 +400,11 @@ const char *jail_lacks(enum policy_layer l)
         return prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0 ? NULL : "the kernel was built without it";
     case LAYER_NO_NEW_PRIVS:
         return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) >= 0 ? NULL : "the kernel is older than Linux 3.5";
+    case LAYER_NAMESPACES:
+        return can_isolate() ? NULL
+                             : "user namespaces are closed to this user (user.max_user_namespaces, AppArmor)";
+    case LAYER_NON_DUMPABLE:
+        return proc_hides() ? "the host's /proc hides processes (hidepid), and a box must see its own" : NULL;
     default:
         return NULL;
     }
@@ -320,17 +420,33 @@ static int missing(const struct noahv_policy *p, enum policy_layer l, int err, c
     return -EPERM;
 }
 
+static int namespaces(const struct noahv_policy *p, char *why)
+{
+    int err = isolate(p);
+
+    if (err != -ECANCELED)
+        return missing(p, LAYER_NAMESPACES, err, why);
+    snprintf(why, VIEW_WHY_MAX, "cannot remain the same user in a user namespace: /proc/self/uid_map");
+    return -EPERM;
+}
+
 int jail_close(const struct box *b, char *why)
 {
     const struct noahv_policy *p = b->policy;
     int r = missing(p, LAYER_NO_NEW_PRIVS, prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0, why);
 
     if (r == 0)
+        r = namespaces(p, why);
+    if (r == 0)
         r = missing(p, LAYER_LANDLOCK, landlock(b), why);
     if (r == 0)
         r = missing(p, LAYER_CAPS, drop_privileges(), why);
     if (r == 0)
         r = missing(p, LAYER_SECCOMP, filter(p), why);
+    if (r == 0)
+        r = missing(p, LAYER_NON_DUMPABLE, hide(), why);
+    if (r == 0 && p->audit) /* the lock-down is over: what comes now is counted */
+        HOST_RAW(SYS_close, atomic_load(&p->shared->listener));
     return r;
 }
 

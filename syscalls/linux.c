@@ -19,6 +19,7 @@
 #include "syscalls/fd.h"
 #include "syscalls/host.h"
 #include "syscalls/jail.h"
+#include "syscalls/mm.h"
 #include "syscalls/path.h"
 #include "syscalls/signal.h"
 #include "syscalls/thread.h"
@@ -143,18 +144,18 @@ void linux_core_without_memory(void)
     HOST_RAW(SYS_close, fd);
 }
 
-/* The stack limit is the guest's own business. */
+/* noahv has a stack and an address space of its own: the guest's limits are kept apart. */
 void linux_take_limits(struct process *p)
 {
-    struct rlimit r = { RLIM_INFINITY, RLIM_INFINITY };
+    struct rlimit core = { 0, 0 };
 
-    getrlimit(RLIMIT_CORE, &r);
-    if (r.rlim_cur)
+    getrlimit(RLIMIT_CORE, &core);
+    if (core.rlim_cur)
         linux_core_without_memory();
     getrlimit(RLIMIT_AS, &p->as_limit);
     getrlimit(RLIMIT_DATA, &p->data_limit);
-    getrlimit(RLIMIT_STACK, &r);
-    p->mem->stack_max = MIN(r.rlim_cur, p->mem->limit / 4);
+    getrlimit(RLIMIT_STACK, &p->stack_limit);
+    mm_limit_stack(p);
 }
 
 static void process_init(struct process *p, const struct noahv_linux_config *cfg)
@@ -284,8 +285,10 @@ static void trace_first(struct task *t)
 static int lock_up(struct task *t)
 {
     char why[VIEW_WHY_MAX];
-    int r = jail_close(t->proc->box, why);
+    int r;
 
+    vm_prepare(t->nh);
+    r = jail_close(t->proc->box, why);
     return r < 0 ? vm_fail(t->proc->vm, -EINVAL, "%s", why) : 0;
 }
 

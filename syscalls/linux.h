@@ -75,6 +75,7 @@ struct process {
     char comm[16];
     uint32_t personality;
     struct rlimit as_limit, data_limit; /* its RLIMIT_AS, RLIMIT_DATA: the window is larger than any */
+    struct rlimit stack_limit;          /* its RLIMIT_STACK: the host's is for noahv's own stack */
     struct trace *trace;                /* NULL: not tracing */
     struct box *box;                    /* NULL: open */
     struct exec *handed_exec;           /* handover_reclaim */

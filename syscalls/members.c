@@ -98,6 +98,12 @@ bool box_has(struct task *t, int pid)
     return m && still_there(m, pid, &life);
 }
 
+static void forget_memory(struct policy_member *m)
+{
+    atomic_store(&m->bytes, 0);
+    atomic_store(&m->code, 0);
+}
+
 /* Frees the slots of processes that are gone, and forgets the memory of those that have ended. */
 static void sweep(const struct box *b)
 {
@@ -111,7 +117,7 @@ static void sweep(const struct box *b)
         if (!still_there(m, pid, &life))
             atomic_compare_exchange_strong(&m->pid, &pid, SLOT_FREE);
         else if (life.state == 'Z' || life.state == 'X')
-            atomic_store(&m->bytes, 0);
+            forget_memory(m);
     }
 }
 
@@ -135,9 +141,14 @@ static int pids_met(const struct box *b)
 {
     uint64_t n = b->policy->limit[LIMIT_PIDS];
 
-    policy_end(b->policy, NOAHV_END_LIMIT,
-               "the limit of %llu processes and threads was reached. To allow more: --pids %llu",
-               (unsigned long long)n, (unsigned long long)n * 2);
+    if (n < POLICY_MEMBERS_MAX)
+        policy_end(b->policy, NOAHV_END_LIMIT,
+                   "the limit of %llu processes and threads was reached. To allow more: --pids %llu",
+                   (unsigned long long)n, (unsigned long long)MIN(n * 2, POLICY_MEMBERS_MAX));
+    else
+        policy_end(b->policy, NOAHV_END_LIMIT,
+                   "the limit of %llu processes and threads was reached, and a box has no more",
+                   (unsigned long long)n);
     return -EAGAIN;
 }
 
@@ -162,7 +173,7 @@ static int take_slot(const struct box *b)
         if (!atomic_compare_exchange_strong(&m->pid, &none, SLOT_TAKEN))
             continue;
         atomic_store(&m->started, 0);
-        atomic_store(&m->bytes, 0);
+        forget_memory(m);
         atomic_store(&m->tasks, 1);
         return (int)i;
     }
@@ -214,6 +225,28 @@ void box_forked(struct task *t, int slot, int64_t pid)
     fd_thaw();
 }
 
+/*
+ * The host sends SIGKILL when the pipe's last writer is gone. Who gets it is said of an open file, which a fork shares: each
+ * process opens the pipe anew.
+ */
+static void take_leash(struct box *b, int pid)
+{
+    char name[32];
+    int64_t fd;
+    int old = b->leash;
+
+    if (old < 0)
+        return;
+    snprintf(name, sizeof name, "self/fd/%d", old);
+    fd = fd_open(procfs_dir(), name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    fd_release(old);
+    if (fd < 0 || HOST_RAW(SYS_fcntl, fd, F_SETSIG, SIGKILL) < 0 ||
+        HOST_RAW(SYS_fcntl, fd, F_SETOWN, pid) < 0 ||
+        HOST_RAW(SYS_fcntl, fd, F_SETFL, O_NONBLOCK | O_ASYNC) < 0 || HOST_RAW(SYS_read, fd, name, 1) == 0 ||
+        fd_own((int)fd, &b->leash) < 0)
+        HOST_RAW(SYS_kill, pid, SIGKILL); /* it has happened, or will not be heard of */
+}
+
 void box_join(struct task *t, int slot)
 {
     struct box *b = t->proc->box;
@@ -223,6 +256,7 @@ void box_join(struct task *t, int slot)
 
     if (!b || slot < 0)
         return;
+    take_leash(b, pid);
     fd_thaw();
     b->member = slot;
     m = &b->policy->shared->member[slot];
@@ -279,4 +313,35 @@ int box_may_grow(struct task *t, uint64_t bytes)
     }
     atomic_store(&b->policy->shared->member[b->member].bytes, bytes);
     return 0;
+}
+
+/* The translations of all processes may take half as much as there may be memory, beside it. */
+static bool code_fits(const struct box *b, uint64_t own)
+{
+    uint64_t sum = own;
+
+    for (size_t i = 0; i < POLICY_MEMBERS_MAX; i++) {
+        const struct policy_member *m = &b->policy->shared->member[i];
+
+        if ((int)i != b->member && atomic_load_explicit(&m->pid, memory_order_relaxed) != SLOT_FREE)
+            sum += atomic_load_explicit(&m->code, memory_order_relaxed);
+    }
+    return sum <= b->policy->limit[LIMIT_MEMORY] / 2;
+}
+
+bool box_may_translate(struct hart *h, size_t bytes)
+{
+    const struct task *t = h->task;
+    const struct box *b = t->proc->box;
+    uint64_t own = vm_translations(t->proc->vm) + bytes;
+
+    if (!b->policy->limit[LIMIT_MEMORY])
+        return true;
+    if (!code_fits(b, own)) {
+        sweep(b);
+        if (!code_fits(b, own))
+            return false;
+    }
+    atomic_store(&b->policy->shared->member[b->member].code, own);
+    return true;
 }

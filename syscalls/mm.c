@@ -35,6 +35,12 @@
 #define MMAP_RND_PAGES 0x3ffffu  /* ARCH_MMAP_RND_BITS_MIN, 18 bits */
 #define STACK_AT_ONCE (132 * 1024)
 
+void mm_limit_stack(struct process *p)
+{
+    atomic_store_explicit(&p->mem->stack_max, MIN(p->stack_limit.rlim_cur, p->mem->limit / 4),
+                          memory_order_relaxed);
+}
+
 static uint64_t random_pages(uint64_t mask)
 {
     uint64_t r = 0;

@@ -12,6 +12,9 @@
 /* Chooses addresses for a new image: arch/riscv/include/asm/processor.h, mm/util.c. */
 void mm_layout(struct process *p, struct layout *out);
 
+/* How far a stack may grow, from the guest's RLIMIT_STACK. */
+void mm_limit_stack(struct process *p);
+
 /* Bytes by kind, as /proc and the limits count them. */
 struct mm_sizes {
     uint64_t total, data, stack, code;

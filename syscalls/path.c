@@ -94,8 +94,10 @@ int path_resolve(struct task *t, struct path *p, unsigned how)
 
 void path_done(struct path *p)
 {
-    if (p->hold >= 0)
+    if (fd_is_own(p->hold))
         fd_release(p->hold);
+    else if (p->hold >= 0)
+        HOST_RAW(SYS_close, p->hold);
 }
 
 int path_in(struct task *t, int dirfd, gva_t guest, unsigned how, struct path *out)

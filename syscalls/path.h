@@ -18,7 +18,7 @@ struct path {
     int dirfd; /* pass these two to the host ... */
     char name[PATH_MAX];
     enum proc_node virt;       /* ... except to open it: then PROC_MAPS and above are for procfs_open */
-    int hold;                  /* own descriptor that name refers to, until path_done; or -1 */
+    int hold;                  /* descriptor of ours that name refers to, until path_done; or -1 */
     const struct mount *mount; /* in a box: the piece that it lies in; else NULL */
 };
 

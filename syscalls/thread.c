@@ -38,7 +38,7 @@ struct start {
 
 static bool is_leader(const struct task *t)
 {
-    return t->tid == getpid();
+    return t == t->proc->first;
 }
 
 /* One task, and nothing under way; p->lock is there. */

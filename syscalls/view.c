@@ -79,14 +79,17 @@ static int host_path(int fd, char out[PATH_MAX])
     char link[48];
     int64_t n;
 
-    if (fd == AT_FDCWD)
-        snprintf(link, sizeof link, "thread-self/cwd");
-    else
+    if (fd == AT_FDCWD) {
+        n = HOST_RAW(SYS_getcwd, out, PATH_MAX) - 1;
+        if (n < 0)
+            return (int)n + 1;
+    } else {
         snprintf(link, sizeof link, "thread-self/fd/%d", fd);
-    n = HOST_RAW(SYS_readlinkat, procfs_dir(), link, out, PATH_MAX - 1);
-    if (n < 0)
-        return n == -ENOENT && fd != AT_FDCWD ? -EBADF : (int)n;
-    out[n] = '\0';
+        n = HOST_RAW(SYS_readlinkat, procfs_dir(), link, out, PATH_MAX - 1);
+        if (n < 0)
+            return n == -ENOENT ? -EBADF : (int)n;
+        out[n] = '\0';
+    }
     if (n == 1) /* the host's root */
         out[0] = '\0';
     return 0;

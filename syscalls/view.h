@@ -10,6 +10,7 @@
 #include "policy/policy.h"
 #include "syscalls/path.h"
 
+struct stat;
 struct view;
 
 /* One piece. */
@@ -56,6 +57,9 @@ int view_place_of(const struct view *v, const char *host, char out[PATH_MAX]);
 
 /* walk.c: a path for a call: see path_in. */
 int view_path(struct task *t, int dirfd, const char *name, unsigned how, struct path *out);
+
+/* walk.c: stat, by a name that is not empty. */
+int64_t view_stat(struct task *t, int dirfd, const char *name, bool follow, struct stat *st);
 
 /* walk.c: open, openat2 without resolve flags. */
 int64_t view_open(struct task *t, int dirfd, const char *name, int flags, uint32_t mode);

@@ -46,9 +46,10 @@ static const char *const facts[] = {
     "version",
 };
 
+/* Not io: its counts would be noahv's, and are not for the owner of a process that nobody may look into. */
 static const char *const own_names[] = {
-    "",   "auxv",   "cmdline", "comm",      "cwd",  "environ", "exe",   "fd",     "fdinfo",
-    "io", "limits", "maps",    "oom_score", "root", "stat",    "statm", "status", "task",
+    "",       "auxv", "cmdline",   "comm", "cwd",  "environ", "exe",    "fd",   "fdinfo",
+    "limits", "maps", "oom_score", "root", "stat", "statm",   "status", "task",
 };
 
 /* Of other processes of the box: their arguments would be noahv's. */
@@ -118,14 +119,25 @@ bool view_proc_has(struct task *t, const char *rel)
     return box_has(t, pid) && listed(rel, other_names, ARRAY_SIZE(other_names));
 }
 
-/* The host's path of what a descriptor link leads to, and whether that has a name. */
-static int fd_link(struct task *t, int fd, char out[PATH_MAX])
+/* Is there no name for the file any more? The kernel's path of it says so, but a name may end like that, too. */
+static bool is_deleted(int fd, const char *path)
 {
+    static const char mark[] = " (deleted)";
+    size_t n = strlen(path);
     struct stat st;
 
-    if (HOST_RAW(SYS_fstat, fd, &st) < 0)
+    return n >= sizeof mark && strcmp(path + n - (sizeof mark - 1), mark) == 0 &&
+           (HOST_RAW(SYS_fstat, fd, &st) < 0 || !st.st_nlink);
+}
+
+/* The guest's path of what a descriptor link leads to; 1: it has none. */
+static int fd_link(struct task *t, int fd, char out[PATH_MAX])
+{
+    int r = view_place(t->proc->box->view, fd, out);
+
+    if (r == -EBADF)
         return -ENOENT;
-    if (!st.st_nlink || view_place(t->proc->box->view, fd, out) < 0)
+    if (r < 0 || is_deleted(fd, out))
         return 1;
     if (!*out)
         memcpy(out, "/", 2);

@@ -30,6 +30,7 @@ struct walk {
     const struct mount *m;
     const char *rel; /* at, below the root of m */
     int fd;          /* O_PATH of what was reached; -1: a name that does not exist, in a folder that does */
+    struct stat st;  /* of what was reached */
     uint32_t type;   /* S_IFMT of it; 0: does not exist */
     int links;
     bool slash; /* the path ends with one */
@@ -121,7 +122,6 @@ static int64_t absent(struct walk *w)
 /* Looks at w->at: 0 with fd and type, or -errno. */
 static int64_t look(struct walk *w)
 {
-    struct stat st;
     int64_t fd;
 
     walk_close(w);
@@ -135,9 +135,9 @@ static int64_t look(struct walk *w)
     if (fd < 0)
         return fd;
     w->fd = (int)fd;
-    if (HOST_RAW(SYS_fstat, fd, &st) < 0)
+    if (HOST_RAW(SYS_fstat, fd, &w->st) < 0)
         return -EIO;
-    w->type = st.st_mode & S_IFMT;
+    w->type = w->st.st_mode & S_IFMT;
     return 0;
 }
 
@@ -206,7 +206,8 @@ static bool next_name(struct walk *w, char name[NAME_MAX + 2])
     size_t n = strcspn(from, "/"), slashes = strspn(from + n, "/");
 
     snprintf(name, NAME_MAX + 2, "%.*s", (int)MIN(n, (size_t)NAME_MAX + 1), from);
-    w->slash = slashes && !from[n + slashes];
+    if (n)
+        w->slash = slashes && !from[n + slashes];
     memmove(w->rest, from + n + slashes, strlen(from + n + slashes) + 1);
     return n != 0;
 }
@@ -249,20 +250,43 @@ static int64_t step(struct walk *w, const char *name, unsigned how)
     return r;
 }
 
+/* Adds all of a name that has no ".." to w->at; -ELOOP: it must be walked. */
+static int64_t add_names(struct walk *w, const char *name)
+{
+    size_t n = strlen(w->at);
+    bool dot;
+
+    if (strlen(name) + n + 2 > sizeof w->at || strstr(name, ".."))
+        return -ELOOP;
+    while (*name) {
+        size_t len = strcspn(name, "/"), slashes = strspn(name + len, "/");
+
+        if (len > NAME_MAX)
+            return -ELOOP;
+        dot = len == 1 && *name == '.';
+        if (len && !dot) {
+            w->at[n++] = '/';
+            memcpy(w->at + n, name, len);
+            n += len;
+            w->at[n] = '\0';
+        }
+        name += len + slashes;
+        w->slash = (slashes || dot) && !*name;
+    }
+    return 0;
+}
+
 /* Most paths have no link and no "..": one look finds them. -ELOOP: this one has, walk it. */
 static int64_t at_once(struct walk *w, const char *name, unsigned how)
 {
-    char name_of_step[NAME_MAX + 2];
     size_t base = strlen(w->at);
-    int64_t r = 0;
+    int64_t r = add_names(w, name);
 
-    if (strlen(name) + base + 2 > sizeof w->at || strstr(name, ".."))
-        return -ELOOP;
-    snprintf(w->rest, sizeof w->rest, "%s", name);
-    while (next_name(w, name_of_step) && strlen(name_of_step) <= NAME_MAX)
-        if (strcmp(name_of_step, ".") != 0)
-            add_name(w, name_of_step);
-    r = *w->rest || strlen(name_of_step) > NAME_MAX ? -ELOOP : look(w);
+    if (r == 0) {
+        r = look(w);
+        if (r == -ENOENT && w->m->kind == MOUNT_EMPTY && !(how & WALK_ENTRY))
+            return absent(w); /* before any link */
+    }
     if (r < 0 || w->m->kind == MOUNT_PROC || w->type == S_IFLNK || (w->slash && w->type != S_IFDIR) ||
         how & WALK_ENTRY)
         r = -ELOOP;
@@ -271,22 +295,40 @@ static int64_t at_once(struct walk *w, const char *name, unsigned how)
     return r;
 }
 
-/* Walks `name` from dirfd. On success w->fd is the caller's to close. */
-static int64_t walk(struct walk *w, struct task *t, int dirfd, const char *name, unsigned how)
+/* Where a walk of `name` from dirfd begins. */
+static int64_t begin(struct walk *w, struct task *t, int dirfd, const char *name)
 {
-    char component[NAME_MAX + 2];
     int64_t r;
 
-    *w = (struct walk){ .t = t, .v = t->proc->box->view, .fd = -1 };
+    w->t = t;
+    w->v = t->proc->box->view;
+    w->at[0] = w->rest[0] = '\0';
+    w->m = NULL;
+    w->fd = -1;
+    w->type = 0;
+    w->links = 0;
+    w->slash = w->magic = false;
     if (strlen(name) >= sizeof w->rest)
         return -ENAMETOOLONG;
     if (!*name)
         return -ENOENT;
     if (*name != '/' && (r = view_place(w->v, dirfd, w->at)) < 0)
         return r == -ENOENT && dirfd != AT_FDCWD ? view_check_dir(t, dirfd) ?: -ENOENT : r;
+    return 0;
+}
+
+/* Walks `name` from dirfd. On success w->fd is the caller's to close. */
+static int64_t walk(struct walk *w, struct task *t, int dirfd, const char *name, unsigned how)
+{
+    char component[NAME_MAX + 2];
+    int64_t r = begin(w, t, dirfd, name);
+
+    if (r < 0)
+        return r;
     r = at_once(w, name, how);
     if (r != -ELOOP)
         return r;
+    w->slash = false;
     snprintf(w->rest, sizeof w->rest, "%s", name);
     r = look(w);
     while (r == 0 && next_name(w, component))
@@ -300,6 +342,16 @@ static int64_t walk(struct walk *w, struct task *t, int dirfd, const char *name,
 
 /* --- What calls get ----------------------------------------------------------------------------------- */
 
+/* Keeps a descriptor for one call. Where there is one thread, nobody can put another in its place. */
+static int64_t keep(const struct walk *w, int64_t fd, struct path *out)
+{
+    if (atomic_load(&w->t->hart->alone)) {
+        out->hold = (int)fd;
+        return 0;
+    }
+    return MIN(fd_own((int)fd, &out->hold), 0);
+}
+
 /* The object itself, by our descriptor of it: its name may change hands meanwhile. */
 static int64_t by_object(struct walk *w, struct path *out)
 {
@@ -310,7 +362,7 @@ static int64_t by_object(struct walk *w, struct path *out)
         walk_close(w);
         return 0;
     }
-    r = fd_own(w->fd, &out->hold);
+    r = keep(w, w->fd, out);
     if (r < 0) {
         walk_close(w);
         return r;
@@ -340,7 +392,7 @@ static int64_t by_name(struct walk *w, struct path *out)
     fd = down(NULL, w->m, folder, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
     if (fd < 0)
         return fd;
-    if (fd_own((int)fd, &out->hold) < 0) {
+    if (keep(w, fd, out) < 0) {
         HOST_RAW(SYS_close, fd);
         return -EMFILE;
     }
@@ -421,6 +473,22 @@ int view_path(struct task *t, int dirfd, const char *name, unsigned how, struct 
     return (int)r;
 }
 
+int64_t view_stat(struct task *t, int dirfd, const char *name, bool follow, struct stat *st)
+{
+    struct walk w;
+    int64_t r;
+
+    fd_freeze();
+    r = walk(&w, t, dirfd, name, follow ? WALK_FOLLOW : 0);
+    if (r == 0 && w.magic)
+        r = HOST_RAW(SYS_newfstatat, procfs_dir(), w.rel, st, 0);
+    else if (r == 0)
+        *st = w.st;
+    walk_close(&w);
+    fd_thaw();
+    return r;
+}
+
 /* --- Open --------------------------------------------------------------------------------------------- */
 
 /* Something without a path, behind a link of /proc: opened anew, but for no more than it was open for. */
@@ -466,14 +534,33 @@ static int64_t open_found(struct task *t, struct walk *w, int flags, uint32_t mo
     return r;
 }
 
+/* Most opens are for reading, of what has no link and no ".." on its way: they need no look before. -ELOOP: this does. */
+static int64_t open_at_once(struct task *t, int dirfd, const char *name, int flags)
+{
+    struct walk w;
+    int64_t r;
+
+    if (writes(flags) || flags & (O_CREAT | O_PATH) || begin(&w, t, dirfd, name) < 0 ||
+        add_names(&w, name) < 0 || w.slash)
+        return -ELOOP;
+    w.m = view_mount(w.v, w.at, &w.rel);
+    if (!w.m || w.m->kind != MOUNT_BIND || !*w.rel)
+        return -ELOOP;
+    r = down(t, w.m, w.rel, flags | O_NOFOLLOW, 0);
+    return r == -ENOENT || r == -EXDEV || r == -EAGAIN ? -ELOOP : r;
+}
+
 int64_t view_open(struct task *t, int dirfd, const char *name, int flags, uint32_t mode)
 {
     bool excl = (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
     unsigned how = (flags & O_CREAT ? WALK_ENTRY : 0) | (flags & O_NOFOLLOW || excl ? 0 : WALK_FOLLOW);
     enum proc_node node;
     struct walk w;
-    int64_t r = -EAGAIN;
+    int64_t r = open_at_once(t, dirfd, name, flags);
 
+    if (r != -ELOOP)
+        return r;
+    r = -EAGAIN;
     if (flags & O_PATH)
         how &= ~(unsigned)WALK_ENTRY;
     for (int i = 0; r == -EAGAIN && i < RACES_MAX; i++) {
@@ -491,6 +578,18 @@ int64_t view_open(struct task *t, int dirfd, const char *name, int flags, uint32
     return r == -EAGAIN ? -ELOOP : r;
 }
 
+/* What every program of the GNU C library asks at its start: a walk would find the same by twenty calls. */
+static int64_t read_exe(struct task *t, const char *name, char out[PATH_MAX])
+{
+    const char *rel;
+    const struct mount *m =
+        strcmp(name, "/proc/self/exe") == 0 ? view_mount(t->proc->box->view, name, &rel) : NULL;
+
+    if (!m || m->kind != MOUNT_PROC || view_proc_link(t, rel, out) != 0)
+        return -ELOOP;
+    return (int64_t)strlen(out);
+}
+
 int64_t view_readlink(struct task *t, int dirfd, const char *name, char out[PATH_MAX])
 {
     struct walk w;
@@ -500,6 +599,9 @@ int64_t view_readlink(struct task *t, int dirfd, const char *name, char out[PATH
         r = HOST_RAW(SYS_readlinkat, dirfd, "", out, PATH_MAX - 1);
         return r;
     }
+    r = read_exe(t, name, out);
+    if (r != -ELOOP)
+        return r;
     r = walk(&w, t, dirfd, name, 0);
     if (r < 0)
         return r;

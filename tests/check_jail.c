@@ -16,6 +16,7 @@
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "syscalls/box.h"
@@ -24,7 +25,7 @@
 static char given[] = "/tmp/check_jail.XXXXXX", readonly[] = "/tmp/check_jail.XXXXXX";
 static char file[64];
 static struct noahv_policy
-    *policies[3]; /* one per test: made outside, so that main can clear up after them */
+    *policies[6]; /* one per test: made outside, so that main can clear up after them */
 
 static void open_folders(void)
 {
@@ -109,6 +110,90 @@ START_TEST(the_filter_refuses_calls)
 }
 END_TEST
 
+/* Privilege alone looks into everything. A change of user hides a process, too: that is taken back. */
+static void become_nobody(void)
+{
+    enum { NOBODY = 65534 };
+
+    if (geteuid() == 0) {
+        ck_assert_int_eq(setresgid(NOBODY, NOBODY, NOBODY), 0);
+        ck_assert_int_eq(setresuid(NOBODY, NOBODY, NOBODY), 0);
+    }
+    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+}
+
+/* From outside: a parent, who may debug its child otherwise. */
+START_TEST(nobody_looks_into_it)
+{
+    char here = 1, there = 0;
+    struct iovec to = { &there, 1 }, from = { &here, 1 };
+    int ready[2];
+    pid_t pid;
+
+    become_nobody();
+    ck_assert_int_eq(pipe(ready), 0);
+    pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        close_jail(3);
+        ck_assert_int_eq((int)write(ready[1], "", 1), 1);
+        for (;;)
+            pause();
+    }
+    close(ready[1]);
+    ck_assert_int_eq((int)read(ready[0], &there, 1), 1);
+    if (jail_lacks(LAYER_NON_DUMPABLE))
+        return;
+    ck_assert_int_eq(error_of(process_vm_readv(pid, &to, 1, &from, 1, 0)), EPERM);
+    ck_assert_int_eq(error_of(ptrace(PTRACE_SEIZE, pid, 0, 0)), EPERM);
+}
+END_TEST
+
+/* What the kernel calls the namespace: "net:[4026531840]". */
+static void name_of(const char *kind, char out[64])
+{
+    char link[64];
+    ssize_t n;
+
+    snprintf(link, sizeof link, "/proc/self/ns/%s", kind);
+    n = readlinkat(AT_FDCWD, link, out, 63); /* the old call is refused */
+    ck_assert_int_gt(n, 0);
+    out[n] = '\0';
+}
+
+static void must_isolate(size_t n)
+{
+    char before[2][64], after[2][64];
+    uid_t uid = geteuid();
+
+    if (jail_lacks(LAYER_NAMESPACES))
+        return;
+    noahv_policy_set(policies[n], "net", "none");
+    name_of("net", before[0]);
+    name_of("ipc", before[1]);
+    close_jail(n);
+    name_of("net", after[0]);
+    name_of("ipc", after[1]);
+    ck_assert_str_ne(before[0], after[0]);
+    ck_assert_str_ne(before[1], after[1]);
+    ck_assert_uint_eq(geteuid(), uid);
+}
+
+START_TEST(namespaces_are_its_own)
+{
+    noahv_policy_set(policies[4], "require", "namespaces");
+    must_isolate(4);
+}
+END_TEST
+
+START_TEST(so_they_are_without_privilege)
+{
+    become_nobody();
+    noahv_policy_set(policies[5], "require", "namespaces");
+    must_isolate(5);
+}
+END_TEST
+
 /* Landlock alone: the filter lets openat, connect and kill through. */
 START_TEST(landlock_refuses_objects)
 {
@@ -146,6 +231,9 @@ int main(void)
 
     tcase_add_test(tc, no_privilege_is_left);
     tcase_add_test(tc, the_filter_refuses_calls);
+    tcase_add_test(tc, nobody_looks_into_it);
+    tcase_add_test(tc, namespaces_are_its_own);
+    tcase_add_test(tc, so_they_are_without_privilege);
     tcase_add_test(tc, landlock_refuses_objects);
     suite_add_tcase(s, tc);
     r = srunner_create(s);

@@ -4,6 +4,8 @@
 # nothing". A program's first lines may also say
 #     /* box: OPTIONS */            options of its box
 #     /* box: 0<folder */           a folder (file: a file) outside is its standard input; 7<outside: as descriptor 7
+#     /* ends: STATUS TEXT */       how its box ends, and what the one line begins with that noahv says then
+# Nothing of a box is left when it has ended.
 # Arguments of all: a secret file, a process outside, a folder that is granted, a file that is granted read-only, a port
 # where somebody listens, one where nobody does, a socket file outside, a riscv64 program outside.
 # Never as root: what is tried outside is harmless only then.
@@ -75,10 +77,25 @@ try() {
     esac
     chmod 444 "$work/t/outside/secret"
     (
-        cd "$work/t" && exec timeout -k 5 60 "$@" "$programs/$name" "$work/t/outside/secret" $outsider "$work/t/given" \
+        # In a session of its own, by which it is known.
+        cd "$work/t" && exec setsid sh -c 'echo $$ > "$0"; exec timeout -k 5 60 "$@"' "$work/session" "$@" \
+            "$programs/$name" "$work/t/outside/secret" $outsider "$work/t/given" \
             "$work/t/ro/file" "$port" 1 "$work/socket" "$work/t/outside/program" \
             < "$in" > "$work/out" 2> "$work/err" 7< "$work/t/outside" 9>&-
     )
+}
+
+# Has something of the box outlived it?
+survives() {
+    cat /proc/[0-9]*/stat 2> /dev/null | sed 's/.*) //' | awk -v of="$(cat "$work/session")" '$4 == of && $1 != "Z"' | grep -q .
+}
+
+# Did the box end with STATUS and one line, and nothing reached: ends STATUS TEXT? STATUS alone twice: no line matters.
+ends() {
+    [ "$status" = "$1" ] && ! grep -aq '^reached' "$work/out" || return 1
+    [ "$2" = "$1" ] ||
+        { grep -a '^noahv: ' "$work/err" > "$work/lines" && [ "$(wc -l < "$work/lines")" = 1 ] &&
+            grep -qF "noahv: $2" "$work/lines"; }
 }
 
 report() {
@@ -95,9 +112,18 @@ for name; do
     # shellcheck disable=SC2086
     try "$name" "$noahv" box -v "$work/t/given:$work/t/given" --ro-bind "$work/t/ro" "$work/t/ro" $options
     status=$?
-    # A limit may end it: 122.
-    if [ $status != 0 ] && { [ $status != 122 ] || grep -q '^reached' "$work/out"; }; then
-        report "in its box: status $status"
+    if survives; then
+        report 'is not over with its box'
+        continue
+    fi
+    end=$(sed -n '1,3s;^/\* ends: \(.*\) \*/$;\1;p' "tests/hostile/$name.c")
+    if [ -n "$end" ]; then
+        ends "${end%% *}" "${end#* }" || {
+            report "does not end like this: $end"
+            continue
+        }
+    elif [ $status != 0 ] && { [ $status != 122 ] || grep -q '^reached' "$work/out"; }; then
+        report "in its box: status $status" # 122: a limit may end it
         continue
     fi
     if [ "$(cat "$work/t/outside/secret" "$work/t/ro/file")" != 'the secret

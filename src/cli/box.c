@@ -177,6 +177,7 @@ struct watch {
     struct noahv_policy *policy;
     pid_t child;
     int signals;        /* signalfd */
+    int leash[2];       /* the box dies with who has its write end: this process */
     int pipe[2];        /* what is left to read of standard output and error, or -1 */
     uint64_t out, most; /* bytes that came, bytes that may come; most 0: any */
     uint64_t deadline;  /* milliseconds of CLOCK_MONOTONIC; 0: none */
@@ -371,7 +372,8 @@ static void hand_terminal(int tty, pid_t group)
 _Noreturn static void be_child(const struct watch *w, const int out[2][2], const sigset_t *old,
                                int (*run)(void *opaque), void *opaque)
 {
-    prctl(PR_SET_PDEATHSIG, SIGKILL); /* without its watch there is no box */
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* without its watch there is no box: until the leash is on */
+    noahv_policy_leash(w->policy, w->leash[0]);
     setpgid(0, 0);
     hand_terminal(w->tty, getpid());
     sigprocmask(SIG_SETMASK, old, NULL);
@@ -482,12 +484,13 @@ int box_run(struct noahv_policy *p, struct audit *audit, int (*run)(void *opaque
     sigprocmask(SIG_BLOCK, &set, &old);
     w.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
-    if (w.signals < 0 || open_pipes(&w, out) < 0 || (w.child = fork()) < 0) {
+    if (w.signals < 0 || pipe2(w.leash, O_CLOEXEC) < 0 || open_pipes(&w, out) < 0 || (w.child = fork()) < 0) {
         say("cannot start the box: %s", strerror(errno));
         return 125;
     }
     if (w.child == 0)
         be_child(&w, out, &old, run, opaque);
+    close(w.leash[0]);
     setpgid(w.child, w.child);
     hand_terminal(w.tty, w.child);
     for (int i = 0; i < 2; i++)

@@ -124,6 +124,15 @@ static enum hs_verdict take_trap(struct noahv_hart *nh, struct noahv_exit *x)
     return fn(nh, x);
 }
 
+void vm_prepare(struct noahv_hart *nh)
+{
+    struct insn any;
+
+    insn_decode(0x13 /* nop */, &any);
+    atomic_store(&nh->hart.kick, 1); /* stays: it might be somebody's */
+    nh->vm->engine->run(&nh->hart);
+}
+
 int vm_run(struct noahv_hart *nh, struct noahv_exit *x)
 {
     struct hart *h = &nh->hart;

@@ -65,6 +65,7 @@ int vm_hart_create(struct noahv_vm *vm, struct noahv_hart **out)
     h->hart.counting |= vm->cfg.stats != 0;
     h->hart.jit.options = (vm->cfg.harden & NOAHV_HARDEN_SPECTRE ? JIT_HARDEN_SPECTRE : 0) |
                           (vm->cfg.perf_map ? JIT_PERF_MAP : 0);
+    h->hart.may_translate = vm->may_translate;
     hart_reset(&h->hart);
 
     pthread_mutex_lock(&vm->lock);
@@ -154,6 +155,19 @@ void vm_counts_add(struct vm_counts *to, const struct vm_counts *from)
     to->host_ns += from->host_ns;
 }
 
+size_t vm_translations(struct noahv_vm *vm)
+{
+    struct noahv_hart *const list[] = { vm->harts, vm->idle };
+    size_t sum = 0;
+
+    pthread_mutex_lock(&vm->lock);
+    for (size_t i = 0; i < ARRAY_SIZE(list); i++)
+        for (const struct noahv_hart *h = list[i]; h; h = h->next)
+            sum += atomic_load(&h->hart.jit.granted);
+    pthread_mutex_unlock(&vm->lock);
+    return sum;
+}
+
 IN_HANDLER void vm_kick(struct noahv_hart *h)
 {
     atomic_store(&h->hart.kick, 1);
@@ -197,6 +211,7 @@ void vm_forked(struct noahv_hart *h)
     h->next = NULL;
     vm->harts = h;
     vm_idle_free(vm);
+    atomic_store(&h->hart.jit.granted, 0); /* its memory is the parent's still */
     vm->engine->forked(&h->hart);
 }
 

@@ -37,9 +37,10 @@ struct noahv_vm {
     const struct guest_os *os; /* NULL: none */
     void *os_state;
     struct noahv_config cfg;
-    const struct engine *engine; /* of all harts */
-    pthread_mutex_t lock;        /* all of the above, but for mem */
-    char error[256];             /* text of the last failure, for noahv_last_error */
+    const struct engine *engine;                         /* of all harts */
+    bool (*may_translate)(struct hart *h, size_t bytes); /* of harts that are made from now on */
+    pthread_mutex_t lock;                                /* all of the above, but for mem */
+    char error[256];                                     /* text of the last failure, for noahv_last_error */
 };
 
 int vm_hart_create(struct noahv_vm *vm, struct noahv_hart **out);
@@ -48,10 +49,18 @@ void vm_hart_destroy(struct noahv_hart *h);
 /* The hart has ended: kept, with what its engine has translated, for the next vm_hart_create. */
 void vm_hart_end(struct noahv_hart *h);
 
+/* Bytes that have been granted to the translations of all harts (hart.may_translate). */
+size_t vm_translations(struct noahv_vm *vm);
+
 /* Frees the harts that have ended; nobody else uses the vm. */
 void vm_idle_free(struct noahv_vm *vm);
 
 void vm_counts_add(struct vm_counts *to, const struct vm_counts *from);
+
+/*
+ * Makes what the first run would make: tables, memory for translations. For who gives up the means to make them before it.
+ */
+void vm_prepare(struct noahv_hart *h);
 
 /* See noahv_run. */
 int vm_run(struct noahv_hart *h, struct noahv_exit *x);

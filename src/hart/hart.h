@@ -76,10 +76,13 @@ struct hart {
         uint64_t wide[HART_WIDE]; /* what was loaded at once for a block's rows that load it byte by byte */
         uint32_t apart;           /* blocks are not linked: lockstep */
         uint32_t options;         /* enum jit_option; chosen before the hart first runs */
+        _Atomic size_t
+            granted; /* bytes of the host's memory that translations may take, where somebody counts */
     } jit;
-    atomic_bool alone; /* no other hart has the same memory */
-    bool counting;     /* keep instret exact under the JIT too, which costs it most of its speed */
-    void *task;        /* the guest OS's; opaque here */
+    bool (*may_translate)(struct hart *h, size_t bytes); /* may they take more? NULL: nobody counts */
+    atomic_bool alone;                                   /* no other hart has the same memory */
+    bool counting; /* keep instret exact under the JIT too, which costs it most of its speed */
+    void *task;    /* the guest OS's; opaque here */
 
     /* NULL, or how the guest OS answers an ecall for an engine that need not leave guest code for it. */
     enum hart_answer (*answer)(struct hart *h);

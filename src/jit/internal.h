@@ -361,6 +361,9 @@ const uint8_t *jit_translate(struct jit *j, struct hart *h, uint64_t pc);
 /* Before anything is written to the code memory. False: it cannot be; j->lost. */
 bool jit_writable(struct jit *j);
 
+/* False: what has been translated takes all the memory that it may take, and must be forgotten before there is more. */
+bool jit_affords(const struct jit *j, struct hart *h);
+
 /*
  * True when something new is to wait: the code is shared with another process since a fork. The child of most forks
  * soon executes another program, and its parent does what it has done before.

@@ -181,7 +181,7 @@ static const uint8_t *code_for(struct jit *j, struct hart *h, uint64_t pc)
         return j->code.rx + e->host;
     if (jit_waits(j))
         return NULL;
-    if (!has_room(j))
+    if (!has_room(j) || !jit_affords(j, h))
         forget(j, h);
     if (j->nr_entries >= (size_t)1 << (j->table_bits - 1) && j->table_bits < JIT_TABLE_BITS_MAX)
         table_grow(j);
@@ -332,7 +332,7 @@ static void prepare(struct jit *j, struct hart *h)
         code_poll(&j->code, false);
     if (j->code_gen != atomic_load(&h->mem->code_gen))
         catch_up(j, h);
-    if (j->full || j->counting != h->counting || j->alone != atomic_load(&h->alone))
+    if (j->full || j->counting != h->counting || j->alone != atomic_load(&h->alone) || !jit_affords(j, h))
         forget(j, h);
     j->counting = h->counting;
     j->alone = atomic_load(&h->alone);

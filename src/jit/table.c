@@ -53,6 +53,21 @@ bool jit_waits(struct jit *j)
     return true;
 }
 
+/* Records take about as much as the code that they are of. The first step is everybody's. */
+bool jit_affords(const struct jit *j, struct hart *h)
+{
+    const size_t step = (size_t)1 << 20;
+    size_t granted = atomic_load_explicit(&h->jit.granted, memory_order_relaxed);
+    size_t need = (2 * (j->code.used - j->stubs_end) + step) & ~(step - 1);
+
+    if (LIKELY(need <= granted) || !h->may_translate)
+        return true;
+    if (need > step && !h->may_translate(h, need - granted))
+        return false;
+    atomic_store(&h->jit.granted, need);
+    return true;
+}
+
 bool jit_writable(struct jit *j)
 {
     if (UNLIKELY(j->code.frozen) && !j->lost)

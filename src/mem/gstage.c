@@ -113,7 +113,16 @@ int gstage_map(struct gstage *g, gpa_t addr, uint64_t len, int prot, int host_fl
 
 int gstage_unmap(struct gstage *g, gpa_t addr, uint64_t len)
 {
-    return gstage_map(g, addr, len, 0, MAP_PRIVATE | MAP_NORESERVE, -1, 0);
+    int r = gstage_map(g, addr, len, 0, MAP_PRIVATE | MAP_NORESERVE, -1, 0);
+
+    if (r != -ENOMEM)
+        return r;
+    /* Who has all the mappings that there may be can map nothing, but unmap: should the second attempt fail too, there is
+     * a hole, where the kernel puts nothing of its own accord. */
+    if (host_munmap(gstage_host(g, addr, len), len) < 0)
+        return -errno;
+    gstage_map(g, addr, len, 0, MAP_PRIVATE | MAP_NORESERVE, -1, 0);
+    return 0;
 }
 
 int gstage_remap(struct gstage *g, gpa_t addr, uint64_t len, uint64_t offset)

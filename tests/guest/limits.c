@@ -1,6 +1,7 @@
 /* Limits that a program puts on itself must not hit what noahv does for it: children, /proc, paths, execve. */
 #include <fcntl.h>
 #include <limits.h>
+#include <spawn.h>
 #include <sys/resource.h>
 
 #include "guest.h"
@@ -28,6 +29,24 @@ static void child(const char *what)
     guest_wait(what, pid);
 }
 
+/* The stack's limit goes to children of all kinds, and stays over execve. */
+static void stack(void)
+{
+    struct rlimit r;
+
+    CALL(getrlimit(RLIMIT_STACK, &r));
+    SHOW(r.rlim_cur);
+}
+
+static void spawn(char *prog)
+{
+    pid_t pid;
+
+    fflush(stdout);
+    CALL(posix_spawn(&pid, "/proc/self/exe", NULL, NULL, (char *[]){ prog, "spawned", NULL }, NULL));
+    guest_wait("spawned", pid);
+}
+
 static void all(const char *what)
 {
     char text[PATH_MAX];
@@ -46,11 +65,14 @@ int main(int argc, char **argv)
 {
     limit(RLIMIT_CORE, 0);
     if (argc > 1) {
-        all("after execve");
+        stack();
+        if (strcmp(argv[1], "again") == 0)
+            all("after execve");
         return 0;
     }
     limit(RLIMIT_STACK, 1 << 17);
     all("stack");
+    spawn(argv[0]);
     limit(RLIMIT_FSIZE, 1 << 20);
     all("file size");
     limit(RLIMIT_DATA, 1 << 20);

@@ -1,4 +1,4 @@
-/* box: --fds 32 --fsize 1k */
+/* box: --fds 32 --fsize 1k -m 0 */
 /* Limits are raised, or passed by. */
 #include "hostile.h"
 
