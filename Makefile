@@ -50,7 +50,7 @@ LOADS  := $(patsubst bench/guest/%.c,%,$(wildcard bench/guest/*.c))
 # static-pie starts a millisecond later. So the others' entry points are given here (null) and not looked for.
 CAPSTONE_NOT := ARM AArch64 BPF EVM M680X M68K MOS65XX Mips PPC RISCV SH Sparc SystemZ TMS320C64x TRICORE WASM XCore
 CAPSTONE     := $(foreach arch,$(CAPSTONE_NOT),-Wl,--defsym=$(arch)_global_init=0,--defsym=$(arch)_option=0) -l:libcapstone.a
-LIBS         := -lelf -lseccomp -linih $(CAPSTONE)
+LIBS         := -lelf -lseccomp -linih -ljansson $(CAPSTONE)
 
 # Goals that may install what they miss; a plain `make` only compiles.
 NEED := $(if $(filter run,$(MAKECMDGOALS)),build/deps.run) \
@@ -204,7 +204,7 @@ install: $(B)/noahv $(B)/libnoahv.a $(B)/libnoahv.so
 	ln -sf libnoahv.so.0 $(DESTDIR)$(LIBDIR)/libnoahv.so
 	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$${prefix}/include' '' 'Name: noahv' \
 	    'Description: run RISC-V 64-bit Linux programs inside a process' 'Version: $(VERSION)' \
-	    'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lnoahv' 'Libs.private: -lelf -lseccomp -linih -lcapstone -pthread' \
+	    'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lnoahv' 'Libs.private: -lelf -lseccomp -linih -ljansson -lcapstone -pthread' \
 	    > $(DESTDIR)$(LIBDIR)/pkgconfig/noahv.pc
 
 clean:

@@ -233,6 +233,32 @@ NOAHV_API void noahv_policy_host_calls(noahv_host_call_visit_fn visit, void *opa
 NOAHV_API void noahv_policy_audit(struct noahv_policy *p);
 NOAHV_API int noahv_policy_listener(const struct noahv_policy *p);
 
+/*
+ * Learning a policy. Before the settings: grants the host's files and network and no limit, and lets the box write what
+ * it uses to `fd`, a file, as lines of JSON. When the box has ended: writes a policy that grants just that, under a comment
+ * with `title`; `seconds` is how long it ran. What a policy cannot grant stands there as a comment: returns the number of
+ * those. noahv_policy_accesses writes the record, sorted.
+ */
+NOAHV_API int noahv_policy_learn(struct noahv_policy *p, int fd);
+NOAHV_API int noahv_policy_write(struct noahv_policy *p, int fd, const char *title, unsigned seconds);
+NOAHV_API int noahv_policy_accesses(struct noahv_policy *p, int fd);
+
+/*
+ * Decides by a policy, without a box, on each access of such a record: visits what would be refused, and returns how
+ * many that are. -EINVAL ...: noahv_policy_error() says why it cannot be read.
+ */
+typedef void (*noahv_refusal_visit_fn)(void *opaque, const char *line);
+NOAHV_API int noahv_policy_check(struct noahv_policy *p, const char *record, noahv_refusal_visit_fn visit,
+                                 void *opaque);
+
+/*
+ * The same for one access: a system call, or a word of a record, and what it is about. call NULL: `object` is a line of a
+ * record, or of a refusal as JSON. 1: allowed, 0: refused; `line` (up to cap bytes) says by which rule, or why and what
+ * would allow it. -ENOENT: there is no such call; -EINVAL: no such line.
+ */
+NOAHV_API int noahv_policy_explain(struct noahv_policy *p, const char *call, const char *object, char *line,
+                                   size_t cap);
+
 /* Removes what the box left on the host (its tmpfs folders), when all its processes have ended. */
 NOAHV_API void noahv_policy_clear(struct noahv_policy *p);
 

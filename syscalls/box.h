@@ -17,6 +17,7 @@ struct box {
     struct view *view;
     int member;   /* this process's slot of policy->shared */
     bool running; /* the guest: before, refusals are the caller's to tell */
+    int record;   /* own descriptor: what it uses is written there (learn.h); -1: nowhere */
 };
 
 /* What a refusal consists of. Texts are for people, and may hold anything the guest chose. */

@@ -29,8 +29,7 @@ struct option *box_options(const struct option *common);
  */
 int box_set(struct noahv_policy *p, int c, char *const *argv, int argc);
 
-/* noahv policy check FILE, noahv doctor: exit statuses. */
-int box_policy_check(const char *file);
+/* noahv doctor: an exit status. */
 int box_doctor(void);
 
 /* The options as --help shows them. */

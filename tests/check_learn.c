@@ -1,0 +1,263 @@
+/* Records of accesses: their lines, and what policies say to them without a box. */
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "policy/check.h"
+
+static struct noahv_policy *p;
+
+static void setup(void)
+{
+    ck_assert_int_eq(noahv_policy_create(&p), 0);
+}
+
+static void teardown(void)
+{
+    noahv_policy_destroy(p);
+}
+
+static void set(const char *name, const char *value)
+{
+    ck_assert_msg(noahv_policy_set(p, name, value) == 0, "%s", noahv_policy_error(p));
+}
+
+START_TEST(lines_come_back)
+{
+    char every[256], why[RECORD_WHY_MAX];
+    struct record r;
+    size_t len;
+    char *line;
+
+    for (int c = 1; c < 256; c++)
+        every[c - 1] = (char)c;
+    every[255] = '\0';
+    line = record_line(ACCESS_LINK, "openat", every, "a\"b", &len);
+    ck_assert_ptr_nonnull(line);
+    ck_assert(line[len - 1] == '\n' && !memchr(line, '\n', len - 1));
+    for (size_t i = 0; i < len; i++)
+        ck_assert((unsigned char)line[i] < 0x7f);
+    ck_assert_msg(record_parse(line, len, &r, why) == 0, "%s", why);
+    ck_assert_int_eq(r.access, ACCESS_LINK);
+    ck_assert_str_eq(r.call, "openat");
+    ck_assert_str_eq(r.object, every);
+    ck_assert_str_eq(r.text, "a\"b");
+    record_free(&r);
+    free(line);
+}
+END_TEST
+
+START_TEST(what_is_no_line)
+{
+    static const char *const bad[] = {
+        "",
+        "{",
+        "[]",
+        "1",
+        "{}",
+        "{\"access\":\"read\"}",
+        "{\"access\":\"reed\",\"object\":\"/\"}",
+        "{\"access\":\"read\",\"object\":1}",
+        "{\"access\":\"read\",\"object\":\"\\u0100\"}",
+        "{\"access\":\"read\",\"object\":\"\\u0000\"}",
+        "{\"access\":\"read\",\"object\":\"\xff\"}",
+        "{\"access\":\"read\",\"object\":\"/\"} x",
+        "{\"access\":\"read\",\"object\":\"/\",\"object\":\"/\"}",
+        "{\"object\":\"/\",\"text\":\"\\ud83d\\ude00\"}",
+    };
+    char why[RECORD_WHY_MAX];
+    struct record r;
+
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        ck_assert_msg(record_parse(bad[i], strlen(bad[i]), &r, why) == -EINVAL, "%s", bad[i]);
+    ck_assert_int_eq(record_parse("{\"object\":\"/\"}", 14, &r, why),
+                     0); /* as a refusal, which has no access */
+    ck_assert_int_eq(r.access, NR_ACCESSES);
+    record_free(&r);
+}
+END_TEST
+
+/* Where a path leads in the places of p, with the links of a record. */
+static const char *walk(const struct record *links, size_t n, const char *path, bool follow)
+{
+    static char at[PATH_MAX];
+    const struct policy_place *place;
+    struct outlook o;
+    const char *rel;
+    int r;
+
+    outlook_open(&o, p, links, n);
+    r = outlook_walk(&o, path, follow, at, &place, &rel);
+    outlook_close(&o);
+    return r < 0 ? strerrorname_np(-r) : at;
+}
+
+START_TEST(walks_by_links)
+{
+    struct record links[] = {
+        { ACCESS_LINK, (char *)"", (char *)"/nonexistent/src/abs", (char *)"/b/y" },
+        { ACCESS_LINK, (char *)"", (char *)"/nonexistent/src/loop", (char *)"loop" },
+        { ACCESS_READ, (char *)"", (char *)"/nonexistent/src/rel", (char *)"" },
+        { ACCESS_LINK, (char *)"", (char *)"/nonexistent/src/rel", (char *)"../c/./d" },
+    };
+    size_t n = sizeof links / sizeof *links;
+
+    set("ro-bind", "/nonexistent/src /a");
+    set("symlink", "a/abs /own");
+    ck_assert_str_eq(walk(links, n, "/", true), "");
+    ck_assert_str_eq(walk(links, n, "//a/./b/../x/", true), "/a/x");
+    ck_assert_str_eq(walk(links, n, "/a/rel/e", true), "/c/d/e");
+    ck_assert_str_eq(walk(links, n, "/a/rel/..", true), "/c");
+    ck_assert_str_eq(walk(links, n, "/a/rel", false), "/a/rel");
+    ck_assert_str_eq(walk(links, n, "/a/abs", true), "/b/y");
+    ck_assert_str_eq(walk(links, n, "/own/z", false), "/b/y/z");
+    ck_assert_str_eq(walk(links, n, "/../../a", true), "/a");
+    ck_assert_str_eq(walk(links, n, "/a/loop", true), "ELOOP");
+    ck_assert_str_eq(walk(NULL, 0, "/a/rel/e", true), "/a/rel/e");
+}
+END_TEST
+
+static bool allows(enum policy_access a, const char *object)
+{
+    struct record r = { a, (char *)"", (char *)object, (char *)"" };
+    struct outlook o;
+    char line[64]; /* cut */
+    bool allowed;
+
+    outlook_open(&o, p, NULL, 0);
+    allowed = outlook_allows(&o, &r, line, sizeof line);
+    outlook_close(&o);
+    ck_assert(strncmp(line, "refused ", 8) == 0 ? !allowed : allowed);
+    return allowed;
+}
+
+START_TEST(decides_on_files)
+{
+    set("ro-bind", "/ /ro");
+    set("bind", "/ /ro/in/rw");
+    set("tmpfs", "/tmp");
+    set("dir", "/d/e");
+    set("absent", "/not");
+    ck_assert(allows(ACCESS_READ, "/ro/x") && allows(ACCESS_LIST, "/ro") && allows(ACCESS_ABSENT, "/ro/x"));
+    ck_assert(!allows(ACCESS_WRITE, "/ro/x") && !allows(ACCESS_MAKE, "/ro/x") &&
+              !allows(ACCESS_WRITE, "/ro"));
+    ck_assert(allows(ACCESS_WRITE, "/ro/in/rw/x") && allows(ACCESS_MAKE, "/ro/in/rw/x"));
+    ck_assert(!allows(ACCESS_MAKE, "/ro/in/rw") && !allows(ACCESS_WRITE, "/ro/in/rwx"));
+    ck_assert(allows(ACCESS_MAKE, "/tmp/x") && !allows(ACCESS_MAKE, "/tmp"));
+    ck_assert(allows(ACCESS_FOLDER, "/d") && allows(ACCESS_FOLDER, "/d/e") &&
+              !allows(ACCESS_FOLDER, "/d/e/f"));
+    ck_assert(allows(ACCESS_FOLDER, "/") && !allows(ACCESS_MAKE, "/x") && !allows(ACCESS_LOOK, "/x"));
+    ck_assert(allows(ACCESS_ABSENT, "/not") && allows(ACCESS_ABSENT, "/not/x") &&
+              !allows(ACCESS_ABSENT, "/nota"));
+    ck_assert(!allows(ACCESS_READ, "/not"));
+    ck_assert(allows(ACCESS_READ, "/dev/null") && allows(ACCESS_READ, "/proc/self/maps"));
+    ck_assert(!allows(ACCESS_WRITE, "/proc/self/comm") && !allows(ACCESS_READ, "/dev/sda"));
+}
+END_TEST
+
+START_TEST(decides_on_addresses)
+{
+    ck_assert(!allows(ACCESS_SOCKET, "AF_INET"));
+    set("allow-connect", "[2001:db8::]/32:80");
+    ck_assert(allows(ACCESS_SOCKET, "AF_INET") && allows(ACCESS_CONNECT, "[2001:db8::1]:80"));
+    ck_assert(!allows(ACCESS_CONNECT, "[2001:db8::1]:81") && !allows(ACCESS_LISTEN, "[2001:db8::1]:80"));
+    set("allow-listen", "127.0.0.1:8080");
+    ck_assert(allows(ACCESS_LISTEN, "127.0.0.1:8080") && !allows(ACCESS_LISTEN, "0.0.0.0:8080"));
+    for (const char *const *bad = (const char *const[]){ "", ":", "1.2.3.4", "[::1", "[]:1", "x:1",
+                                                         "1.2.3.4:65536", "unix:@x", NULL };
+         *bad; bad++)
+        ck_assert_msg(!allows(ACCESS_CONNECT, *bad), "%s", *bad);
+    set("net", "host");
+    ck_assert(allows(ACCESS_LISTEN, "0.0.0.0:1"));
+}
+END_TEST
+
+/* A policy from these lines. */
+static const char *learned(const char *record)
+{
+    static char text[4096];
+    int in = memfd_create("record", 0), out = memfd_create("policy", 0);
+    ssize_t n = (ssize_t)strlen(record);
+
+    ck_assert_int_eq(noahv_policy_learn(p, in), 0);
+    ck_assert(write(in, record, (size_t)n) == n);
+    ck_assert_int_ge(noahv_policy_write(p, out, "title", 0), 0);
+    n = pread(out, text, sizeof text - 1, 0);
+    ck_assert_int_ge(n, 0);
+    text[n] = '\0';
+    close(in);
+    close(out);
+    return text;
+}
+
+START_TEST(grants_folders_only_where_they_are_narrow)
+{
+    const char *text =
+        learned("{\"access\":\"list\",\"object\":\"/\"}\n{\"access\":\"list\",\"object\":\"/etc\"}\n"
+                "{\"access\":\"read\",\"object\":\"/etc/passwd\"}\n"
+                "{\"access\":\"look\",\"object\":\"/etc/group\"}\n"
+                "{\"access\":\"make\",\"object\":\"/etc/gone\"}\n"
+                "{\"access\":\"list\",\"object\":\"/usr/bin\"}\n");
+
+    ck_assert(strstr(text, "# /: this wide folder was listed") &&
+              strstr(text, "# /etc: this wide folder was listed"));
+    ck_assert(strstr(text, "# /etc: entries of this wide folder were made and removed"));
+    ck_assert(strstr(text, "ro-bind = /etc/passwd /etc/passwd\n") &&
+              strstr(text, "ro-bind = /usr/bin /usr/bin\n"));
+    ck_assert(!strstr(text, "/etc/group") && !strstr(text, "= /etc\n") && !strstr(text, " / ") &&
+              !strstr(text, "/etc /etc"));
+}
+END_TEST
+
+START_TEST(tells_only_names_that_a_file_can_hold)
+{
+    char dir[] = "/tmp/check_learn.XXXXXX", odd[64], spaced[64], record[1024];
+    const char *text;
+
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    snprintf(odd, sizeof odd, "%s/a\nnet = host", dir);
+    snprintf(spaced, sizeof spaced, "%s/a b", dir);
+    close(open(odd, O_CREAT | O_WRONLY, 0600));
+    close(open(spaced, O_CREAT | O_WRONLY, 0600));
+    snprintf(record, sizeof record,
+             "{\"access\":\"read\",\"object\":\"%s/a\\u000anet = "
+             "host\"}\n{\"access\":\"read\",\"object\":\"%s\"}\n",
+             dir, spaced);
+    text = learned(record);
+    ck_assert(!strstr(text, "\nnet") &&
+              strstr(text, "a?net = host: a policy file cannot hold such a name\n"));
+    ck_assert(strstr(text, "volume = ") && strstr(text, "/a b:ro\n"));
+    unlink(odd);
+    unlink(spaced);
+    rmdir(dir);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("learn");
+    TCase *tc = tcase_create("learn");
+    SRunner *r;
+    int failed;
+
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, lines_come_back);
+    tcase_add_test(tc, what_is_no_line);
+    tcase_add_test(tc, walks_by_links);
+    tcase_add_test(tc, decides_on_files);
+    tcase_add_test(tc, decides_on_addresses);
+    tcase_add_test(tc, grants_folders_only_where_they_are_narrow);
+    tcase_add_test(tc, tells_only_names_that_a_file_can_hold);
+    suite_add_tcase(s, tc);
+    r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
