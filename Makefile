@@ -60,7 +60,7 @@ ifeq ($(MAKELEVEL)$(findstring -j,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
 .DELETE_ON_ERROR:
-.PHONY: all run check check-unit check-guest check-cli check-hostile check-real check-install lint bench fuzz docs install clean help deps noahv
+.PHONY: all run check check-unit check-guest check-cli check-hostile check-malformed check-real check-install lint bench fuzz docs install clean help deps noahv
 
 all: noahv $(B)/libnoahv.so
 
@@ -111,7 +111,7 @@ build/deps.%: scripts/deps.sh
 
 # The last line printed is "N passed, N failed" over all of them; a stage that breaks counts as failed.
 check: $(NEED)
-	@scripts/total.sh "$(MAKE) -k --no-print-directory check-unit check-guest check-cli check-hostile check-install lint"
+	@scripts/total.sh "$(MAKE) -k --no-print-directory check-unit check-guest check-cli check-hostile check-malformed check-install lint"
 
 check-unit: $(UNITS)
 	@tests/run-units.sh $^
@@ -127,6 +127,10 @@ check-guest: $(NATIVE) $(RISCV) $(if $(NOAHV),,$(B)/noahv)
 # Programs that try to get out of a box; as an unprivileged user.
 check-hostile: $(B)/noahv $(HOSTILE)
 	@tests/run-hostile.sh $<
+
+# Damaged programs, dynamic loaders, policies and records, from outside.
+check-malformed: $(B)/noahv
+	@tests/run-malformed.py $<
 
 check-install: all $(G)/riscv64/hello
 	@CC=$(CC) tests/run-install.sh "$(MAKE)" $(G)/riscv64/hello

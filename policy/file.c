@@ -58,7 +58,7 @@ static int take(void *opaque, const char *section, const char *name, const char 
     if (l->failed)
         return 1;
     if (*section)
-        policy_fail(l->policy, -EINVAL, "[%s]: there are no sections", section);
+        policy_fail(l->policy, -EINVAL, "[%.100s]: there are no sections", section);
     else if (!name)
         return 1;
     else if (noahv_policy_set(l->policy, name, value ? value : "") == 0)

@@ -68,7 +68,7 @@ static int set_bytes(struct noahv_policy *p, int limit, const char *value)
     };
 
     if (!scaled(value, units, ARRAY_SIZE(units), &p->limit[limit]))
-        return policy_fail(p, -EINVAL, "\"%s\" is no size. Like this: 256M", value);
+        return policy_fail(p, -EINVAL, "\"%.100s\" is no size. Like this: 256M", value);
     return 0;
 }
 
@@ -79,7 +79,7 @@ static int set_duration(struct noahv_policy *p, int limit, const char *value)
     };
 
     if (!scaled(value, units, ARRAY_SIZE(units), &p->limit[limit]))
-        return policy_fail(p, -EINVAL, "\"%s\" is no duration. Like this: 60, 500ms or 2m", value);
+        return policy_fail(p, -EINVAL, "\"%.100s\" is no duration. Like this: 60, 500ms or 2m", value);
     return 0;
 }
 
@@ -89,7 +89,7 @@ static int set_count(struct noahv_policy *p, int limit, const char *value)
     const char *rest;
 
     if (!number(value, &p->limit[limit], &rest) || *rest || p->limit[limit] < least || p->limit[limit] > most)
-        return policy_fail(p, -EINVAL, "\"%s\" is not a number from %llu to %llu", value,
+        return policy_fail(p, -EINVAL, "\"%.100s\" is not a number from %llu to %llu", value,
                            (unsigned long long)least, (unsigned long long)most);
     return 0;
 }
@@ -152,10 +152,10 @@ static int add_place(struct noahv_policy *p, enum place_kind kind, const char *s
     struct policy_place *at, new = { .kind = kind, .ro = ro, .line = p->line };
 
     if (!tidy(dst, tidied))
-        return policy_fail(p, -EINVAL, "\"%s\" is no place in the box: it must begin with / and have no ..",
-                           dst);
+        return policy_fail(p, -EINVAL,
+                           "\"%.100s\" is no place in the box: it must begin with / and have no ..", dst);
     if (src && !*src)
-        return policy_fail(p, -EINVAL, "nothing is named to be seen as %s", dst);
+        return policy_fail(p, -EINVAL, "nothing is named to be seen as %.100s", dst);
     at = place_for(p, kind, tidied);
     if (!at)
         return -EINVAL;
@@ -182,13 +182,13 @@ static int set_volume(struct noahv_policy *p, int unused, const char *value)
 
     (void)unused;
     if (!dst || dst == value || dst - value >= PATH_MAX)
-        return policy_fail(p, -EINVAL, "\"%s\" is not SRC:DST or SRC:DST:ro", value);
+        return policy_fail(p, -EINVAL, "\"%.100s\" is not SRC:DST or SRC:DST:ro", value);
     snprintf(src, sizeof src, "%.*s", (int)(dst - value), value);
     end = strchr(++dst, ':');
     if (end) {
         ro = strcmp(end, ":ro") == 0;
         if (!ro && strcmp(end, ":rw") != 0)
-            return policy_fail(p, -EINVAL, "\"%s\": after DST may follow :ro or :rw", value);
+            return policy_fail(p, -EINVAL, "\"%.100s\": after DST may follow :ro or :rw", value);
     }
     snprintf(to, sizeof to, "%.*s", (int)(end ? end - dst : (ptrdiff_t)strlen(dst)), dst);
     return add_place(p, PLACE_BIND, src, to, ro);
@@ -201,7 +201,7 @@ static int set_bind(struct noahv_policy *p, int how, const char *value)
     char src[PATH_MAX];
 
     if (!dst || dst - value >= PATH_MAX)
-        return policy_fail(p, -EINVAL, "\"%s\" is not SRC DST", value);
+        return policy_fail(p, -EINVAL, "\"%.100s\" is not SRC DST", value);
     snprintf(src, sizeof src, "%.*s", (int)(dst - value), value);
     dst += strspn(dst, " \t");
     if (how == BIND_LINK)
@@ -240,7 +240,8 @@ static int word_of(struct noahv_policy *p, const char *value, const char *const 
     for (size_t i = 0; i < n; i++)
         if (strcmp(value, words[i]) == 0)
             return (int)i;
-    return policy_fail(p, -EINVAL, "\"%s\" is none of %s, %s and %s", value, words[0], words[1], words[2]);
+    return policy_fail(p, -EINVAL, "\"%.100s\" is none of %s, %s and %s", value, words[0], words[1],
+                       words[2]);
 }
 
 static int set_net(struct noahv_policy *p, int unused, const char *value)
@@ -262,7 +263,7 @@ static int set_net_rule(struct noahv_policy *p, int use, const char *value)
 
     if (net_rule_parse(value, (enum net_use)use, r, &n) < 0)
         return policy_fail(
-            p, -EINVAL, "\"%s\" is no %s", value,
+            p, -EINVAL, "\"%.100s\" is no %s", value,
             use == NET_CONNECT
                 ? "address. Like this: 192.0.2.1:443, 10.0.0.0/8, [2001:db8::1]:80 or localhost:80"
                 : "place to listen. Like this: 8080 or 127.0.0.1:8080");
@@ -333,7 +334,7 @@ static int set_require(struct noahv_policy *p, int unused, const char *value)
         }
     }
     near = policy_nearest(value, names, NR_LAYERS);
-    return policy_fail(p, -EINVAL, "\"%s\" is no layer%s%s%s. noahv doctor lists them", value,
+    return policy_fail(p, -EINVAL, "\"%.100s\" is no layer%s%s%s. noahv doctor lists them", value,
                        near ? ": is it " : "", near ? near : "", near ? " that is meant?" : "");
 }
 
@@ -412,8 +413,8 @@ int noahv_policy_set(struct noahv_policy *p, const char *name, const char *value
             return settings[i].set(p, settings[i].arg, value);
     }
     near = policy_nearest(name, names, ARRAY_SIZE(settings));
-    return near ? policy_fail(p, -ENOENT, "%s is no setting. Is it %s that is meant?", name, near)
-                : policy_fail(p, -ENOENT, "%s is no setting. noahv box --help lists them", name);
+    return near ? policy_fail(p, -ENOENT, "%.100s is no setting. Is it %s that is meant?", name, near)
+                : policy_fail(p, -ENOENT, "%.100s is no setting. noahv box --help lists them", name);
 }
 
 void noahv_policy_settings(noahv_policy_visit_fn visit, void *opaque)

@@ -349,7 +349,8 @@ static void parse(struct options *o, int argc, char **argv)
                          : o->learns ? "+qr:L:w:E:hVm:v:e:o:"
                          : o->policy ? "+qr:L:w:E:hVm:v:e:"
                                      : "+qr:L:w:E:hV";
-    const struct option *longs = o->policy ? box_options(long_options) : long_options;
+    struct option *boxed = o->policy ? box_options(long_options) : NULL;
+    const struct option *longs = o->policy ? boxed : long_options;
     int c;
 
     o->set = calloc((size_t)argc + 1, sizeof *o->set);
@@ -363,6 +364,7 @@ static void parse(struct options *o, int argc, char **argv)
             set_option(o, c);
         else if (box_set(o->policy, c, argv, argc) < 0)
             usage_error();
+    free(boxed);
     if (optind >= argc) {
         say("no program given");
         usage_error();

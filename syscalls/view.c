@@ -332,11 +332,16 @@ static int place(const struct view *v, const char *dst, bool folder, char *why)
     struct stat st;
     int r = 0;
 
-    if (!*dst)
-        return 0;
+    if (!*dst) {
+        if (!folder)
+            snprintf(why, VIEW_WHY_MAX, "the root of a box must be a folder");
+        return folder ? 0 : -ENOTDIR;
+    }
     in = around(v, dst, &rel);
     snprintf(parent, sizeof parent, "%.*s", (int)MAX(strrchr(dst, '/') - rel, 0), rel);
-    if (place_below(in->src, v->temp))
+    if (in->dir >= 0)
+        r = -ENOTDIR;
+    else if (place_below(in->src, v->temp))
         r = make_place(in, rel, folder);
     else if (*parent && fstatat(in->fd, parent, &st, 0) < 0)
         r = -errno;

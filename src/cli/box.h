@@ -19,7 +19,7 @@ enum { EXIT_LIMIT = 122, EXIT_DENIED = 123, EXIT_TIMEOUT = 124 };
 #define OPT_POLICY_FILE (OPT_POLICY_FIRST - 1)
 
 /*
- * `common` with the policy's settings behind it, terminated; NULL: out of memory. Lasts until the process ends.
+ * `common` with the policy's settings behind it, terminated; NULL: out of memory. The caller's to free.
  */
 struct option *box_options(const struct option *common);
 
