@@ -198,6 +198,12 @@ NOAHV_API int noahv_policy_set(struct noahv_policy *p, const char *name, const c
 /* The settings of a file, a NAME = VALUE per line. -ENOENT, -EINVAL: the text begins with file and line. */
 NOAHV_API int noahv_policy_load(struct noahv_policy *p, const char *path);
 
+/*
+ * Looks up the host names of rules, once: what they have for addresses then is what may be connected to. To be called
+ * before a box starts, and before questions about addresses; it runs getent(1). 0, or -errno.
+ */
+NOAHV_API int noahv_policy_resolve(struct noahv_policy *p);
+
 /* Text of the last failure of a call on the policy. */
 NOAHV_API const char *noahv_policy_error(const struct noahv_policy *p);
 

@@ -497,7 +497,7 @@ static int map_interp(struct gmem *m, int fd, const struct layout *l, struct ima
 {
     char its_why[LOADER_WHY_MAX - 32];
     struct elf_file f;
-    uint64_t bias;
+    uint64_t bias = 0;
     int err = elf_open(&f, fd, NULL, why);
 
     if (!err) {

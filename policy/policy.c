@@ -256,17 +256,27 @@ static int set_net(struct noahv_policy *p, int unused, const char *value)
     return 0;
 }
 
+static int no_net_rule(struct noahv_policy *p, enum net_use use, const char *value)
+{
+    return policy_fail(p, -EINVAL, "\"%.100s\" is no %s", value,
+                       use == NET_CONNECT
+                           ? "address. Like this: 192.0.2.1:443, 10.0.0.0/8, [2001:db8::1]:80, "
+                             "localhost:80 or example.org:443"
+                           : "place to listen. Like this: 8080 or 127.0.0.1:8080");
+}
+
 static int set_net_rule(struct noahv_policy *p, int use, const char *value)
 {
     struct net_rule r[2];
-    size_t n;
+    size_t n = 0;
+    int err;
 
-    if (net_rule_parse(value, (enum net_use)use, r, &n) < 0)
-        return policy_fail(
-            p, -EINVAL, "\"%.100s\" is no %s", value,
-            use == NET_CONNECT
-                ? "address. Like this: 192.0.2.1:443, 10.0.0.0/8, [2001:db8::1]:80 or localhost:80"
-                : "place to listen. Like this: 8080 or 127.0.0.1:8080");
+    if (net_rule_parse(value, (enum net_use)use, r, &n) < 0) {
+        n = 0;
+        err = use == NET_CONNECT ? policy_add_host(p, value) : -EINVAL;
+        if (err < 0)
+            return err == -EINVAL ? no_net_rule(p, (enum net_use)use, value) : -EINVAL;
+    }
     if (p->nr_rules + n > POLICY_RULES_MAX)
         return policy_fail(p, -EINVAL, "more than %d network rules", POLICY_RULES_MAX);
     for (size_t i = 0; i < n; i++) {
@@ -462,6 +472,8 @@ void noahv_policy_destroy(struct noahv_policy *p)
         free(p->place[i].src);
         free(p->place[i].dst);
     }
+    for (size_t i = 0; i < p->nr_hosts; i++)
+        free(p->host[i].name);
     free(p->workdir);
     munmap(p->shared, sizeof *p->shared);
     free(p);

@@ -52,9 +52,17 @@ struct policy_place {
 #define POLICY_PLACES_MAX 256
 #define POLICY_BINDS_MAX 64 /* of these, BIND and TMPFS, which take descriptors */
 #define POLICY_RULES_MAX 64
+#define POLICY_HOSTS_MAX 16
 #define POLICY_MEMBERS_MAX 1024
 #define POLICY_TOLD_MAX 32
 #define POLICY_LEARNED_MAX 4096
+
+/* A host that may be connected to, whose addresses are not known yet. */
+struct policy_host {
+    uint16_t port;
+    unsigned line; /* of the policy file; 0: of none */
+    char *name;
+};
 
 /* A process of the box. The slot belongs to whoever changes pid from 0. */
 struct policy_member {
@@ -86,6 +94,8 @@ struct noahv_policy {
     enum net_mode net;
     struct net_rule rule[POLICY_RULES_MAX];
     size_t nr_rules;
+    struct policy_host host[POLICY_HOSTS_MAX];
+    size_t nr_hosts;
     enum on_deny on_deny;
     enum policy_report report;
     unsigned require; /* bits of enum policy_layer */
@@ -113,6 +123,9 @@ int policy_fail(struct noahv_policy *p, int err, const char *fmt, ...) __attribu
 /* Records why the box ends, once: false when a cause is there already. */
 bool policy_end(const struct noahv_policy *p, enum noahv_end end, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* hosts.c: "NAME:PORT", for noahv_policy_resolve(). -EINVAL: it is none; others have told. */
+int policy_add_host(struct noahv_policy *p, const char *value);
 
 /* "--memory 512M", or what it says in a file: how to have more of a limit. */
 const char *policy_limit_name(enum policy_limit l);

@@ -88,6 +88,11 @@ int box_start(struct task *t, const struct noahv_policy *policy)
 
     if (!b)
         return vm_fail(vm, -ENOMEM, "out of memory");
+    if (policy->nr_hosts) {
+        free(b);
+        return vm_fail(vm, -EINVAL, "%s has not been looked up: noahv_policy_resolve()",
+                       policy->host[0].name);
+    }
     b->policy = policy;
     b->record = -1;
     handover_forbid();

@@ -1010,6 +1010,50 @@ cli_policy_explain() {
     [ "$status" = 123 ] || fail 'a refusal from standard input'
 }
 
+# Names are looked up once, by the host's getent: all addresses that it tells of.
+cli_policy_host_names() {
+    cat > getent << 'S'
+#!/bin/sh
+echo "$*" >> asked
+[ "$2" = known.example ] || exit 2
+printf '%s\n' '192.0.2.7       STREAM known.example' '192.0.2.7       DGRAM' '2001:db8::7     STREAM' 'fe80::7%eth0    STREAM'
+S
+    chmod +x getent
+    PATH=$PWD:$PATH
+    printf 'memory = 1M\nallow-connect = known.example:443\n' > p
+    want 0 '' noahv policy check p
+    [ ! -e asked ] || fail 'a check alone needs no addresses'
+    explained 0 '192.0.2.7:443: allowed, line 2: allow-connect' p connect 192.0.2.7:443
+    [ "$(cat asked)" = 'ahosts known.example' ] || fail 'one question'
+    explained 0 '[2001:db8::7]:443: allowed, line 2: allow-connect' p connect '[2001:db8::7]:443'
+    explained 123 'refused connect(192.0.2.7:80): the address is not granted. To allow it: --allow-connect 192.0.2.7:80' p connect 192.0.2.7:80
+    # In a box there is the rule alone: what is not granted is refused, what is not is the host's to answer.
+    cat > prog.c << 'C'
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+int main(int argc, char **argv)
+{
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(443) };
+    int s = socket(AF_INET, SOCK_DGRAM, 0);
+
+    inet_pton(AF_INET, argv[argc - 1], &at.sin_addr);
+    puts(connect(s, (struct sockaddr *)&at, sizeof at) && errno == EACCES ? "refused" : "asked the host");
+    return 0;
+}
+C
+    riscv64-linux-gnu-gcc -static -o prog prog.c
+    want 0 'asked the host' noahv box --allow-connect known.example:443 ./prog 192.0.2.7
+    want 0 refused noahv box --allow-connect known.example:443 ./prog 192.0.2.8
+    refused 125 'unknown.example: this host knows no address of that name' noahv box --allow-connect unknown.example:1 "$guest/cli/ends"
+    refused 125 '"under_score:1" is no address' noahv box --allow-connect under_score:1 "$guest/cli/ends"
+    refused 125 '"1.2.3.400:1" is no address' noahv box --allow-connect 1.2.3.400:1 "$guest/cli/ends"
+    refused 125 '"-x.example:1" is no address' noahv box --allow-connect -x.example:1 "$guest/cli/ends"
+    rm getent
+    refused 125 'cannot look up known.example with getent: No such file' env "PATH=$PWD" "$NOAHV" box --allow-connect known.example:1 ./prog
+}
+
 cli_policy_check_records() {
     : > p
     printf '{"access":"read","syscall":"openat","object":"/x"}\n' > record

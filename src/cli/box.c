@@ -460,6 +460,11 @@ int box_run(struct noahv_policy *p, struct audit *audit, int (*run)(void *opaque
     sigset_t set, old;
     int out[2][2], status;
 
+    *signal = 0;
+    if (noahv_policy_resolve(p) < 0) {
+        say("%s", noahv_policy_error(p));
+        return 125;
+    }
     w.tty = own_terminal();
     w.deadline = ms ? now_ms() + ms : 0;
     watched_set(&set);

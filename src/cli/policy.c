@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,14 +20,14 @@
 
 enum { EXIT_NOAHV = 125 };
 
-/* The policy of a file; NULL after a message. */
-static struct noahv_policy *load(const char *file)
+/* The policy of a file, with or without the addresses of its host names; NULL after a message. */
+static struct noahv_policy *load(const char *file, bool resolve)
 {
     struct noahv_policy *p = NULL;
 
     if (noahv_policy_create(&p) < 0) {
         say("out of memory");
-    } else if (noahv_policy_load(p, file) < 0) {
+    } else if (noahv_policy_load(p, file) < 0 || (resolve && noahv_policy_resolve(p) < 0)) {
         say("%s", noahv_policy_error(p));
         noahv_policy_destroy(p);
         p = NULL;
@@ -42,7 +43,7 @@ static void say_refusal(void *opaque, const char *line)
 
 int policy_check(const char *file, const char *record)
 {
-    struct noahv_policy *p = load(file);
+    struct noahv_policy *p = load(file, record != NULL);
     int r = p ? 0 : -EINVAL;
 
     if (p && record) {
@@ -68,7 +69,7 @@ static int explain(struct noahv_policy *p, const char *call, const char *object)
 
 int policy_explain(const char *file, const char *call, const char *object)
 {
-    struct noahv_policy *p = load(file);
+    struct noahv_policy *p = load(file, true);
     char *line = NULL;
     size_t room = 0;
     int status = EXIT_NOAHV;
