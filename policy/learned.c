@@ -43,8 +43,8 @@ struct wish {
     char *at, *src; /* in the box, on the host */
     char *text;     /* of a link, or NULL */
     unsigned is;
-    bool exists, folder; /* on the host, now */
-    size_t count;        /* of what is in it, for rule_on_many() */
+    bool exists, folder, link; /* on the host, now */
+    size_t count;              /* of what is in it, for rule_on_many() */
 };
 
 struct wishes {
@@ -96,18 +96,41 @@ static void wish_free(struct wish *w)
     free(w);
 }
 
+/*
+ * What is there now. Not what may have been put there since, behind a link that the program made: the box would follow
+ * it, and grant what was never asked for.
+ */
+static void look(struct wish *w)
+{
+    char folder[PATH_MAX], *slash, *real;
+    struct stat st;
+
+    if (lstat(w->src, &st) < 0)
+        return;
+    snprintf(folder, sizeof folder, "%s", w->src);
+    slash = strrchr(folder, '/');
+    if (slash && slash > folder) {
+        *slash = '\0';
+        real = realpath(folder, NULL);
+        w->exists = real && strcmp(real, folder) == 0;
+        free(real);
+    } else {
+        w->exists = true;
+    }
+    w->folder = S_ISDIR(st.st_mode);
+    w->link = S_ISLNK(st.st_mode);
+}
+
 static struct wish *wish_new(const char *at, const char *src)
 {
     struct wish *w = calloc(1, sizeof *w);
-    struct stat st;
 
     if (!w || !(w->at = strdup(at)) || !(w->src = strdup(src))) {
         if (w)
             wish_free(w);
         return NULL;
     }
-    w->exists = lstat(src, &st) == 0;
-    w->folder = w->exists && S_ISDIR(st.st_mode);
+    look(w);
     return w;
 }
 
@@ -277,7 +300,7 @@ static void rule_on_filling(struct wishes *w, size_t at)
 
     for (size_t i = at + 1; i < w->n && place_below(w->list[i]->at, folder->at); i++)
         if (w->list[i]->is & WISH_MADE && is_in(w->list[i], folder->at)) {
-            gone |= !w->list[i]->exists;
+            gone |= !w->list[i]->exists || w->list[i]->link;
             w->list[i]->is |= single ? WISH_WRITE : 0;
         }
     if (!single)
@@ -333,12 +356,12 @@ static unsigned kind_of(const struct wish *w)
 {
     if (w->is & WISH_TMPFS)
         return WISH_TMPFS;
+    if (w->exists && w->link)
+        return w->is & (WISH_LINK | WISH_SEEN) && w->text ? WISH_LINK : 0;
     if (w->exists && w->is & WISH_WRITE)
         return WISH_WRITE;
     if (w->exists && w->is & (WISH_READ | WISH_LOOK | WISH_LIST))
         return WISH_READ;
-    if (w->exists && w->is & (WISH_LINK | WISH_SEEN) && w->text)
-        return WISH_LINK;
     if (w->exists && w->is & WISH_DIR)
         return WISH_DIR;
     return w->is & WISH_ABSENT && !w->exists ? WISH_ABSENT : 0;

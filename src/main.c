@@ -566,6 +566,8 @@ static int policy_command(int argc, char **argv)
 {
     const char *word = argc > 2 ? argv[2] : "";
 
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
+        print_help();
     if (strcmp(word, "check") == 0 && (argc == 4 || argc == 5))
         return policy_check(argv[3], argc == 5 ? argv[4] : NULL);
     if (strcmp(word, "explain") == 0 && argc >= 4 && argc <= 6)

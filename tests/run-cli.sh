@@ -921,6 +921,34 @@ once_policy_learn_temporary_and_wide() {
     ! grep -q '^[^#]* / ' p || fail 'the root was granted'
 }
 
+# What a program puts in the place of what it used does not lead a policy elsewhere.
+once_policy_learn_swapped() {
+    mkdir real
+    echo secret > real/file
+    run noahv policy learn -o p "$BB" sh -c "
+        mkdir made; echo own > made/file; cat made/file; rm -r made; ln -s real made
+        d=\$(mktemp -d); echo own > \$d/file; cat \$d/file; rm -r \$d; ln -s $PWD/real \$d; echo \$d"
+    link=$(tail -n 1 out)
+    [ "$(cat "$link/file")" = secret ] || fail 'the link does not lead there'
+    rm "$link"
+    ! grep -v '^#' p | grep "/real\|made/\|$link" && grep -qx 'tmpfs = /tmp' p || fail "$(cat p)"
+}
+
+# As many places as there may be, all of them single files; and the kinds that cost no descriptor.
+once_box_places() {
+    echo text > file
+    for i in $(seq 64); do echo "ro-bind = file /many/$i"; done > p
+    printf '%s\n' 'dir = /empty/folder' 'symlink = ../many/64 /empty/link' 'absent = /etc' 'workdir = /empty' >> p
+    want 0 '/empty
+folder
+link
+text
+64' noahv box --policy p "$BB" sh -c 'pwd; ls; cat link; ls /many | wc -l; cat /etc/none 2> /dev/null; rm -f /etc/none'
+    [ ! -s err ] || fail 'a refusal that is not to be told'
+    want 1 '' noahv box --policy p "$BB" sh -c 'mkdir folder/x || touch /etc/x || rm /empty/link || rmdir folder'
+    want 0 / noahv box --policy p -w / "$BB" sh -c pwd
+}
+
 # Files of a root, a dynamic loader, an interpreter and a script, a variable.
 once_policy_learn_root() {
     mkdir -p root/bin root/etc
@@ -1133,7 +1161,7 @@ cli_box_usage() {
     refused 125 '--memory: "x" is no size. Like this: 256M' noahv box --memory x prog
     refused 125 '-v: "a" is not SRC:DST or SRC:DST:ro' noahv box -v a prog
     refused 125 '"b" is no place in the box' noahv box --bind a b prog
-    refused 125 '"a:80" is no address' noahv box --allow-connect a:80 prog
+    refused 125 '"a_b:80" is no address' noahv box --allow-connect a_b:80 prog
     refused 125 'is none of errno, kill and log' noahv box --on-deny x prog
     refused 125 '"seccmp" is no layer: is it seccomp that is meant?' noahv box --require seccmp prog
     refused 125 'cannot give the box ./none: No such file' noahv box -v ./none:/x "$guest/cli/ends"
