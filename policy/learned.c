@@ -8,9 +8,10 @@
  *   - except for wide folders: the root, those in it, the homes of users. Of these only single files are granted; what
  *     that leaves out stands as a comment
  *
- * Something that does not exist any more was the program's own.
+ * Something that does not exist any more was the program's own; what the host denied it is not granted.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <search.h>
 #include <stdio.h>
@@ -43,8 +44,8 @@ struct wish {
     char *at, *src; /* in the box, on the host */
     char *text;     /* of a link, or NULL */
     unsigned is;
-    bool exists, folder, link; /* on the host, now */
-    size_t count;              /* of what is in it, for rule_on_many() */
+    bool exists, folder, link, readable, writable; /* on the host, now */
+    size_t count;                                  /* of what is in it, for rule_on_many() */
 };
 
 struct wishes {
@@ -119,6 +120,8 @@ static void look(struct wish *w)
     }
     w->folder = S_ISDIR(st.st_mode);
     w->link = S_ISLNK(st.st_mode);
+    w->readable = faccessat(AT_FDCWD, w->src, R_OK, AT_EACCESS) == 0;
+    w->writable = faccessat(AT_FDCWD, w->src, W_OK, AT_EACCESS) == 0;
 }
 
 static struct wish *wish_new(const char *at, const char *src)
@@ -303,7 +306,9 @@ static void rule_on_filling(struct wishes *w, size_t at)
             gone |= !w->list[i]->exists || w->list[i]->link;
             w->list[i]->is |= single ? WISH_WRITE : 0;
         }
-    if (!single)
+    if (!folder->writable)
+        note(w, *folder->at ? folder->at : "/", "the host lets it make no entries there");
+    else if (!single)
         folder->is |= WISH_WRITE;
     else if (gone && temporary(folder->at))
         folder->is |= WISH_TMPFS;
@@ -358,9 +363,9 @@ static unsigned kind_of(const struct wish *w)
         return WISH_TMPFS;
     if (w->exists && w->link)
         return w->is & (WISH_LINK | WISH_SEEN) && w->text ? WISH_LINK : 0;
-    if (w->exists && w->is & WISH_WRITE)
+    if (w->exists && w->writable && w->is & WISH_WRITE)
         return WISH_WRITE;
-    if (w->exists && w->is & (WISH_READ | WISH_LOOK | WISH_LIST))
+    if (w->exists && w->readable && w->is & (WISH_READ | WISH_LOOK | WISH_LIST | WISH_WRITE))
         return WISH_READ;
     if (w->exists && w->is & WISH_DIR)
         return WISH_DIR;
@@ -472,6 +477,21 @@ static bool fits(const struct wishes *w)
     return binds <= POLICY_BINDS_MAX && all <= POLICY_PLACES_MAX;
 }
 
+/* What the host denied to the program a policy does not promise either. */
+static void note_denied(struct wishes *w)
+{
+    for (size_t i = 0; i < w->n; i++) {
+        const struct wish *it = w->list[i];
+
+        if (!it->exists || it->link)
+            continue;
+        if (it->is & WISH_WRITE && !it->writable)
+            note(w, it->at, "the host does not let it be written");
+        else if (it->is & (WISH_READ | WISH_LOOK | WISH_LIST) && !(it->is & WISH_WRITE) && !it->readable)
+            note(w, it->at, "the host does not let it be read");
+    }
+}
+
 static int write_places(struct wishes *w)
 {
     sort(w);
@@ -481,6 +501,7 @@ static int write_places(struct wishes *w)
     for (size_t i = 0; i < w->n; i++)
         if (w->list[i]->is & WISH_LIST)
             rule_on_listing(w, i);
+    note_denied(w);
     rule_on_many(w, MANY, WISH_ABSENT, WISH_ABSENT);
     for (size_t many = MANY; many == MANY || (many > 1 && !fits(w)); many /= 2)
         rule_on_many(w, many, WISH_READ | WISH_LOOK, WISH_LIST);
