@@ -56,7 +56,8 @@ struct wishes {
     bool failed;  /* out of memory */
     unsigned met; /* WISH_LINK or WISH_SEEN: what becomes of a link on the way */
     const char *start;
-    int out; /* descriptor */
+    int out;      /* descriptor */
+    size_t rules; /* of the network */
     unsigned notes;
 };
 
@@ -411,7 +412,7 @@ static bool tellable(const char *value)
     size_t n = strlen(value);
 
     for (const char *c = value; *c; c++)
-        if ((unsigned char)*c < ' ' || (*c == ';' && c > value && c[-1] == ' '))
+        if ((unsigned char)*c < ' ' || (*c == ';' && (c == value || c[-1] == ' ')))
             return false;
     return n && value[n - 1] != ' ' && *value != ' ';
 }
@@ -518,6 +519,20 @@ static int write_places(struct wishes *w)
     return 0;
 }
 
+static void write_address(struct wishes *w, enum policy_access a, const char *object)
+{
+    const char *port = strrchr(object, ':');
+    struct net_rule rule[2];
+    size_t n;
+
+    if (strncmp(object, "unix:", 5) == 0)
+        note(w, object, "abstract names are the whole host's: net = host is all that allows it");
+    else if (!port || net_rule_parse(object, a == ACCESS_LISTEN ? NET_LISTEN : NET_CONNECT, rule, &n) < 0)
+        note(w, object, "no rule can say this address");
+    else if (w->rules++ < POLICY_RULES_MAX)
+        dprintf(w->out, "allow-%s = %s\n", access_name(a), object);
+}
+
 static void write_network(struct wishes *w, const struct record *r, size_t n)
 {
     bool any = false;
@@ -527,15 +542,10 @@ static void write_network(struct wishes *w, const struct record *r, size_t n)
     if (any)
         dprintf(w->out, "\n# Network\nnet = policy\n");
     for (size_t i = 0; i < n; i++) {
-        const char *object = r[i].object, *port = strrchr(object, ':');
-        bool known = i && r[i - 1].access == r[i].access && strcmp(r[i - 1].object, object) == 0;
+        bool known = i && r[i - 1].access == r[i].access && strcmp(r[i - 1].object, r[i].object) == 0;
 
-        if ((r[i].access != ACCESS_CONNECT && r[i].access != ACCESS_LISTEN) || known)
-            continue;
-        if (strncmp(object, "unix:", 5) == 0)
-            note(w, object, "abstract names are the whole host's: net = host is all that allows it");
-        else if (port && strcmp(port, ":0") != 0)
-            dprintf(w->out, "allow-%s = %s\n", access_name(r[i].access), object);
+        if ((r[i].access == ACCESS_CONNECT || r[i].access == ACCESS_LISTEN) && !known)
+            write_address(w, r[i].access, r[i].object);
     }
 }
 
@@ -564,7 +574,7 @@ static int write_all(struct wishes *w, const struct record *r, size_t n, const c
     write_limit(w, "pids", atomic_load(&s->most_tasks), 64, POLICY_MEMBERS_MAX, "");
     write_limit(w, "timeout", seconds, 60, UINT64_MAX / 4, "");
     write_network(w, r, n);
-    return write_places(w);
+    return w->rules > POLICY_RULES_MAX ? -E2BIG : write_places(w);
 }
 
 /* --- For others --------------------------------------------------------------------------------------- */
@@ -607,7 +617,8 @@ int noahv_policy_write(struct noahv_policy *p, int fd, const char *title, unsign
     free(w.list);
     records_free(records, n);
     if (r == -E2BIG)
-        policy_fail(p, r, "it uses files in more places than a policy can name (%d)", POLICY_BINDS_MAX);
+        policy_fail(p, r, "it uses more places or addresses than a policy can name (%d, %d)",
+                    POLICY_BINDS_MAX, POLICY_RULES_MAX);
     else if (r < 0)
         policy_fail(p, r, "out of memory");
     return r < 0 ? r : (int)w.notes;

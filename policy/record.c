@@ -195,7 +195,10 @@ static int add(struct record **list, size_t *n, size_t *cap, const char *line, s
     if (record_parse(line, len, &(*list)[*n], why) < 0)
         return -EINVAL;
     ++*n;
-    return 0;
+    if ((*list)[*n - 1].access != NR_ACCESSES)
+        return 0;
+    snprintf(why, RECORD_WHY_MAX, "it has no \"access\"");
+    return -EINVAL;
 }
 
 int records_read(int fd, struct record **out, size_t *n, char *why)

@@ -241,6 +241,32 @@ START_TEST(tells_only_names_that_a_file_can_hold)
 }
 END_TEST
 
+START_TEST(tells_of_links_and_addresses_only_what_comes_back)
+{
+    char dir[] = "/tmp/check_learn.XXXXXX", record[2048], name[64];
+    const char *text;
+
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    snprintf(name, sizeof name, "%s/link", dir);
+    ck_assert_int_eq(symlink(";x", name), 0);
+    snprintf(
+        record, sizeof record,
+        "{\"access\":\"link\",\"object\":\"%s\",\"text\":\";x\"}\n{\"access\":\"entry\",\"object\":\"%s\"}\n"
+        "{\"access\":\"connect\",\"object\":\"1.2.3.4:0\"}\n{\"access\":\"connect\",\"object\":\"x\\nnet = "
+        "host:1\"}\n"
+        "{\"access\":\"connect\",\"object\":\"unix:@\\nx\"}\n{\"access\":\"listen\",\"object\":\"[::1]:80\"}"
+        "\n",
+        name, name);
+    text = learned(record);
+    ck_assert(!strstr(text, "symlink = ") && strstr(text, "/link: a policy file cannot hold such a name\n"));
+    ck_assert(!strstr(text, "allow-connect") && strstr(text, "# 1.2.3.4:0: no rule can say this address\n"));
+    ck_assert(strstr(text, "# unix:@?x: abstract names") && strstr(text, "\nallow-listen = [::1]:80\n"));
+    ck_assert(!strstr(text, "\nnet") && !strstr(text, "\nx"));
+    unlink(name);
+    rmdir(dir);
+}
+END_TEST
+
 START_TEST(grants_nothing_that_the_host_denies)
 {
     char dir[] = "/tmp/check_learn.XXXXXX", record[1024], line[128];
@@ -290,6 +316,7 @@ int main(void)
     tcase_add_test(tc, decides_on_addresses);
     tcase_add_test(tc, grants_folders_only_where_they_are_narrow);
     tcase_add_test(tc, tells_only_names_that_a_file_can_hold);
+    tcase_add_test(tc, tells_of_links_and_addresses_only_what_comes_back);
     tcase_add_test(tc, grants_nothing_that_the_host_denies);
     suite_add_tcase(s, tc);
     r = srunner_create(s);

@@ -236,6 +236,7 @@ RECORDS = [
     (b"{", "1: this is no line of JSON"),
     (b"{}\n", '1: it has no "object"'),
     (b"\n", "1: this is no line of JSON"),
+    (b'{"syscall":"openat","object":"/"}\n', '1: it has no "access"'),
     (b"[]\n", '1: it has no "object"'),
     (b'{"access":"read","object":"/"}\n{"access":"write","object":7}\n', '2: it has no "object"'),
     (b'{"access":"reed","object":"/"}\n', '1: "reed" is no access'),
