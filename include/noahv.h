@@ -243,7 +243,7 @@ NOAHV_API int noahv_policy_listener(const struct noahv_policy *p);
  * Learning a policy. Before the settings: grants the host's files and network and no limit, and lets the box write what
  * it uses to `fd`, a file, as lines of JSON. When the box has ended: writes a policy that grants just that, under a comment
  * with `title`; `seconds` is how long it ran. What a policy cannot grant stands there as a comment: returns the number of
- * those. noahv_policy_accesses writes the record, sorted.
+ * those; -ESRCH: the program did not start. noahv_policy_accesses writes the record, sorted.
  */
 NOAHV_API int noahv_policy_learn(struct noahv_policy *p, int fd);
 NOAHV_API int noahv_policy_write(struct noahv_policy *p, int fd, const char *title, unsigned seconds);

@@ -592,6 +592,14 @@ int noahv_policy_learn(struct noahv_policy *p, int fd)
     return r;
 }
 
+static bool started(const struct record *r, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (r[i].access == ACCESS_PROGRAM)
+            return true;
+    return false;
+}
+
 int noahv_policy_write(struct noahv_policy *p, int fd, const char *title, unsigned seconds)
 {
     struct wishes w = { .out = fd };
@@ -602,6 +610,10 @@ int noahv_policy_write(struct noahv_policy *p, int fd, const char *title, unsign
 
     if (r < 0)
         return policy_fail(p, r, "the record of accesses: line %s", why);
+    if (!started(records, n)) {
+        records_free(records, n);
+        return policy_fail(p, -ESRCH, "the program did not start: nothing is learned");
+    }
     outlook_open(&w.look, p, records, n);
     w.look.met = take_link;
     w.look.opaque = &w;

@@ -181,12 +181,16 @@ END_TEST
 /* A policy from these lines. */
 static const char *learned(const char *record)
 {
+    static const char program[] = "{\"access\":\"program\",\"object\":\"/bin/prog\"}\n";
     static char text[4096];
     int in = memfd_create("record", 0), out = memfd_create("policy", 0);
     ssize_t n = (ssize_t)strlen(record);
 
     ck_assert_int_eq(noahv_policy_learn(p, in), 0);
     ck_assert(write(in, record, (size_t)n) == n);
+    ck_assert_int_eq(noahv_policy_write(p, out, "title", 0), -ESRCH);
+    n = (ssize_t)strlen(program);
+    ck_assert(write(in, program, (size_t)n) == n);
     ck_assert_int_ge(noahv_policy_write(p, out, "title", 0), 0);
     n = pread(out, text, sizeof text - 1, 0);
     ck_assert_int_ge(n, 0);

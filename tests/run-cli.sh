@@ -921,6 +921,23 @@ once_policy_learn_temporary_and_wide() {
     ! grep -q '^[^#]* / ' p || fail 'the root was granted'
 }
 
+# Files stay as they are if nothing ran, and have nothing of what was there before if something did.
+cli_policy_learn_files() {
+    echo old > p
+    echo old > record
+    refused 127 './none: no such file' noahv policy learn -o p --accesses record ./none
+    [ "$(cat p record)" = 'old
+old' ] || fail 'files of a program that did not run'
+    for i in $(seq 99); do echo old old old old old old old old; done > p
+    cp p record
+    want 3 '' noahv policy learn -o p --accesses record "$guest/cli/ends" exit 3
+    ! grep old p record || fail 'what was there before'
+    grep -q '^# What' p && grep -q '"program"' record || fail 'the files'
+    refused 125 'cannot write none/p: No such file' noahv policy learn -o none/p "$guest/cli/ends" exit 3
+    refused 125 '--accesses x: only noahv policy learn writes accesses' noahv box --accesses x "$guest/cli/ends" exit 3
+    refused 125 'no program given' noahv policy learn
+}
+
 # What a program puts in the place of what it used does not lead a policy elsewhere.
 once_policy_learn_swapped() {
     mkdir real

@@ -107,7 +107,7 @@ struct noahv_policy *policy_learner(void)
 
 static int open_file(const char *file, int *fd)
 {
-    *fd = file ? open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : -1;
+    *fd = file ? open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0666) : -1;
     if (file && *fd < 0) {
         say("cannot write %s: %s", file, strerror(errno));
         return EXIT_NOAHV;
@@ -139,13 +139,20 @@ static void put_word(struct buf *b, const char *word)
         buf_putc(b, '\'');
 }
 
+/* What a file had before, behind what was written now, goes. */
+static void end_file(const char *file, int fd)
+{
+    if (file && ftruncate(fd, lseek(fd, 0, SEEK_CUR)) < 0 && errno != EINVAL) /* a device, a pipe */
+        say("cannot cut %s to its end: %s", file, strerror(errno));
+}
+
 int policy_learn_write(const struct learn *l, struct noahv_policy *p, char *const *command, unsigned seconds,
                        int status)
 {
     const char *file = l->out ? l->out : "FILE";
     char title[2048];
     struct buf b;
-    int r = l->accesses ? noahv_policy_accesses(p, l->accesses_fd) : 0;
+    int notes, r;
 
     buf_init(&b, title, sizeof title);
     buf_puts(&b, "noahv box --policy");
@@ -153,11 +160,16 @@ int policy_learn_write(const struct learn *l, struct noahv_policy *p, char *cons
     for (; *command; command++)
         put_word(&b, *command);
     fflush(stdout);
-    if (r == 0)
-        r = noahv_policy_write(p, l->out ? l->out_fd : STDOUT_FILENO, title, seconds);
+    r = notes = noahv_policy_write(p, l->out ? l->out_fd : STDOUT_FILENO, title, seconds);
+    if (r == -ESRCH) /* the program did not start, which has been said; the files stay as they were */
+        return status;
+    if (r >= 0 && l->accesses)
+        r = noahv_policy_accesses(p, l->accesses_fd);
+    end_file(l->out, l->out_fd);
+    end_file(l->accesses, l->accesses_fd);
     if (r < 0)
         say("%s", noahv_policy_error(p));
-    else if (r > 0)
-        say("%s: %d of the things that it used are not granted; comments there say which", file, r);
+    else if (notes > 0)
+        say("%s: %d of the things that it used are not granted; comments there say which", file, notes);
     return r < 0 ? EXIT_NOAHV : status;
 }
