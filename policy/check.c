@@ -21,7 +21,7 @@ void outlook_open(struct outlook *o, const struct noahv_policy *p, const struct 
     *o = (struct outlook){ .policy = p, .links = r, .nr_links = n };
     o->nr_places = policy_places(p, o->place);
     for (size_t i = 0; i < n && o->nr_places < PLACES_MAX; i++)
-        if (r[i].access == ACCESS_PROGRAM)
+        if (r[i].access == ACCESS_PROGRAM && *r[i].object == '/')
             o->place[o->nr_places++] = (struct policy_place){
                 .kind = PLACE_PROGRAM, .ro = true, .src = r[i].object, .dst = r[i].object
             };

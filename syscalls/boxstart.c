@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -140,22 +141,25 @@ void box_free(struct box *b)
 /* In the box, or on the host, which makes it the box's. */
 static int open_program(struct task *t, const char *path, const char *real, int *fd)
 {
-    const char *rel;
-    const struct mount *m = *path == '/' ? view_mount(t->proc->box->view, path, &rel) : NULL;
     char why[VIEW_WHY_MAX], place[PATH_MAX];
-    int r;
+    int r = *path == '/' ? exec_open(t, path, fd) : -ENOENT;
 
-    if (m && m->kind == PLACE_BIND) {
-        r = exec_open(t, path, fd);
-        if (r != -ENOENT)
-            return r;
-    }
-    if (!real)
-        return -ENOENT;
+    if (r != -ENOENT || !real)
+        return r;
     r = exec_open_host(real, fd);
     if (r == 0 && view_add_file(t->proc->box->view, real, place, why) < 0)
         r = vm_fail(t->proc->vm, -EINVAL, "%s", why);
     return r;
+}
+
+/* The host's file that a box with nothing in it would have opened, or one of this box alone. */
+static void learn_program(struct task *t, int fd, const char *real)
+{
+    struct stat opened, named;
+    bool same = real && fstat(fd, &opened) == 0 && stat(real, &named) == 0 && opened.st_dev == named.st_dev &&
+                opened.st_ino == named.st_ino;
+
+    learn(t, ACCESS_PROGRAM, same ? real : "", "");
 }
 
 int box_open_program(struct task *t, const char *path, int *fd)
@@ -163,8 +167,8 @@ int box_open_program(struct task *t, const char *path, int *fd)
     char *real = realpath(path, NULL);
     int err = real ? 0 : -errno, r = open_program(t, path, real, fd);
 
-    if (r == 0 && real && learning(t))
-        learn(t, ACCESS_PROGRAM, real, "");
+    if (r == 0 && learning(t))
+        learn_program(t, *fd, real);
     free(real);
     return r == -ENOENT && err ? err : r;
 }

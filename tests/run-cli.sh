@@ -981,6 +981,10 @@ once_policy_learn_root() {
     cp out first
     want 0 "$(cat first)" noahv box --policy p /bin/script
     [ ! -s err ] || fail 'a refusal'
+    # A name that this host has too, behind a link.
+    run noahv policy learn -o p --accesses record --root root -w / /bin/sh -c 'echo "$0"'
+    want 0 /bin/sh noahv box --policy p /bin/sh -c 'echo "$0"'
+    want 0 '' noahv policy check p record
 }
 
 cli_policy_learn_network() {
