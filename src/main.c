@@ -543,11 +543,14 @@ static int run_learner(struct options *o)
 {
     char **command = command_of(o);
     int sig = 0, status = policy_learn_open(&o->learn);
-    time_t start = time(NULL);
+    struct timespec start, end;
 
+    clock_gettime(CLOCK_MONOTONIC, &start);
     if (status == 0 && command) {
         status = box_run(o->policy, NULL, run_boxed, o, &sig);
-        status = policy_learn_write(&o->learn, o->policy, command, (unsigned)(time(NULL) - start), status);
+        clock_gettime(CLOCK_MONOTONIC, &end);
+        status =
+            policy_learn_write(&o->learn, o->policy, command, (unsigned)(end.tv_sec - start.tv_sec), status);
     } else if (status == 0) {
         say("out of memory");
         status = EXIT_NOAHV;

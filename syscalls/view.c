@@ -271,20 +271,32 @@ static int add_place(struct view *v, const struct policy_place *p, char *why)
     return add_bind(v, p->kind, p->src, p->dst, p->ro, why);
 }
 
+/* A folder that is there already will do, a link to one will not: it would be the host's. */
+static int make_folder(const char *path)
+{
+    struct stat st;
+
+    if (mkdir(path, 0755) == 0)
+        return 0;
+    if (errno != EEXIST)
+        return -errno;
+    return lstat(path, &st) == 0 && S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+}
+
 /* Makes the folders on the way to `rel` in a piece of our own; `path` is what is then to be made. */
 static int make_way(const struct mount *in, const char *rel, char path[PATH_MAX])
 {
     char *slash;
+    int r = 0;
 
     if ((size_t)snprintf(path, PATH_MAX, "%s/%s", in->src, rel) >= PATH_MAX)
         return -ENAMETOOLONG;
-    for (slash = path + strlen(in->src); (slash = strchr(slash + 1, '/'));) {
+    for (slash = path + strlen(in->src); r == 0 && (slash = strchr(slash + 1, '/'));) {
         *slash = '\0';
-        if (mkdir(path, 0755) < 0 && errno != EEXIST)
-            return -errno;
+        r = make_folder(path);
         *slash = '/';
     }
-    return 0;
+    return r;
 }
 
 /* Makes the empty file or folder that a piece covers. */
@@ -293,10 +305,8 @@ static int make_place(const struct mount *in, const char *rel, bool folder)
     char path[PATH_MAX];
     int r = make_way(in, rel, path), fd;
 
-    if (r < 0)
-        return r;
-    if (folder)
-        return mkdir(path, 0755) < 0 && errno != EEXIST ? -errno : 0;
+    if (r < 0 || folder)
+        return r < 0 ? r : make_folder(path);
     fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0444);
     if (fd < 0)
         return -errno;
@@ -362,22 +372,18 @@ static int place_dir(const struct view *v, const char *dst, char *why)
     return fstatat(in->fd, rel, &st, 0) < 0 ? no_place(in, dst, -errno, why) : 0;
 }
 
-/* A symbolic link, in a piece of our own. The way to it must lead through no other: that would be the host's. */
-static int place_link(const struct view *v, const struct noahv_policy *p, const struct policy_place *link,
-                      char *why)
+/* A symbolic link, in a piece of our own. */
+static int place_link(const struct view *v, const struct policy_place *link, char *why)
 {
     char path[PATH_MAX];
-    const struct mount *in = NULL;
+    const struct mount *in;
     const char *rel;
     int r = *link->dst ? 0 : -EEXIST;
 
-    for (size_t i = 0; r == 0 && i < p->nr_places; i++)
-        if (p->place[i].kind == PLACE_LINK && &p->place[i] != link && place_below(link->dst, p->place[i].dst))
-            r = -ENOTDIR;
-    if (r == 0 && !place_below((in = around(v, link->dst, &rel))->src, v->temp))
-        r = -EROFS;
-    if (r == 0)
-        r = make_way(in, rel, path);
+    if (r == 0) {
+        in = around(v, link->dst, &rel);
+        r = place_below(in->src, v->temp) ? make_way(in, rel, path) : -EROFS;
+    }
     if (r == 0 && symlink(link->src, path) < 0)
         r = -errno;
     if (r < 0)
@@ -386,7 +392,7 @@ static int place_link(const struct view *v, const struct noahv_policy *p, const 
     return r;
 }
 
-/* Folders and links that are nothing but a place; links last, so that nothing is made by way of one. */
+/* Folders and links that are nothing but a place. */
 static int place_others(const struct view *v, const struct noahv_policy *p, char *why)
 {
     int r = 0;
@@ -394,9 +400,8 @@ static int place_others(const struct view *v, const struct noahv_policy *p, char
     for (size_t i = 0; r == 0 && i < p->nr_places; i++)
         if (p->place[i].kind == PLACE_DIR)
             r = place_dir(v, p->place[i].dst, why);
-    for (size_t i = 0; r == 0 && i < p->nr_places; i++)
-        if (p->place[i].kind == PLACE_LINK)
-            r = place_link(v, p, &p->place[i], why);
+        else if (p->place[i].kind == PLACE_LINK)
+            r = place_link(v, &p->place[i], why);
     return r;
 }
 

@@ -921,6 +921,15 @@ once_policy_learn_temporary_and_wide() {
     ! grep -q '^[^#]* / ' p || fail 'the root was granted'
 }
 
+# What a box needs is made in the box, whatever its links say.
+cli_box_links() {
+    mkdir sub elsewhere
+    cp "$guest/cli/ends" sub/prog
+    echo "symlink = $PWD/elsewhere $PWD/sub" > p
+    want 3 '' noahv box --policy p "$PWD/sub/prog" exit 3
+    [ -z "$(ls elsewhere)" ] || fail 'a box made something on the host'
+}
+
 # Files stay as they are if nothing ran, and have nothing of what was there before if something did.
 cli_policy_learn_files() {
     echo old > p
