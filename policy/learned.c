@@ -331,32 +331,6 @@ static void rule_on_listing(struct wishes *w, size_t at)
     note(w, *folder->at ? folder->at : "/", "this wide folder was listed; a box shows what is granted in it");
 }
 
-/* The folder of so many files that were read, or names that were looked for in vain, stands for them. */
-static void rule_on_many(struct wishes *w, size_t many, unsigned is, unsigned then)
-{
-    size_t n = w->n;
-
-    for (size_t i = 0; i < w->n; i++)
-        w->list[i]->count = 0;
-    for (size_t i = 0; i < n; i++) {
-        const struct policy_place *place;
-        char folder[PATH_MAX], same[PATH_MAX];
-        const char *at = w->list[i]->at, *rel;
-        struct wish *there;
-
-        if (!(w->list[i]->is & is) || !*at)
-            continue;
-        snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(at, '/') - at), at);
-        if (wide(folder) || temporary(folder) ||
-            outlook_walk(&w->look, folder, false, same, &place, &rel) < 0)
-            continue;
-        there = add_in(w, place, folder, rel, 0);
-        if (there && ++there->count >= many && (then != WISH_ABSENT || !(there->is & ~(unsigned)WISH_ABSENT)))
-            there->is |= then;
-    }
-    sort(w);
-}
-
 /* What is left of a wish: one bit, or none. */
 static unsigned kind_of(const struct wish *w)
 {
@@ -371,6 +345,32 @@ static unsigned kind_of(const struct wish *w)
     if (w->exists && w->is & WISH_DIR)
         return WISH_DIR;
     return w->is & WISH_ABSENT && !w->exists ? WISH_ABSENT : 0;
+}
+
+/* The folder of so many files that were read, or names that were looked for in vain, stands for them. */
+static void rule_on_many(struct wishes *w, size_t many, unsigned kind, unsigned then)
+{
+    size_t n = w->n;
+
+    for (size_t i = 0; i < w->n; i++)
+        w->list[i]->count = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct policy_place *place;
+        char folder[PATH_MAX], same[PATH_MAX];
+        const char *at = w->list[i]->at, *rel;
+        struct wish *there;
+
+        if (kind_of(w->list[i]) != kind || w->list[i]->folder || !*at)
+            continue;
+        snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(at, '/') - at), at);
+        if (wide(folder) || temporary(folder) ||
+            outlook_walk(&w->look, folder, false, same, &place, &rel) < 0)
+            continue;
+        there = add_in(w, place, folder, rel, 0);
+        if (there && ++there->count >= many && (then != WISH_ABSENT || !(there->is & ~(unsigned)WISH_ABSENT)))
+            there->is |= then;
+    }
+    sort(w);
 }
 
 /* Does a folder that is granted, or the box's own, have it anyway? */
@@ -505,7 +505,7 @@ static int write_places(struct wishes *w)
     note_denied(w);
     rule_on_many(w, MANY, WISH_ABSENT, WISH_ABSENT);
     for (size_t many = MANY; many == MANY || (many > 1 && !fits(w)); many /= 2)
-        rule_on_many(w, many, WISH_READ | WISH_LOOK, WISH_LIST);
+        rule_on_many(w, many, WISH_READ, WISH_LIST);
     if (w->failed)
         return -ENOMEM;
     if (!fits(w))
