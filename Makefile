@@ -50,7 +50,7 @@ LOADS  := $(patsubst bench/guest/%.c,%,$(wildcard bench/guest/*.c))
 # static-pie starts a millisecond later. So the others' entry points are given here (null) and not looked for.
 CAPSTONE_NOT := ARM AArch64 BPF EVM M680X M68K MOS65XX Mips PPC RISCV SH Sparc SystemZ TMS320C64x TRICORE WASM XCore
 CAPSTONE     := $(foreach arch,$(CAPSTONE_NOT),-Wl,--defsym=$(arch)_global_init=0,--defsym=$(arch)_option=0) -l:libcapstone.a
-LIBS         := -lelf -lseccomp -linih $(CAPSTONE)
+LIBS         := -lelf -lseccomp -linih -ljansson $(CAPSTONE)
 
 # Goals that may install what they miss; a plain `make` only compiles.
 NEED := $(if $(filter run,$(MAKECMDGOALS)),build/deps.run) \
@@ -60,7 +60,7 @@ ifeq ($(MAKELEVEL)$(findstring -j,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
 .DELETE_ON_ERROR:
-.PHONY: all run check check-unit check-unchecked check-guest check-cli check-hostile check-real check-install soak lint bench fuzz docs install clean help deps noahv
+.PHONY: all run check check-unit check-unchecked check-guest check-cli check-hostile check-malformed check-real check-install soak lint bench fuzz docs install clean help deps noahv
 
 all: noahv $(B)/libnoahv.so
 
@@ -111,7 +111,7 @@ build/deps.%: scripts/deps.sh
 
 # The last line printed is "N passed, N failed" over all of them; a stage that breaks counts as failed.
 check: $(NEED)
-	@scripts/total.sh "$(MAKE) -k --no-print-directory check-unit check-unchecked check-guest check-cli check-hostile check-install lint"
+	@scripts/total.sh "$(MAKE) -k --no-print-directory check-unit check-unchecked check-guest check-cli check-hostile check-malformed check-install lint"
 
 check-unit: $(UNITS)
 	@tests/run-units.sh $^
@@ -139,6 +139,10 @@ check-guest: $(NATIVE) $(RISCV) $(if $(NOAHV),,$(B)/noahv)
 # Programs that try to get out of a box; as an unprivileged user.
 check-hostile: $(B)/noahv $(HOSTILE)
 	@tests/run-hostile.sh $<
+
+# Damaged programs, dynamic loaders, policies and records, from outside.
+check-malformed: $(B)/noahv
+	@tests/run-malformed.py $<
 
 check-install: all $(G)/riscv64/hello
 	@CC=$(CC) tests/run-install.sh "$(MAKE)" $(G)/riscv64/hello
@@ -222,7 +226,7 @@ install: $(B)/noahv $(B)/libnoahv.a $(B)/libnoahv.so
 	ln -sf libnoahv.so.0 $(DESTDIR)$(LIBDIR)/libnoahv.so
 	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$${prefix}/include' '' 'Name: noahv' \
 	    'Description: run RISC-V 64-bit Linux programs inside a process' 'Version: $(VERSION)' \
-	    'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lnoahv' 'Libs.private: -lelf -lseccomp -linih -lcapstone -pthread' \
+	    'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lnoahv' 'Libs.private: -lelf -lseccomp -linih -ljansson -lcapstone -pthread' \
 	    > $(DESTDIR)$(LIBDIR)/pkgconfig/noahv.pc
 
 clean:

@@ -198,6 +198,12 @@ NOAHV_API int noahv_policy_set(struct noahv_policy *p, const char *name, const c
 /* The settings of a file, a NAME = VALUE per line. -ENOENT, -EINVAL: the text begins with file and line. */
 NOAHV_API int noahv_policy_load(struct noahv_policy *p, const char *path);
 
+/*
+ * Looks up the host names of rules, once: what they have for addresses then is what may be connected to. To be called
+ * before a box starts, and before questions about addresses; it runs getent(1). 0, or -errno.
+ */
+NOAHV_API int noahv_policy_resolve(struct noahv_policy *p);
+
 /* Text of the last failure of a call on the policy. */
 NOAHV_API const char *noahv_policy_error(const struct noahv_policy *p);
 
@@ -238,6 +244,32 @@ NOAHV_API int noahv_policy_listener(const struct noahv_policy *p);
  * with whoever started them, however that ends.
  */
 NOAHV_API void noahv_policy_leash(struct noahv_policy *p, int fd);
+
+/*
+ * Learning a policy. Before the settings: grants the host's files and network and no limit, and lets the box write what
+ * it uses to `fd`, a file, as lines of JSON. When the box has ended: writes a policy that grants just that, under a comment
+ * with `title`; `seconds` is how long it ran. What a policy cannot grant stands there as a comment: returns the number of
+ * those; -ESRCH: the program did not start. noahv_policy_accesses writes the record, sorted.
+ */
+NOAHV_API int noahv_policy_learn(struct noahv_policy *p, int fd);
+NOAHV_API int noahv_policy_write(struct noahv_policy *p, int fd, const char *title, unsigned seconds);
+NOAHV_API int noahv_policy_accesses(struct noahv_policy *p, int fd);
+
+/*
+ * Decides by a policy, without a box, on each access of such a record: visits what would be refused, and returns how
+ * many that are. -EINVAL ...: noahv_policy_error() says why it cannot be read.
+ */
+typedef void (*noahv_refusal_visit_fn)(void *opaque, const char *line);
+NOAHV_API int noahv_policy_check(struct noahv_policy *p, const char *record, noahv_refusal_visit_fn visit,
+                                 void *opaque);
+
+/*
+ * The same for one access: a system call, or a word of a record, and what it is about. call NULL: `object` is a line of a
+ * record, or of a refusal as JSON. 1: allowed, 0: refused; `line` (up to cap bytes) says by which rule, or why and what
+ * would allow it. -ENOENT: there is no such call; -EINVAL: no such line.
+ */
+NOAHV_API int noahv_policy_explain(struct noahv_policy *p, const char *call, const char *object, char *line,
+                                   size_t cap);
 
 /* Removes what the box left on the host (its tmpfs folders), when all its processes have ended. */
 NOAHV_API void noahv_policy_clear(struct noahv_policy *p);

@@ -480,30 +480,40 @@ static int map_segments(const struct elf_file *f, struct gmem *m, uint64_t bias,
 }
 
 /* load_elf_interp(): where mmap would put it, from the top down. */
+static int place_interp(const struct elf_file *f, struct gmem *m, const struct layout *l, uint64_t *bias,
+                        char *why)
+{
+    uint64_t span = f->high - f->low;
+    gva_t from = 0;
+
+    if (f->align < m->limit)
+        from = gmem_find_free(m, span + (f->align - PAGE_BYTES), LOWEST_ADDR, l->interp_top);
+    if (!from && f->eh.e_type == ET_DYN)
+        return refuse(why, -ENOMEM, "takes %llu bytes, for which there is no room", ull(span));
+    return place(f, m, from, bias, why);
+}
+
 static int map_interp(struct gmem *m, int fd, const struct layout *l, struct image *out, char *why)
 {
+    char its_why[LOADER_WHY_MAX - 32];
     struct elf_file f;
-    uint64_t span, bias;
-    gva_t from;
+    uint64_t bias = 0;
     int err = elf_open(&f, fd, NULL, why);
 
-    if (err)
-        return err;
-    span = f.high - f.low;
-    from =
-        f.align < m->limit ? gmem_find_free(m, span + (f.align - PAGE_BYTES), LOWEST_ADDR, l->interp_top) : 0;
-    if (!from && f.eh.e_type == ET_DYN)
-        err = refuse(why, -ENOMEM, "its dynamic loader takes %llu bytes, for which there is no room",
-                     ull(span));
-    if (!err)
-        err = place(&f, m, from, &bias, why);
-    if (!err)
-        err = map_segments(&f, m, bias, why);
     if (!err) {
-        out->start = f.eh.e_entry + bias;
-        out->interp_base = bias;
+        err = place_interp(&f, m, l, &bias, why);
+        if (!err)
+            err = map_segments(&f, m, bias, why);
+        if (!err) {
+            out->start = f.eh.e_entry + bias;
+            out->interp_base = bias;
+        }
+        elf_close(&f);
     }
-    elf_close(&f);
+    if (err) {
+        snprintf(its_why, sizeof its_why, "%.*s", (int)sizeof its_why - 1, why);
+        refuse(why, err, "its dynamic loader: %s", its_why);
+    }
     return err;
 }
 

@@ -160,20 +160,20 @@ static bool covers(const struct net_rule *r, const uint8_t addr[16], uint16_t po
     return !rest || (r->addr[whole] ^ addr[whole]) >> (8 - rest) == 0;
 }
 
-bool net_rules_allow(const struct net_rule *r, size_t n, enum net_use use, const struct sockaddr *sa,
-                     socklen_t len)
+const struct net_rule *net_rules_allow(const struct net_rule *r, size_t n, enum net_use use,
+                                       const struct sockaddr *sa, socklen_t len)
 {
     uint8_t addr[16];
     uint16_t port;
 
     if (!address_of(sa, len, addr, &port))
-        return false;
+        return NULL;
     if (use == NET_CONNECT)
         name_loopback(addr);
     for (size_t i = 0; i < n; i++)
         if (r[i].use == use && covers(&r[i], addr, port))
-            return true;
-    return false;
+            return &r[i];
+    return NULL;
 }
 
 void net_addr_text(const struct sockaddr *sa, socklen_t len, char out[NET_TEXT_MAX])

@@ -17,6 +17,7 @@ struct net_rule {
     uint8_t use;      /* enum net_use */
     uint8_t prefix;   /* leading bits of addr that count, 0..128 */
     uint16_t port;    /* host order; 0: any */
+    unsigned line;    /* of the policy file; 0: of none */
     uint8_t addr[16]; /* IPv6, or IPv4 as ::ffff:a.b.c.d */
 };
 
@@ -29,9 +30,9 @@ struct net_rule {
  */
 int net_rule_parse(const char *text, enum net_use use, struct net_rule out[2], size_t *n);
 
-/* True when a rule allows `use` of an IPv4 or IPv6 address of `len` bytes. Others: false. */
-bool net_rules_allow(const struct net_rule *r, size_t n, enum net_use use, const struct sockaddr *sa,
-                     socklen_t len);
+/* The first rule that allows `use` of an IPv4 or IPv6 address of `len` bytes; NULL: none, or it is another address. */
+const struct net_rule *net_rules_allow(const struct net_rule *r, size_t n, enum net_use use,
+                                       const struct sockaddr *sa, socklen_t len);
 
 /* "1.2.3.4:80", "[::1]:80", "unix:/path", "unix:@name", "family 16": for people. */
 void net_addr_text(const struct sockaddr *sa, socklen_t len, char out[NET_TEXT_MAX]);

@@ -15,7 +15,7 @@
 
 #include "base/util.h"
 
-enum { BIND_RW, BIND_RO };
+enum { BIND_RW, BIND_RO, BIND_LINK };
 
 int policy_fail(struct noahv_policy *p, int err, const char *fmt, ...)
 {
@@ -68,7 +68,7 @@ static int set_bytes(struct noahv_policy *p, int limit, const char *value)
     };
 
     if (!scaled(value, units, ARRAY_SIZE(units), &p->limit[limit]))
-        return policy_fail(p, -EINVAL, "\"%s\" is no size. Like this: 256M", value);
+        return policy_fail(p, -EINVAL, "\"%.100s\" is no size. Like this: 256M", value);
     return 0;
 }
 
@@ -79,7 +79,7 @@ static int set_duration(struct noahv_policy *p, int limit, const char *value)
     };
 
     if (!scaled(value, units, ARRAY_SIZE(units), &p->limit[limit]))
-        return policy_fail(p, -EINVAL, "\"%s\" is no duration. Like this: 60, 500ms or 2m", value);
+        return policy_fail(p, -EINVAL, "\"%.100s\" is no duration. Like this: 60, 500ms or 2m", value);
     return 0;
 }
 
@@ -89,7 +89,7 @@ static int set_count(struct noahv_policy *p, int limit, const char *value)
     const char *rest;
 
     if (!number(value, &p->limit[limit], &rest) || *rest || p->limit[limit] < least || p->limit[limit] > most)
-        return policy_fail(p, -EINVAL, "\"%s\" is not a number from %llu to %llu", value,
+        return policy_fail(p, -EINVAL, "\"%.100s\" is not a number from %llu to %llu", value,
                            (unsigned long long)least, (unsigned long long)most);
     return 0;
 }
@@ -121,33 +121,56 @@ static bool tidy(const char *path, char out[PATH_MAX])
     return true;
 }
 
-static int add_bind(struct noahv_policy *p, const char *src, const char *dst, bool ro)
+static bool takes_descriptors(enum place_kind k)
 {
-    char place[PATH_MAX];
-    struct policy_bind *b;
+    return k == PLACE_BIND || k == PLACE_TMPFS;
+}
 
-    if (!tidy(dst, place))
-        return policy_fail(p, -EINVAL, "\"%s\" is no place in the box: it must begin with / and have no ..",
-                           dst);
+/* The entry for a place: the one that it has already, for the last one counts, or a new one; NULL: there are too many. */
+static struct policy_place *place_for(struct noahv_policy *p, enum place_kind kind, const char *dst)
+{
+    size_t binds = takes_descriptors(kind), i = 0, at = p->nr_places;
+
+    for (; i < p->nr_places; i++)
+        if (strcmp(p->place[i].dst, dst) == 0)
+            at = i;
+        else
+            binds += takes_descriptors(p->place[i].kind);
+    if (binds > POLICY_BINDS_MAX)
+        policy_fail(p, -EINVAL, "more than %d places are granted. Grant a folder above them",
+                    POLICY_BINDS_MAX);
+    else if (at == POLICY_PLACES_MAX)
+        policy_fail(p, -EINVAL, "more than %d places are named", POLICY_PLACES_MAX);
+    else
+        return &p->place[at];
+    return NULL;
+}
+
+static int add_place(struct noahv_policy *p, enum place_kind kind, const char *src, const char *dst, bool ro)
+{
+    char tidied[PATH_MAX];
+    struct policy_place *at, new = { .kind = kind, .ro = ro, .line = p->line };
+
+    if (!tidy(dst, tidied))
+        return policy_fail(p, -EINVAL,
+                           "\"%.100s\" is no place in the box: it must begin with / and have no ..", dst);
     if (src && !*src)
-        return policy_fail(p, -EINVAL, "nothing is named to be seen as %s", dst);
-    b = NULL; /* a place that is named again: the last one counts */
-    for (size_t i = 0; i < p->nr_binds; i++)
-        if (strcmp(p->bind[i].dst, place) == 0)
-            b = &p->bind[i];
-    if (b) {
-        free(b->src);
-        free(b->dst);
-    } else if (p->nr_binds == POLICY_BINDS_MAX) {
-        return policy_fail(p, -EINVAL, "more than %d places are granted. Grant a folder above them",
-                           POLICY_BINDS_MAX);
-    } else {
-        b = &p->bind[p->nr_binds++];
+        return policy_fail(p, -EINVAL, "nothing is named to be seen as %.100s", dst);
+    at = place_for(p, kind, tidied);
+    if (!at)
+        return -EINVAL;
+    new.src = src ? strdup(src) : NULL;
+    new.dst = strdup(tidied);
+    if ((src && !new.src) || !new.dst) {
+        free(new.src);
+        free(new.dst);
+        return policy_fail(p, -ENOMEM, "out of memory");
     }
-    b->src = src ? strdup(src) : NULL;
-    b->dst = strdup(place);
-    b->ro = ro;
-    return (src && !b->src) || !b->dst ? policy_fail(p, -ENOMEM, "out of memory") : 0;
+    free(at->src);
+    free(at->dst);
+    p->nr_places += at == &p->place[p->nr_places];
+    *at = new;
+    return 0;
 }
 
 /* SRC:DST[:ro|:rw], as docker run -v has it; DST alone missing: the same path. */
@@ -159,39 +182,55 @@ static int set_volume(struct noahv_policy *p, int unused, const char *value)
 
     (void)unused;
     if (!dst || dst == value || dst - value >= PATH_MAX)
-        return policy_fail(p, -EINVAL, "\"%s\" is not SRC:DST or SRC:DST:ro", value);
+        return policy_fail(p, -EINVAL, "\"%.100s\" is not SRC:DST or SRC:DST:ro", value);
     snprintf(src, sizeof src, "%.*s", (int)(dst - value), value);
     end = strchr(++dst, ':');
     if (end) {
         ro = strcmp(end, ":ro") == 0;
         if (!ro && strcmp(end, ":rw") != 0)
-            return policy_fail(p, -EINVAL, "\"%s\": after DST may follow :ro or :rw", value);
+            return policy_fail(p, -EINVAL, "\"%.100s\": after DST may follow :ro or :rw", value);
     }
     snprintf(to, sizeof to, "%.*s", (int)(end ? end - dst : (ptrdiff_t)strlen(dst)), dst);
-    return add_bind(p, src, to, ro);
+    return add_place(p, PLACE_BIND, src, to, ro);
 }
 
-static int set_bind(struct noahv_policy *p, int ro, const char *value)
+/* "SRC DST": a bind, or with `how` BIND_LINK a symbolic link at DST that says SRC. */
+static int set_bind(struct noahv_policy *p, int how, const char *value)
 {
     const char *dst = strpbrk(value, " \t");
     char src[PATH_MAX];
 
     if (!dst || dst - value >= PATH_MAX)
-        return policy_fail(p, -EINVAL, "\"%s\" is not SRC DST", value);
+        return policy_fail(p, -EINVAL, "\"%.100s\" is not SRC DST", value);
     snprintf(src, sizeof src, "%.*s", (int)(dst - value), value);
-    return add_bind(p, src, dst + strspn(dst, " \t"), ro == BIND_RO);
+    dst += strspn(dst, " \t");
+    if (how == BIND_LINK)
+        return add_place(p, PLACE_LINK, src, dst, true);
+    return add_place(p, PLACE_BIND, src, dst, how == BIND_RO);
 }
 
 static int set_root(struct noahv_policy *p, int unused, const char *value)
 {
     (void)unused;
-    return add_bind(p, value, "/", true);
+    return add_place(p, PLACE_BIND, value, "/", true);
 }
 
-static int set_tmpfs(struct noahv_policy *p, int unused, const char *value)
+/* What has a place, and nothing of the host's behind it. */
+static int set_place(struct noahv_policy *p, int kind, const char *value)
 {
+    return add_place(p, (enum place_kind)kind, NULL, value, kind != PLACE_TMPFS);
+}
+
+static int set_workdir(struct noahv_policy *p, int unused, const char *value)
+{
+    char *copy = strdup(value);
+
     (void)unused;
-    return add_bind(p, NULL, value, false);
+    if (!copy)
+        return policy_fail(p, -ENOMEM, "out of memory");
+    free(p->workdir);
+    p->workdir = copy;
+    return 0;
 }
 
 /* --- The rest ----------------------------------------------------------------------------------------- */
@@ -201,7 +240,8 @@ static int word_of(struct noahv_policy *p, const char *value, const char *const 
     for (size_t i = 0; i < n; i++)
         if (strcmp(value, words[i]) == 0)
             return (int)i;
-    return policy_fail(p, -EINVAL, "\"%s\" is none of %s, %s and %s", value, words[0], words[1], words[2]);
+    return policy_fail(p, -EINVAL, "\"%.100s\" is none of %s, %s and %s", value, words[0], words[1],
+                       words[2]);
 }
 
 static int set_net(struct noahv_policy *p, int unused, const char *value)
@@ -216,21 +256,33 @@ static int set_net(struct noahv_policy *p, int unused, const char *value)
     return 0;
 }
 
+static int no_net_rule(struct noahv_policy *p, enum net_use use, const char *value)
+{
+    return policy_fail(p, -EINVAL, "\"%.100s\" is no %s", value,
+                       use == NET_CONNECT
+                           ? "address. Like this: 192.0.2.1:443, 10.0.0.0/8, [2001:db8::1]:80, "
+                             "localhost:80 or example.org:443"
+                           : "place to listen. Like this: 8080 or 127.0.0.1:8080");
+}
+
 static int set_net_rule(struct noahv_policy *p, int use, const char *value)
 {
     struct net_rule r[2];
-    size_t n;
+    size_t n = 0;
+    int err;
 
-    if (net_rule_parse(value, (enum net_use)use, r, &n) < 0)
-        return policy_fail(
-            p, -EINVAL, "\"%s\" is no %s", value,
-            use == NET_CONNECT
-                ? "address. Like this: 192.0.2.1:443, 10.0.0.0/8, [2001:db8::1]:80 or localhost:80"
-                : "place to listen. Like this: 8080 or 127.0.0.1:8080");
+    if (net_rule_parse(value, (enum net_use)use, r, &n) < 0) {
+        n = 0;
+        err = use == NET_CONNECT ? policy_add_host(p, value) : -EINVAL;
+        if (err < 0)
+            return err == -EINVAL ? no_net_rule(p, (enum net_use)use, value) : -EINVAL;
+    }
     if (p->nr_rules + n > POLICY_RULES_MAX)
         return policy_fail(p, -EINVAL, "more than %d network rules", POLICY_RULES_MAX);
-    memcpy(&p->rule[p->nr_rules], r, n * sizeof *r);
-    p->nr_rules += n;
+    for (size_t i = 0; i < n; i++) {
+        p->rule[p->nr_rules] = r[i];
+        p->rule[p->nr_rules++].line = p->line;
+    }
     if (p->net == NET_NONE)
         p->net = NET_POLICY;
     return 0;
@@ -292,7 +344,7 @@ static int set_require(struct noahv_policy *p, int unused, const char *value)
         }
     }
     near = policy_nearest(value, names, NR_LAYERS);
-    return policy_fail(p, -EINVAL, "\"%s\" is no layer%s%s%s. noahv doctor lists them", value,
+    return policy_fail(p, -EINVAL, "\"%.100s\" is no layer%s%s%s. noahv doctor lists them", value,
                        near ? ": is it " : "", near ? near : "", near ? " that is meant?" : "");
 }
 
@@ -371,8 +423,8 @@ int noahv_policy_set(struct noahv_policy *p, const char *name, const char *value
             return settings[i].set(p, settings[i].arg, value);
     }
     near = policy_nearest(name, names, ARRAY_SIZE(settings));
-    return near ? policy_fail(p, -ENOENT, "%s is no setting. Is it %s that is meant?", name, near)
-                : policy_fail(p, -ENOENT, "%s is no setting. noahv box --help lists them", name);
+    return near ? policy_fail(p, -ENOENT, "%.100s is no setting. Is it %s that is meant?", name, near)
+                : policy_fail(p, -ENOENT, "%.100s is no setting. noahv box --help lists them", name);
 }
 
 void noahv_policy_settings(noahv_policy_visit_fn visit, void *opaque)
@@ -404,6 +456,7 @@ int noahv_policy_create(struct noahv_policy **out)
     }
     atomic_init(&p->shared->listener, -1);
     p->leash = -1;
+    p->record = -1;
     p->limit[LIMIT_MEMORY] = 256 << 20;
     p->limit[LIMIT_TIMEOUT] = 60000;
     p->limit[LIMIT_PIDS] = 64;
@@ -416,10 +469,13 @@ void noahv_policy_destroy(struct noahv_policy *p)
 {
     if (!p)
         return;
-    for (size_t i = 0; i < p->nr_binds; i++) {
-        free(p->bind[i].src);
-        free(p->bind[i].dst);
+    for (size_t i = 0; i < p->nr_places; i++) {
+        free(p->place[i].src);
+        free(p->place[i].dst);
     }
+    for (size_t i = 0; i < p->nr_hosts; i++)
+        free(p->host[i].name);
+    free(p->workdir);
     munmap(p->shared, sizeof *p->shared);
     free(p);
 }

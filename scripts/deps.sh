@@ -3,7 +3,7 @@
 # running, `deps.sh all` for tests, lint, fuzzing and benchmarks too. Does nothing when none is missing.
 set -eu
 
-want="gcc make libc6-dev libelf-dev zlib1g-dev libcapstone-dev libseccomp-dev libinih-dev gcc-riscv64-linux-gnu libc6-dev-riscv64-cross"
+want="gcc make libc6-dev libelf-dev zlib1g-dev libcapstone-dev libseccomp-dev libinih-dev libjansson-dev gcc-riscv64-linux-gnu libc6-dev-riscv64-cross"
 [ "$1" = run ] || want="$want check g++ g++-riscv64-linux-gnu clang clang-format clang-tidy cppcheck
     shellcheck qemu-user git tmux llvm tcl python3"
 

@@ -10,12 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/util.h"
 #include "cli/audit.h"
 #include "cli/box.h"
+#include "cli/policy.h"
 #include "noahv.h"
 
 /* Exit statuses of noahv itself; everything else is the guest's. */
@@ -33,8 +35,9 @@ struct options {
     char **set; /* arguments of -E */
     size_t nr_set;
     char **prog;                 /* program and its arguments */
-    struct noahv_policy *policy; /* box, audit; else NULL */
-    bool audit;
+    struct noahv_policy *policy; /* box, audit, policy learn; else NULL */
+    bool audit, learns;
+    struct learn learn;
     int max_calls; /* of the host's, distinct; -1: any */
 };
 
@@ -44,7 +47,9 @@ static const char usage_text[] =
     "       noahv audit [--max N] [OPTIONS] [--] PROG   box, and which host system calls it made; 123: above "
     "N\n"
     "       noahv trace [OPTIONS] [--] PROG [ARGS...]   the same, and print its system calls\n"
-    "       noahv policy check FILE                     is the file a policy? See --policy\n"
+    "       noahv policy learn [OPTIONS] [--] PROG      box that grants all, and a policy of what it used\n"
+    "       noahv policy check FILE [RECORD]            is the file a policy? Does it allow what was used?\n"
+    "       noahv policy explain FILE CALL [OBJECT]     may it? By which rule, or what would allow it?\n"
     "       noahv doctor                                which protections of a box this host has\n"
     "       noahv compat                                list the system calls and how far they go\n"
     "\n"
@@ -70,6 +75,9 @@ static const char usage_text[] =
     "  -o FILE             write the trace to FILE\n"
     "  -e LIST             only these calls: names and %classes, comma-separated, ! negates\n"
     "  -f                  trace child processes too\n"
+    "Options of policy learn, besides those of box:\n"
+    "  -o FILE             write the policy to FILE, not to standard output\n"
+    "      --accesses FILE   write what was used to FILE, for policy check\n"
     "\n"
     "Exit status: the program's own; a program killed by a signal makes noahv die of it.\n"
     "  122 a limit of the box, 123 a refusal ended it, 124 --timeout, 125 noahv failed,\n"
@@ -162,7 +170,8 @@ enum {
     OPT_HARDEN,
     OPT_LOG,
     OPT_PERF_MAP,
-    OPT_MAX
+    OPT_MAX,
+    OPT_ACCESSES
 };
 
 static const struct option long_options[] = {
@@ -182,6 +191,7 @@ static const struct option long_options[] = {
     { "log", required_argument, NULL, OPT_LOG },
     { "harden", required_argument, NULL, OPT_HARDEN },
     { "max", required_argument, NULL, OPT_MAX },
+    { "accesses", required_argument, NULL, OPT_ACCESSES },
     { NULL, 0, NULL, 0 },
 };
 
@@ -228,6 +238,15 @@ static int max_number(const struct options *o, const char *text)
     usage_error();
 }
 
+/* --accesses, which is learning's alone. */
+static const char *accesses_file(const struct options *o, const char *file)
+{
+    if (o->learns)
+        return file;
+    say("--accesses %s: only noahv policy learn writes accesses", file);
+    usage_error();
+}
+
 _Noreturn static void print_help(void)
 {
     fputs(usage_text, stdout);
@@ -239,7 +258,9 @@ _Noreturn static void print_help(void)
 /* The short options of box, which are long ones of its policy or have their own sense there. */
 static void set_box_option(struct options *o, int c)
 {
-    static const char *const names[] = { ['m'] = "memory", ['v'] = "volume", ['r'] = "root" };
+    static const char *const names[] = {
+        ['m'] = "memory", ['v'] = "volume", ['r'] = "root", ['w'] = "workdir"
+    };
 
     if (c == 'e')
         env_pass(o, optarg);
@@ -251,7 +272,7 @@ static void set_box_option(struct options *o, int c)
 
 static void set_option(struct options *o, int c)
 {
-    if (o->policy && strchr("emvr", c)) {
+    if (o->policy && strchr("emvrw", c)) {
         set_box_option(o, c);
         return;
     }
@@ -299,8 +320,11 @@ static void set_option(struct options *o, int c)
     case OPT_MAX:
         o->max_calls = max_number(o, optarg);
         break;
+    case OPT_ACCESSES:
+        o->learn.accesses = accesses_file(o, optarg);
+        break;
     case 'o':
-        o->trace_file = optarg;
+        o->trace_file = o->learn.out = optarg;
         break;
     case 'e':
         o->trace_filter = optarg;
@@ -320,8 +344,12 @@ static void set_option(struct options *o, int c)
 
 static void parse(struct options *o, int argc, char **argv)
 {
-    const char *shorts = o->trace ? "+qr:L:w:E:hVo:e:f" : o->policy ? "+qr:L:w:E:hVm:v:e:" : "+qr:L:w:E:hV";
-    const struct option *longs = o->policy ? box_options(long_options) : long_options;
+    const char *shorts = o->trace    ? "+qr:L:w:E:hVo:e:f"
+                         : o->learns ? "+qr:L:w:E:hVm:v:e:o:"
+                         : o->policy ? "+qr:L:w:E:hVm:v:e:"
+                                     : "+qr:L:w:E:hV";
+    struct option *boxed = o->policy ? box_options(long_options) : NULL;
+    const struct option *longs = o->policy ? boxed : long_options;
     int c;
 
     o->set = calloc((size_t)argc + 1, sizeof *o->set);
@@ -335,6 +363,7 @@ static void parse(struct options *o, int argc, char **argv)
             set_option(o, c);
         else if (box_set(o->policy, c, argv, argc) < 0)
             usage_error();
+    free(boxed);
     if (optind >= argc) {
         say("no program given");
         usage_error();
@@ -482,6 +511,72 @@ static int run_box(struct options *o)
     return status;
 }
 
+/* Begins where `noahv run` would. */
+static void learn_here(struct noahv_policy *p)
+{
+    char *here = getcwd(NULL, 0);
+
+    if (here)
+        noahv_policy_set(p, "workdir", here);
+    free(here);
+}
+
+/* The command that runs the program again: its environment, itself, its arguments. */
+static char **command_of(const struct options *o)
+{
+    size_t n = env_count(o->prog), k = 0;
+    char **command = calloc(2 * o->nr_set + n + 1, sizeof *command);
+
+    for (size_t i = 0; command && i < o->nr_set; i++) {
+        command[k++] = (char *)"-e";
+        command[k++] = o->set[i];
+    }
+    for (size_t i = 0; command && i < n; i++)
+        command[k++] = o->prog[i];
+    return command;
+}
+
+/* A box that grants all, and then a policy. */
+static int run_learner(struct options *o)
+{
+    char **command = command_of(o);
+    int sig = 0, status = policy_learn_open(&o->learn);
+    struct timespec start, end;
+
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    if (status == 0 && command) {
+        status = box_run(o->policy, NULL, run_boxed, o, &sig);
+        clock_gettime(CLOCK_MONOTONIC, &end);
+        status =
+            policy_learn_write(&o->learn, o->policy, command, (unsigned)(end.tv_sec - start.tv_sec), status);
+    } else if (status == 0) {
+        say("out of memory");
+        status = EXIT_NOAHV;
+    }
+    free(command);
+    noahv_policy_destroy(o->policy);
+    if (sig && status != EXIT_NOAHV)
+        die_of(sig);
+    return status;
+}
+
+/* --- policy ----------------------------------------------------------------------------------------------- */
+
+/* check, explain, and what is neither: an exit status. */
+static int policy_command(int argc, char **argv)
+{
+    const char *word = argc > 2 ? argv[2] : "";
+
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
+        print_help();
+    if (strcmp(word, "check") == 0 && (argc == 4 || argc == 5))
+        return policy_check(argv[3], argc == 5 ? argv[4] : NULL);
+    if (strcmp(word, "explain") == 0 && argc >= 4 && argc <= 6)
+        return policy_explain(argv[3], argc > 4 ? argv[4] : NULL, argc > 5 ? argv[5] : NULL);
+    say("noahv policy: learn [OPTIONS] PROG, check FILE [RECORD], or explain FILE CALL [OBJECT]");
+    usage_error();
+}
+
 /* --- compat ----------------------------------------------------------------------------------------------- */
 
 static void print_call(void *opaque, int nr, const char *name, const char *class_name, const char *level)
@@ -514,23 +609,26 @@ int main(int argc, char **argv)
         return compat();
     if (strcmp(word, "doctor") == 0)
         return box_doctor();
-    if (strcmp(word, "policy") == 0 && argc == 4 && strcmp(argv[2], "check") == 0)
-        return box_policy_check(argv[3]);
+    o.learns = strcmp(word, "policy") == 0 && argc > 2 && strcmp(argv[2], "learn") == 0;
+    if (strcmp(word, "policy") == 0 && !o.learns)
+        return policy_command(argc, argv);
     if (strcmp(word, "run") == 0 || strcmp(word, "trace") == 0 || strcmp(word, "box") == 0 ||
-        strcmp(word, "audit") == 0) {
+        strcmp(word, "audit") == 0 || o.learns) {
         o.trace = word[0] == 't';
         o.audit = word[0] == 'a';
-        if ((word[0] == 'b' || o.audit) && noahv_policy_create(&o.policy) < 0) {
+        if ((word[0] == 'b' || o.audit) && noahv_policy_create(&o.policy) < 0)
             say("out of memory");
+        else if (o.learns && (o.policy = policy_learner()))
+            learn_here(o.policy);
+        if ((word[0] == 'b' || o.audit || o.learns) && !o.policy)
             return EXIT_NOAHV;
-        }
-        argv[1] = argv[0];
-        argv++;
-        argc--;
+        argv[1 + o.learns] = argv[0];
+        argv += 1 + o.learns;
+        argc -= 1 + o.learns;
     }
     parse(&o, argc, argv);
     noahv_set_log(o.quiet ? drop_line : NULL, NULL, (enum noahv_log)o.log);
-    status = o.policy ? run_box(&o) : run_program(&o);
+    status = o.learns ? run_learner(&o) : o.policy ? run_box(&o) : run_program(&o);
     free(o.set);
     return status;
 }

@@ -19,7 +19,9 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "policy/record.h"
 #include "syscalls/fd.h"
+#include "syscalls/learn.h"
 #include "syscalls/view.h"
 
 /* Five texts of 200 bytes, each byte escaped at worst. */
@@ -47,18 +49,6 @@ static bool told_already(struct policy_shared *s, const char *line)
     return false;
 }
 
-/* As much of a text as fits, as a JSON string. */
-static void put_json(struct buf *b, const char *name, const char *text)
-{
-    buf_printf(b, "%s\"%s\":\"", b->len > 1 ? "," : "", name);
-    for (int n = 0; *text && n < 200; text++, n++)
-        if ((unsigned char)*text < ' ' || *text == '"' || *text == '\\' || (unsigned char)*text >= 0x7f)
-            buf_printf(b, "\\u%04x", (unsigned char)*text);
-        else
-            buf_putc(b, *text);
-    buf_putc(b, '"');
-}
-
 static void report_json(const struct refusal *r, const char *call)
 {
     char line[LOG_RECORD_MAX];
@@ -66,11 +56,11 @@ static void report_json(const struct refusal *r, const char *call)
 
     buf_init(&b, line, sizeof line);
     buf_putc(&b, '{');
-    put_json(&b, "rule", r->rule);
-    put_json(&b, "syscall", call);
-    put_json(&b, "object", r->object);
-    put_json(&b, "cause", r->cause);
-    put_json(&b, "remedy", r->remedy ? r->remedy : "");
+    record_put(&b, "rule", r->rule, 200);
+    record_put(&b, "syscall", call, 200);
+    record_put(&b, "object", r->object, 200);
+    record_put(&b, "cause", r->cause, 200);
+    record_put(&b, "remedy", r->remedy ? r->remedy : "", 200);
     buf_putc(&b, '}');
     log_record(line);
 }
@@ -327,8 +317,11 @@ static int64_t check_socket(struct task *t, const uint64_t *a)
         return 0;
     if (inet && net != NET_NONE &&
         ((type == SOCK_STREAM && (a[2] == 0 || (int)a[2] == IPPROTO_TCP)) ||
-         (type == SOCK_DGRAM && (a[2] == 0 || (int)a[2] == IPPROTO_UDP))))
+         (type == SOCK_DGRAM && (a[2] == 0 || (int)a[2] == IPPROTO_UDP)))) {
+        if (learning(t))
+            learn(t, ACCESS_SOCKET, family_name(family, buf), "");
         return 0;
+    }
     r.object = family_name(family, buf);
     if (!inet || net != NET_NONE || (type != SOCK_STREAM && type != SOCK_DGRAM)) {
         r.cause = "a box has TCP, UDP and local sockets only";
@@ -396,6 +389,8 @@ int64_t box_may_reach(struct task *t, enum net_use use, const struct sockaddr *s
     if (!t->proc->box || len < sizeof sa->sa_family)
         return 0; /* too short for any address: the kernel says so */
     p = t->proc->box->policy;
+    if (learning(t) && !(use == NET_LISTEN && picks_port(sa, len)))
+        learn_address(t, use, sa, len);
     if (p->net == NET_HOST)
         return 0;
     if (sa->sa_family == AF_UNIX)

@@ -18,6 +18,7 @@ struct box {
     int member;   /* this process's slot of policy->shared */
     int leash;    /* own descriptor of a pipe: its end is the process's; -1: none */
     bool running; /* the guest: before, refusals are the caller's to tell */
+    int record;   /* own descriptor: what it uses is written there (learn.h); -1: nowhere */
 };
 
 /* What a refusal consists of. Texts are for people, and may hold anything the guest chose. */

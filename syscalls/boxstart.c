@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #include "syscalls/exec.h"
 #include "syscalls/fd.h"
 #include "syscalls/handover.h"
+#include "syscalls/learn.h"
 #include "syscalls/view.h"
 
 /* Hard limits, so that the guest cannot raise them; never above what there is. */
@@ -35,7 +37,7 @@ static void set_limits(const struct noahv_policy *p)
 
     if (p->limit[LIMIT_FDS])
         limit(RLIMIT_NOFILE, p->limit[LIMIT_FDS], p->limit[LIMIT_FDS] + FD_OWN_MAX * 2);
-    if (p->limit[LIMIT_FSIZE])
+    if (p->limit[LIMIT_FSIZE] && p->record < 0) /* the record is a file, too */
         limit(RLIMIT_FSIZE, p->limit[LIMIT_FSIZE], p->limit[LIMIT_FSIZE]);
     if (seconds)
         limit(RLIMIT_CPU, seconds, seconds + 1);
@@ -88,8 +90,13 @@ int box_start(struct task *t, const struct noahv_policy *policy)
 
     if (!b)
         return vm_fail(vm, -ENOMEM, "out of memory");
+    if (policy->nr_hosts) {
+        free(b);
+        return vm_fail(vm, -EINVAL, "%s has not been looked up: noahv_policy_resolve()",
+                       policy->host[0].name);
+    }
     b->policy = policy;
-    b->leash = -1;
+    b->leash = b->record = -1;
     handover_forbid();
     fill_standard();
     set_limits(policy);
@@ -98,11 +105,14 @@ int box_start(struct task *t, const struct noahv_policy *policy)
         free(b);
         return vm_fail(vm, -EINVAL, "%s", why);
     }
-    if (policy->leash >= 0)
-        fd_own(policy->leash, &b->leash);
+    r = policy->record < 0 ? 0 : fd_own(policy->record, &b->record);
+    if (r == 0 && policy->leash >= 0)
+        r = fd_own(policy->leash, &b->leash);
     close_inherited();
     t->proc->box = b;
     vm->may_translate = t->hart->may_translate = box_may_translate;
+    if (r < 0)
+        return vm_fail(vm, -EINVAL, "cannot keep what the box is watched by: %s", strerror(-r));
     r = box_fork(t, &slot);
     box_join(t, slot);
     return r < 0 ? vm_fail(vm, -EINVAL, "the limits leave no room for the program") : 0;
@@ -112,6 +122,8 @@ int box_enter(struct task *t, const char *workdir)
 {
     int r = change_dir(t, "/");
 
+    if (!workdir)
+        workdir = t->proc->box->policy->workdir;
     if (r == 0 && workdir)
         r = change_dir(t, workdir);
     t->proc->box->running = r == 0;
@@ -124,31 +136,45 @@ void box_free(struct box *b)
 {
     if (!b)
         return;
+    if (b->record >= 0)
+        fd_release(b->record);
     view_free(b->view);
     if (b->leash >= 0)
         fd_release(b->leash);
     free(b);
 }
 
-int box_open_program(struct task *t, const char *path, int *fd)
+/* In the box, or on the host, which makes it the box's. */
+static int open_program(struct task *t, const char *path, const char *real, int *fd)
 {
-    const char *rel;
-    const struct mount *m = *path == '/' ? view_mount(t->proc->box->view, path, &rel) : NULL;
     char why[VIEW_WHY_MAX], place[PATH_MAX];
-    char *real;
-    int r;
+    int r = *path == '/' ? exec_open(t, path, fd) : -ENOENT;
 
-    if (m && m->kind == MOUNT_BIND) {
-        r = exec_open(t, path, fd);
-        if (r != -ENOENT)
-            return r;
-    }
-    real = realpath(path, NULL);
-    if (!real)
-        return -errno;
+    if (r != -ENOENT || !real)
+        return r;
     r = exec_open_host(real, fd);
     if (r == 0 && view_add_file(t->proc->box->view, real, place, why) < 0)
         r = vm_fail(t->proc->vm, -EINVAL, "%s", why);
-    free(real);
     return r;
+}
+
+/* The host's file that a box with nothing in it would have opened, or one of this box alone. */
+static void learn_program(struct task *t, int fd, const char *real)
+{
+    struct stat opened, named;
+    bool same = real && fstat(fd, &opened) == 0 && stat(real, &named) == 0 && opened.st_dev == named.st_dev &&
+                opened.st_ino == named.st_ino;
+
+    learn(t, ACCESS_PROGRAM, same ? real : "", "");
+}
+
+int box_open_program(struct task *t, const char *path, int *fd)
+{
+    char *real = realpath(path, NULL);
+    int err = real ? 0 : -errno, r = open_program(t, path, real, fd);
+
+    if (r == 0 && learning(t))
+        learn_program(t, *fd, real);
+    free(real);
+    return r == -ENOENT && err ? err : r;
 }

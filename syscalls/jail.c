@@ -73,8 +73,8 @@ static int unshare_as_user(int flags)
 
 static bool grants_files(const struct noahv_policy *p)
 {
-    for (size_t i = 0; i < p->nr_binds; i++)
-        if (p->bind[i].src)
+    for (size_t i = 0; i < p->nr_places; i++)
+        if (p->place[i].kind == PLACE_BIND)
             return true;
     return false;
 }

@@ -259,7 +259,8 @@ static int load_first(struct task *t, const struct noahv_linux_config *cfg)
         r = exec_prepare(t, &x);
     if (r == 0)
         r = exec_commit(t, &x);
-    if (r == -ENOENT) /* an interpreter: the program itself was found */
+    /* It was found; its interpreter was not, or there is no room for what it asks. */
+    if (r == -ENOENT || (r == -ENOMEM && x.why[0]))
         r = -ENOEXEC;
     if (r < 0)
         vm_fail(vm, r, "%s: %s", cfg->path, x.why[0] ? x.why : strerror(-r));

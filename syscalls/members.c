@@ -131,6 +131,8 @@ static uint64_t count_tasks(const struct box *b)
         if (atomic_load_explicit(&m->pid, memory_order_relaxed) != SLOT_FREE)
             n += MAX(atomic_load_explicit(&m->tasks, memory_order_relaxed), 1u);
     }
+    if (n > atomic_load_explicit(&b->policy->shared->most_tasks, memory_order_relaxed))
+        atomic_store_explicit(&b->policy->shared->most_tasks, (unsigned)n, memory_order_relaxed);
     return n;
 }
 
@@ -295,7 +297,11 @@ static bool fits(const struct box *b, uint64_t own)
         if ((int)i != b->member && atomic_load_explicit(&m->pid, memory_order_relaxed) != SLOT_FREE)
             sum += atomic_load_explicit(&m->bytes, memory_order_relaxed);
     }
-    return sum <= b->policy->limit[LIMIT_MEMORY];
+    if (sum > b->policy->limit[LIMIT_MEMORY])
+        return false;
+    if (sum > atomic_load_explicit(&b->policy->shared->most_bytes, memory_order_relaxed))
+        atomic_store_explicit(&b->policy->shared->most_bytes, sum, memory_order_relaxed);
+    return true;
 }
 
 int box_may_grow(struct task *t, uint64_t bytes)

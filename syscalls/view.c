@@ -13,43 +13,28 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "policy/places.h"
 #include "syscalls/box.h"
 #include "syscalls/fd.h"
-
-#define MOUNTS_MAX (POLICY_BINDS_MAX + 10)
+#include "syscalls/learn.h"
 
 struct view {
-    struct mount mount[MOUNTS_MAX]; /* in no order: view_mount() takes the longest dst */
+    struct mount mount[PLACES_MAX]; /* in no order: view_mount() takes the longest dst */
     size_t n;
     char temp[256]; /* the folder on the host: "root", "tmp0", "tmp1" ... */
     int nr_tmps;
-    bool has_root; /* the policy grants a root of its own */
 };
 
 /* --- Looking up pieces -------------------------------------------------------------------------------- */
 
-/* The rest of `path` below `prefix`, without a slash in front; NULL when it is not below it. */
-static const char *below(const char *path, const char *prefix)
-{
-    size_t n = strlen(prefix);
-
-    if (strncmp(path, prefix, n) != 0 || (path[n] && path[n] != '/'))
-        return NULL;
-    return path[n] ? path + n + 1 : path + n;
-}
-
 const struct mount *view_mount(const struct view *v, const char *at, const char **rel)
 {
     const struct mount *best = NULL;
+    size_t deepest = 0;
 
-    for (size_t i = 0; i < v->n; i++) {
-        const char *r = below(at, v->mount[i].dst);
-
-        if (r && (!best || strlen(v->mount[i].dst) > strlen(best->dst))) {
+    for (size_t i = 0; i < v->n; i++)
+        if (place_holds(v->mount[i].dst, at, &deepest, rel))
             best = &v->mount[i];
-            *rel = r;
-        }
-    }
     return best;
 }
 
@@ -57,15 +42,11 @@ int view_place_of(const struct view *v, const char *host, char out[PATH_MAX])
 {
     const struct mount *best = NULL;
     const char *rest = NULL;
+    size_t deepest = 0;
 
-    for (size_t i = 0; i < v->n; i++) {
-        const char *r = below(host, v->mount[i].src);
-
-        if (r && (!best || strlen(v->mount[i].src) > strlen(best->src))) {
+    for (size_t i = 0; i < v->n; i++)
+        if (place_holds(v->mount[i].src, host, &deepest, &rest))
             best = &v->mount[i];
-            rest = r;
-        }
-    }
     if (!best || *host != '/')
         return -ENOENT;
     if ((size_t)snprintf(out, PATH_MAX, "%s%s%s", best->dst, *rest ? "/" : "", rest) >= PATH_MAX)
@@ -115,6 +96,8 @@ const struct mount *view_mount_at(const struct view *v, size_t i)
 
 int64_t view_cwd(struct task *t, char out[PATH_MAX])
 {
+    if (learning(t))
+        learn_path(t, ACCESS_FOLDER, AT_FDCWD, ".");
     if (view_place(t->proc->box->view, AT_FDCWD, out) < 0)
         return -ENOENT;
     if (!*out)
@@ -175,12 +158,12 @@ static int own_path(int dirfd, const char *name, int flags, int *holder)
 }
 
 /* The next piece, nothing of it open yet; NULL: there are too many. */
-static struct mount *add(struct view *v, enum mount_kind kind, const char *dst, bool ro)
+static struct mount *add(struct view *v, enum place_kind kind, const char *dst, bool ro)
 {
     size_t i = v->n;
     struct mount m = { .kind = kind, .fd = -1, .dir = -1, .ro = ro, .dst = strdup(dst) };
 
-    if (v->n == MOUNTS_MAX || !m.dst) {
+    if (v->n == PLACES_MAX || !m.dst) {
         free(m.dst);
         return NULL;
     }
@@ -206,9 +189,10 @@ static int open_source(struct mount *m, const char *src)
     return own_path(AT_FDCWD, path, O_DIRECTORY, &m->dir);
 }
 
-static int add_bind(struct view *v, const char *src, const char *dst, bool ro, char *why)
+static int add_bind(struct view *v, enum place_kind kind, const char *src, const char *dst, bool ro,
+                    char *why)
 {
-    struct mount *m = add(v, MOUNT_BIND, dst, ro);
+    struct mount *m = add(v, kind, dst, ro);
     int r = m ? open_source(m, src) : -EMFILE;
 
     if (r < 0)
@@ -225,7 +209,7 @@ static int add_tmpfs(struct view *v, const char *dst, char *why)
         snprintf(why, VIEW_WHY_MAX, "cannot make a folder for %s: %s", dst, strerror(errno));
         return -errno;
     }
-    return add_bind(v, path, dst, false, why);
+    return add_bind(v, PLACE_TMPFS, path, dst, false, why);
 }
 
 /* In memory if the host lets us. */
@@ -251,7 +235,7 @@ static int make_temp(struct view *v, struct policy_shared *s, char *why)
 static int add_root(struct view *v, char *why)
 {
     char path[sizeof v->temp + 8];
-    struct mount *m = add(v, MOUNT_EMPTY, "", true);
+    struct mount *m = add(v, PLACE_EMPTY, "", true);
     int r;
 
     snprintf(path, sizeof path, "%s/root", v->temp);
@@ -263,7 +247,7 @@ static int add_root(struct view *v, char *why)
 
 static int add_proc(struct view *v, char *why)
 {
-    struct mount *m = add(v, MOUNT_PROC, "/proc", true);
+    struct mount *m = add(v, PLACE_PROC, "/proc", true);
     int r = m ? open_source(m, "/proc") : -EMFILE;
 
     if (r < 0)
@@ -271,41 +255,61 @@ static int add_proc(struct view *v, char *why)
     return r;
 }
 
-/* What every program may expect, and nothing can be learned or changed by. */
-static int add_devices(struct view *v, char *why)
+static int add_place(struct view *v, const struct policy_place *p, char *why)
 {
-    static const char *const devices[] = { "/dev/null", "/dev/zero", "/dev/full", "/dev/random",
-                                           "/dev/urandom" };
-    const char *rel;
-
-    for (size_t i = 0; i < ARRAY_SIZE(devices); i++) {
-        const struct mount *m = view_mount(v, devices[i], &rel);
-
-        if (access(devices[i], F_OK) < 0 || (m && *m->dst))
-            continue;
-        if (add_bind(v, devices[i], devices[i], true, why) < 0)
-            return -EIO;
-        v->mount[v->n - 1].spare = true;
+    switch (p->kind) {
+    case PLACE_TMPFS:
+        return add_tmpfs(v, p->dst, why);
+    case PLACE_PROC:
+        return add_proc(v, why);
+    case PLACE_EMPTY:
+        return add_root(v, why);
+    case PLACE_DEVICE:
+        if (access(p->src, F_OK) < 0)
+            return 0;
+        break;
+    default:
+        break;
     }
-    return 0;
+    return add_bind(v, p->kind, p->src, p->dst, p->ro, why);
 }
 
-/* Makes the folders and the empty file or folder that a piece covers, in a piece of our own. */
-static int make_place(const struct mount *in, const char *rel, bool folder)
+/* A folder that is there already will do, a link to one will not: it would be the host's. */
+static int make_folder(const char *path)
 {
-    char path[PATH_MAX], *slash;
-    int fd;
+    struct stat st;
 
-    if ((size_t)snprintf(path, sizeof path, "%s/%s", in->src, rel) >= sizeof path)
+    if (mkdir(path, 0755) == 0)
+        return 0;
+    if (errno != EEXIST)
+        return -errno;
+    return lstat(path, &st) == 0 && S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+}
+
+/* Makes the folders on the way to `rel` in a piece of our own; `path` is what is then to be made. */
+static int make_way(const struct mount *in, const char *rel, char path[PATH_MAX])
+{
+    char *slash;
+    int r = 0;
+
+    if ((size_t)snprintf(path, PATH_MAX, "%s/%s", in->src, rel) >= PATH_MAX)
         return -ENAMETOOLONG;
-    for (slash = path + strlen(in->src); (slash = strchr(slash + 1, '/'));) {
+    for (slash = path + strlen(in->src); r == 0 && (slash = strchr(slash + 1, '/'));) {
         *slash = '\0';
-        if (mkdir(path, 0755) < 0 && errno != EEXIST)
-            return -errno;
+        r = make_folder(path);
         *slash = '/';
     }
-    if (folder)
-        return mkdir(path, 0755) < 0 && errno != EEXIST ? -errno : 0;
+    return r;
+}
+
+/* Makes the empty file or folder that a piece covers. */
+static int make_place(const struct mount *in, const char *rel, bool folder)
+{
+    char path[PATH_MAX];
+    int r = make_way(in, rel, path), fd;
+
+    if (r < 0 || folder)
+        return r < 0 ? r : make_folder(path);
     fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0444);
     if (fd < 0)
         return -errno;
@@ -313,27 +317,94 @@ static int make_place(const struct mount *in, const char *rel, bool folder)
     return 0;
 }
 
-/* A place for a piece in the one around it. In a folder of the host's nothing is made: the way must be there. */
-static int place(const struct view *v, const struct mount *m, char *why)
+/* The piece around a place, which has a name in it. */
+static const struct mount *around(const struct view *v, const char *dst, const char **rel)
 {
     char parent[PATH_MAX];
-    const char *rel = "", *below_it;
     const struct mount *in;
+
+    snprintf(parent, sizeof parent, "%.*s", (int)(strrchr(dst, '/') - dst), dst);
+    in = view_mount(v, parent, rel);
+    *rel = place_below(dst, in->dst);
+    return in;
+}
+
+static int no_place(const struct mount *in, const char *dst, int err, char *why)
+{
+    snprintf(why, VIEW_WHY_MAX, "there is no place for %s in the folder that is granted as %s: %s", dst,
+             *in->dst ? in->dst : "/", strerror(-err));
+    return err;
+}
+
+/* A place in the piece around it. In a folder of the host's nothing is made: the way to it must be there. */
+static int place(const struct view *v, const char *dst, bool folder, char *why)
+{
+    const struct mount *in;
+    char parent[PATH_MAX];
+    const char *rel;
     struct stat st;
     int r = 0;
 
-    if (!*m->dst)
-        return 0;
-    snprintf(parent, sizeof parent, "%.*s", (int)(strrchr(m->dst, '/') - m->dst), m->dst);
-    in = view_mount(v, parent, &rel);
-    below_it = below(m->dst, in->dst);
-    if (below(in->src, v->temp))
-        r = make_place(in, below_it, m->dir < 0);
-    else if (*rel && fstatat(in->fd, rel, &st, 0) < 0)
+    if (!*dst) {
+        if (!folder)
+            snprintf(why, VIEW_WHY_MAX, "the root of a box must be a folder");
+        return folder ? 0 : -ENOTDIR;
+    }
+    in = around(v, dst, &rel);
+    snprintf(parent, sizeof parent, "%.*s", (int)MAX(strrchr(dst, '/') - rel, 0), rel);
+    if (in->dir >= 0)
+        r = -ENOTDIR;
+    else if (place_below(in->src, v->temp))
+        r = make_place(in, rel, folder);
+    else if (*parent && fstatat(in->fd, parent, &st, 0) < 0)
+        r = -errno;
+    return r < 0 ? no_place(in, dst, r, why) : 0;
+}
+
+/* A folder that is nothing but a place; one of the host's folder's own will do. */
+static int place_dir(const struct view *v, const char *dst, char *why)
+{
+    const struct mount *in;
+    const char *rel;
+    struct stat st;
+    int r = place(v, dst, true, why);
+
+    if (r < 0 || !*dst)
+        return r;
+    in = around(v, dst, &rel);
+    return fstatat(in->fd, rel, &st, 0) < 0 ? no_place(in, dst, -errno, why) : 0;
+}
+
+/* A symbolic link, in a piece of our own. */
+static int place_link(const struct view *v, const struct policy_place *link, char *why)
+{
+    char path[PATH_MAX];
+    const struct mount *in;
+    const char *rel;
+    int r = *link->dst ? 0 : -EEXIST;
+
+    if (r == 0) {
+        in = around(v, link->dst, &rel);
+        r = place_below(in->src, v->temp) ? make_way(in, rel, path) : -EROFS;
+    }
+    if (r == 0 && symlink(link->src, path) < 0)
         r = -errno;
     if (r < 0)
-        snprintf(why, VIEW_WHY_MAX, "there is no place for %s in the folder that is granted as %s: %s",
-                 m->dst, *in->dst ? in->dst : "/", strerror(-r));
+        snprintf(why, VIEW_WHY_MAX, "there is no place for the link %s: %s", *link->dst ? link->dst : "/",
+                 strerror(-r));
+    return r;
+}
+
+/* Folders and links that are nothing but a place. */
+static int place_others(const struct view *v, const struct noahv_policy *p, char *why)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < p->nr_places; i++)
+        if (p->place[i].kind == PLACE_DIR)
+            r = place_dir(v, p->place[i].dst, why);
+        else if (p->place[i].kind == PLACE_LINK)
+            r = place_link(v, &p->place[i], why);
     return r;
 }
 
@@ -342,12 +413,12 @@ int view_add_file(struct view *v, const char *host, char out[PATH_MAX], char *wh
 {
     struct mount *m;
     char *dst;
-    int r = add_bind(v, host, host, true, why);
+    int r = add_bind(v, PLACE_BIND, host, host, true, why);
 
     if (r < 0)
         return r;
     m = &v->mount[v->n - 1];
-    if (place(v, m, why) < 0) {
+    if (place(v, m->dst, m->dir < 0, why) < 0) {
         dst = strdup(strrchr(host, '/'));
         if (!dst)
             return -ENOMEM;
@@ -377,29 +448,22 @@ static void link_streams(const struct view *v)
 int view_create(const struct noahv_policy *p, struct view **out, char *why)
 {
     struct view *v = calloc(1, sizeof *v);
+    struct policy_place list[PLACES_MAX];
+    size_t n = policy_places(p, list);
     int r;
 
     if (!v)
         return -ENOMEM;
     r = make_temp(v, p->shared, why);
-    for (size_t i = 0; i < p->nr_binds; i++)
-        v->has_root |= r == 0 && !*p->bind[i].dst;
-    for (size_t i = 0; r == 0 && i < p->nr_binds; i++) {
-        const struct policy_bind *b = &p->bind[i];
-
-        r = b->src ? add_bind(v, b->src, b->dst, b->ro, why) : add_tmpfs(v, b->dst, why);
-    }
-    if (r == 0)
-        r = add_proc(v, why);
-    if (r == 0)
-        r = add_devices(v, why);
-    if (r == 0 && !v->has_root)
-        r = add_root(v, why);
+    for (size_t i = 0; r == 0 && i < n; i++)
+        r = add_place(v, &list[i], why);
     for (size_t i = 0; r == 0 && i < v->n; i++) { /* each has its way, whatever their order */
-        r = place(v, &v->mount[i], why);
-        if (r < 0 && v->mount[i].spare)
+        r = place(v, v->mount[i].dst, v->mount[i].dir < 0, why);
+        if (r < 0 && v->mount[i].kind == PLACE_DEVICE) /* left out where there is none for it */
             r = 0;
     }
+    if (r == 0)
+        r = place_others(v, p, why);
     if (r < 0) {
         view_free(v);
         return r;

@@ -15,14 +15,13 @@ struct view;
 
 /* One piece. */
 struct mount {
-    enum mount_kind { MOUNT_BIND, MOUNT_EMPTY, MOUNT_PROC } kind;
+    enum place_kind kind;
     char *dst;        /* place in the box: "" is the root, else "/a/b" */
     char *src;        /* the host's path, as the kernel prints it: "" is the host's root */
     int fd;           /* own descriptor (O_PATH) of it */
     int dir;          /* of a file: own descriptor of its folder, for calls that follow no link; else -1 */
     const char *name; /* ... and its name there: into src */
     bool ro;
-    bool spare; /* left out where there is no place for it */
 };
 
 /*

@@ -183,7 +183,7 @@ int64_t view_proc_filter(struct task *t, int fd, char *dents, int64_t len)
     if (view_place(t->proc->box->view, fd, at) < 0)
         return 0;
     m = view_mount(t->proc->box->view, at, &rel);
-    if (!m || m->kind != MOUNT_PROC)
+    if (!m || m->kind != PLACE_PROC)
         return len;
     for (int64_t i = 0; i + DENT_NAME < len; i += reclen) {
         const char *name = dents + i + DENT_NAME;

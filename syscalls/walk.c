@@ -12,8 +12,10 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "policy/places.h"
 #include "syscalls/box.h"
 #include "syscalls/fd.h"
+#include "syscalls/learn.h"
 #include "syscalls/view.h"
 
 #define LINKS_MAX 40 /* MAXSYMLINKS */
@@ -112,9 +114,11 @@ static int64_t absent(struct walk *w)
 {
     char at[2 * PATH_MAX], remedy[4 * PATH_MAX + 32];
 
-    if (w->m->kind != MOUNT_EMPTY)
-        return -ENOENT;
     snprintf(at, sizeof at, "%s%s%s", w->at, *w->rest ? "/" : "", w->rest);
+    if (learning(w->t) && w->t->proc->box->running && w->m->kind != PLACE_PROC)
+        learn_path(w->t, ACCESS_ABSENT, AT_FDCWD, at);
+    if (w->m->kind != PLACE_EMPTY || policy_expects_absent(w->t->proc->box->policy, at))
+        return -ENOENT;
     snprintf(remedy, sizeof remedy, "--ro-bind %s %s", at, at);
     return box_refuse(w->t, -ENOENT, &(struct refusal){ "files", at, "outside the box", remedy });
 }
@@ -129,7 +133,7 @@ static int64_t look(struct walk *w)
     w->m = view_mount(w->v, w->at, &w->rel);
     if (!w->m)
         return -ENOENT;
-    if (w->m->kind == MOUNT_PROC && !view_proc_has(w->t, w->rel))
+    if (w->m->kind == PLACE_PROC && !view_proc_has(w->t, w->rel))
         return -ENOENT;
     fd = down(NULL, w->m, w->rel, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
     if (fd < 0)
@@ -167,6 +171,18 @@ static int64_t splice_in(struct walk *w, const char *target)
     return 0;
 }
 
+/* A link of the host's, by the host's name; what the program made in a folder of the box's own has the box's. */
+static void learn_link(const struct walk *w, const char *target)
+{
+    char host[2 * PATH_MAX];
+
+    if (w->m->kind == PLACE_BIND)
+        snprintf(host, sizeof host, "%s%s%s", w->m->src, *w->rel ? "/" : "", w->rel);
+    else
+        snprintf(host, sizeof host, "%s", w->at);
+    learn(w->t, ACCESS_LINK, host, target);
+}
+
 /* Drops the last component; the root has none. */
 static void up(struct walk *w)
 {
@@ -182,7 +198,7 @@ static int64_t follow(struct walk *w)
     char target[PATH_MAX];
     int64_t n;
 
-    if (w->m->kind == MOUNT_PROC) {
+    if (w->m->kind == PLACE_PROC) {
         n = view_proc_link(w->t, w->rel, target);
         if (n == 1) {
             w->magic = true;
@@ -192,6 +208,8 @@ static int64_t follow(struct walk *w)
         n = HOST_RAW(SYS_readlinkat, w->fd, "", target, sizeof target - 1);
         if (n >= 0)
             target[n] = '\0';
+        if (n >= 0 && learning(w->t))
+            learn_link(w, target);
     }
     if (n < 0)
         return n;
@@ -284,10 +302,10 @@ static int64_t at_once(struct walk *w, const char *name, unsigned how)
 
     if (r == 0) {
         r = look(w);
-        if (r == -ENOENT && w->m->kind == MOUNT_EMPTY && !(how & WALK_ENTRY))
+        if (r == -ENOENT && w->m->kind == PLACE_EMPTY && !(how & WALK_ENTRY))
             return absent(w); /* before any link */
     }
-    if (r < 0 || w->m->kind == MOUNT_PROC || w->type == S_IFLNK || (w->slash && w->type != S_IFDIR) ||
+    if (r < 0 || w->m->kind == PLACE_PROC || w->type == S_IFLNK || (w->slash && w->type != S_IFDIR) ||
         how & WALK_ENTRY)
         r = -ELOOP;
     if (r < 0)
@@ -401,6 +419,38 @@ static int64_t by_name(struct walk *w, struct path *out)
     return 0;
 }
 
+/* What it came to is written down: an access to a file, whose type says more, or just what the call is about. */
+static void learn_found(struct walk *w, enum policy_access a, int dirfd, const char *name)
+{
+    char target[PATH_MAX];
+    int64_t n;
+
+    if (w->m->kind == PLACE_PROC || w->magic)
+        return;
+    if (a == ACCESS_LOOK && w->type == S_IFLNK) {
+        a = ACCESS_ENTRY;
+        n = HOST_RAW(SYS_readlinkat, w->fd, "", target, sizeof target - 1);
+        target[MAX(n, 0)] = '\0';
+        learn_link(w, target);
+    } else if (a == ACCESS_LOOK && w->type == S_IFDIR) {
+        a = ACCESS_FOLDER;
+    }
+    learn_path(w->t, a, dirfd, name);
+}
+
+/* Of a call that opens nothing. */
+enum { NR_UNLINKAT = 35 };
+static enum policy_access use_of(const struct walk *w, unsigned how)
+{
+    bool entry = (how & PATH_LAST) == PATH_ENTRY;
+
+    if (how & PATH_CHANGE)
+        return ACCESS_WRITE;
+    if (!entry || (w->type && how & PATH_MAKE))
+        return ACCESS_LOOK;
+    return !w->type && w->t->hart->x[17] == NR_UNLINKAT ? ACCESS_ABSENT : ACCESS_MAKE;
+}
+
 /* A name to be made or removed, or attributes to be changed, where nothing may be. */
 static int64_t read_only(const struct walk *w, unsigned how)
 {
@@ -412,6 +462,8 @@ static int64_t read_only(const struct walk *w, unsigned how)
         return how & PATH_MAKE ? -EEXIST : -EBUSY;
     if (!w->m->ro || (w->magic && !entry))
         return 0;
+    if (!w->type && !(how & PATH_MAKE) && policy_expects_absent(w->t->proc->box->policy, w->at))
+        return -ENOENT; /* nothing to be removed */
     return how & PATH_MAKE && w->type ? -EEXIST : -EROFS;
 }
 
@@ -443,7 +495,9 @@ static int64_t path_of(struct walk *w, int dirfd, const char *name, unsigned how
     if (r < 0)
         return r;
     out->mount = w->m;
-    if (w->m->kind == MOUNT_PROC)
+    if (learning(w->t))
+        learn_found(w, use_of(w, how), dirfd, name);
+    if (w->m->kind == PLACE_PROC)
         out->virt = node_of(w);
     r = read_only(w, how);
     if (r == 0)
@@ -512,6 +566,29 @@ static bool writes(int flags)
            ((flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC || (flags & O_TMPFILE) == O_TMPFILE);
 }
 
+static enum policy_access use_of_open(const struct walk *w, int flags)
+{
+    if (!w->type)
+        return ACCESS_MAKE;
+    if (flags & O_PATH || (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL) || w->type == S_IFLNK)
+        return ACCESS_LOOK;
+    if (w->type == S_IFDIR)
+        return ACCESS_LIST;
+    return w->type == S_IFREG && writes(flags) ? ACCESS_WRITE : ACCESS_READ;
+}
+
+static void learn_open(struct walk *w, int flags, int dirfd, const char *name)
+{
+    char in_folder[PATH_MAX + 8];
+
+    if (w->type == S_IFDIR && (flags & O_TMPFILE) == O_TMPFILE) { /* an entry without a name */
+        snprintf(in_folder, sizeof in_folder, "%s/#", name);
+        learn_found(w, ACCESS_MAKE, dirfd, in_folder);
+    } else {
+        learn_found(w, use_of_open(w, flags), dirfd, name);
+    }
+}
+
 /* What the walk found; -EAGAIN: it is not there any more, or there now. */
 static int64_t open_found(struct task *t, struct walk *w, int flags, uint32_t mode)
 {
@@ -540,11 +617,11 @@ static int64_t open_at_once(struct task *t, int dirfd, const char *name, int fla
     struct walk w;
     int64_t r;
 
-    if (writes(flags) || flags & (O_CREAT | O_PATH) || begin(&w, t, dirfd, name) < 0 ||
+    if (writes(flags) || flags & (O_CREAT | O_PATH) || learning(t) || begin(&w, t, dirfd, name) < 0 ||
         add_names(&w, name) < 0 || w.slash)
         return -ELOOP;
     w.m = view_mount(w.v, w.at, &w.rel);
-    if (!w.m || w.m->kind != MOUNT_BIND || !*w.rel)
+    if (!w.m || w.m->kind != PLACE_BIND || !*w.rel)
         return -ELOOP;
     r = down(t, w.m, w.rel, flags | O_NOFOLLOW, 0);
     return r == -ENOENT || r == -EXDEV || r == -EAGAIN ? -ELOOP : r;
@@ -566,7 +643,9 @@ int64_t view_open(struct task *t, int dirfd, const char *name, int flags, uint32
     for (int i = 0; r == -EAGAIN && i < RACES_MAX; i++) {
         fd_freeze();
         r = walk(&w, t, dirfd, name, how);
-        node = r == 0 && w.m->kind == MOUNT_PROC && !(flags & O_PATH) ? node_of(&w) : PROC_NONE;
+        if (r == 0 && learning(t))
+            learn_open(&w, flags, dirfd, name);
+        node = r == 0 && w.m->kind == PLACE_PROC && !(flags & O_PATH) ? node_of(&w) : PROC_NONE;
         walk_close(&w); /* its number is the lowest free one, which open() returns */
         fd_thaw();
         if (r < 0)
@@ -585,7 +664,7 @@ static int64_t read_exe(struct task *t, const char *name, char out[PATH_MAX])
     const struct mount *m =
         strcmp(name, "/proc/self/exe") == 0 ? view_mount(t->proc->box->view, name, &rel) : NULL;
 
-    if (!m || m->kind != MOUNT_PROC || view_proc_link(t, rel, out) != 0)
+    if (!m || m->kind != PLACE_PROC || view_proc_link(t, rel, out) != 0)
         return -ELOOP;
     return (int64_t)strlen(out);
 }
@@ -605,9 +684,11 @@ int64_t view_readlink(struct task *t, int dirfd, const char *name, char out[PATH
     r = walk(&w, t, dirfd, name, 0);
     if (r < 0)
         return r;
+    if (learning(t))
+        learn_found(&w, ACCESS_LOOK, dirfd, name);
     if (w.type != S_IFLNK) {
         r = -EINVAL;
-    } else if (w.m->kind == MOUNT_PROC) {
+    } else if (w.m->kind == PLACE_PROC) {
         r = view_proc_link(t, w.rel, out);
         if (r == 1) { /* no path of the host's: "pipe:[1]", "socket:[2]", "/memfd:x (deleted)" */
             r = HOST_RAW(SYS_readlinkat, w.fd, "", out, PATH_MAX - 1);

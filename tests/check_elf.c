@@ -491,7 +491,7 @@ START_TEST(refuses_a_dynamic_loader_in_the_way)
     close(ld);
     ld = file_open(WHOLE);
     ck_assert_int_eq(elf_map(&mem, fd, ld, &low, &img, why), -ENOMEM);
-    assert_why("its dynamic loader takes");
+    assert_why("its dynamic loader: takes");
     close(fd);
     close(ld);
 }

@@ -71,21 +71,49 @@ END_TEST
 START_TEST(places_are_tidy)
 {
     ck_assert_int_eq(noahv_policy_set(p, "volume", "/a:/x//./y/:ro"), 0);
-    ck_assert_str_eq(p->bind[0].src, "/a");
-    ck_assert_str_eq(p->bind[0].dst, "/x/y");
-    ck_assert(p->bind[0].ro);
+    ck_assert_str_eq(p->place[0].src, "/a");
+    ck_assert_str_eq(p->place[0].dst, "/x/y");
+    ck_assert(p->place[0].ro);
     ck_assert_int_eq(noahv_policy_set(p, "bind", "b /x/y"), 0); /* the last one counts */
-    ck_assert_uint_eq(p->nr_binds, 1);
-    ck_assert_str_eq(p->bind[0].src, "b");
-    ck_assert(!p->bind[0].ro);
+    ck_assert_uint_eq(p->nr_places, 1);
+    ck_assert_str_eq(p->place[0].src, "b");
+    ck_assert(!p->place[0].ro);
     ck_assert_int_eq(noahv_policy_set(p, "root", "c"), 0);
-    ck_assert_str_eq(p->bind[1].dst, "");
+    ck_assert_str_eq(p->place[1].dst, "");
     ck_assert_int_eq(noahv_policy_set(p, "tmpfs", "/t"), 0);
-    ck_assert_ptr_null(p->bind[2].src);
+    ck_assert_ptr_null(p->place[2].src);
+    ck_assert_int_eq(noahv_policy_set(p, "dir", "/t"), 0); /* of whatever kind */
+    ck_assert_uint_eq(p->nr_places, 3);
+    ck_assert_int_eq(p->place[2].kind, PLACE_DIR);
+    ck_assert_int_eq(noahv_policy_set(p, "symlink", "../b  /l"), 0);
+    ck_assert_str_eq(p->place[3].src, "../b");
+    ck_assert_str_eq(p->place[3].dst, "/l");
+    ck_assert_int_eq(noahv_policy_set(p, "symlink", "x l"), -EINVAL);
     for (const char *const *bad =
              (const char *const[]){ "/a", "/a:x", "/a:/x/../y", ":/x", "/a:/x:rx", NULL };
          *bad; bad++)
         ck_assert_msg(noahv_policy_set(p, "volume", *bad) == -EINVAL, "%s", *bad);
+}
+END_TEST
+
+START_TEST(places_are_few)
+{
+    char text[64];
+
+    for (int i = 0; i < POLICY_BINDS_MAX; i++) {
+        snprintf(text, sizeof text, "/%d", i);
+        ck_assert_int_eq(noahv_policy_set(p, "tmpfs", text), 0);
+    }
+    ck_assert_int_eq(noahv_policy_set(p, "bind", "/a /a"), -EINVAL);
+    ck_assert(strstr(noahv_policy_error(p), "more than 64 places are granted"));
+    ck_assert_int_eq(noahv_policy_set(p, "bind", "/a /0"), 0);
+    for (int i = POLICY_BINDS_MAX; i < POLICY_PLACES_MAX; i++) {
+        snprintf(text, sizeof text, "/%d", i);
+        ck_assert_int_eq(noahv_policy_set(p, "absent", text), 0);
+    }
+    ck_assert_int_eq(noahv_policy_set(p, "tmpfs", "/100"), -EINVAL); /* it was absent */
+    ck_assert_int_eq(noahv_policy_set(p, "absent", "/more"), -EINVAL);
+    ck_assert_uint_eq(p->nr_places, POLICY_PLACES_MAX);
 }
 END_TEST
 
@@ -185,7 +213,7 @@ START_TEST(files_name_the_line)
 {
     ck_assert_int_eq(load("; a comment\nmemory = 1M\n\nro-bind = /a /b\nallow-listen = 80\n"), 0);
     ck_assert_int_eq(noahv_policy_limit(p, "memory"), 1 << 20);
-    ck_assert_str_eq(p->bind[0].dst, "/b");
+    ck_assert_str_eq(p->place[0].dst, "/b");
     ck_assert_int_eq(load("memory = 2M\nmemry = 3\ntimeout = x\n"), -EINVAL);
     ck_assert(strstr(noahv_policy_error(p), ":2: memry is no setting"));
     ck_assert_int_eq(load("what\n"), -EINVAL);
@@ -218,6 +246,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, limits_have_units);
     tcase_add_test(tc, places_are_tidy);
+    tcase_add_test(tc, places_are_few);
     tcase_add_test(tc, rules_cover_addresses);
     tcase_add_test(tc, short_and_foreign_addresses_are_covered_by_nothing);
     tcase_add_test(tc, bad_rules);

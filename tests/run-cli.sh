@@ -848,6 +848,19 @@ sub' noahv box -v "$PWD/d:/data" --tmpfs /tmp "$BB" sh -c 'cd /data; rm abs rel 
     want 0 /data/sub noahv box -v d:/data -w /data/sub "$BB" sh -c pwd
 }
 
+# The folder on the host that a box was in, with what was left there, goes with it. Others may have theirs meanwhile.
+once_box_clears_up() {
+    mkfifo go
+    "$NOAHV" box --tmpfs /tmp "$BB" sh -c 'mkdir -p /tmp/a/b; echo x > /tmp/a/b/c; chmod 0 /tmp/a; echo $$; read -r go; exit 0' < go > pid &
+    exec 9> go
+    until_true test -s pid
+    folder=$(readlink "/proc/$(cat pid)"/fd/* | sed -n 's,^\(/.*/noahv-[^/]*\)/root$,\1,p')
+    [ -d "$folder/tmp0/a" ] || fail 'the folder of a box'
+    exec 9>&-
+    wait $!
+    [ ! -e "$folder" ] || fail 'a box left its folder behind'
+}
+
 # A child of vfork in a box has a copy of the memory: it runs, and its parent sees its end.
 cli_box_spawns() {
     riscv64-linux-gnu-gcc -static -o prog -x c - << 'C'
@@ -901,6 +914,272 @@ cli_box_policy_files() {
     want 5 '' noahv box --policy good --timeout 50 -w /d "$guest/cli/ends" exit 5
     run noahv doctor
     grep -q '^seccomp *present' out || fail doctor
+}
+
+# learned FILE COMMAND...: what it prints and how it ends is the same when it is watched, and in a box of what was learned.
+learned() {
+    learned=$1
+    shift
+    run noahv policy learn -o "$learned" --accesses "$learned.record" "$@"
+    watched=$status
+    mv out watched.out
+    mv err watched.err
+    run noahv box --policy "$learned" "$@"
+    [ "$status" = "$watched" ] && cmp -s watched.out out && cmp -s watched.err err || fail "not the same in the box: $*"
+    want 0 '' noahv policy check "$learned" "$learned.record"
+    [ ! -s err ] || fail 'a policy that refuses what it was learned from'
+}
+
+once_policy_learn() {
+    mkdir -p in many made/deep
+    for i in 1 2 3 4 5 6 7 8 9; do echo "$i" > "many/$i"; done
+    echo secret > many/secret
+    echo text > in/file
+    echo other > in/untouched
+    ln -s in/file link
+    script='cat link many/[1-9]; ls in/none; readlink link; cd made; echo x > deep/new; pwd; test -d ../in && exit 7'
+    learned p "$BB" sh -c "$script"
+    [ "$watched" = 7 ] && grep -qx text watched.out && grep -qx "$PWD/made" watched.out || fail 'the script did not do its work'
+    # Just that: files one by one, a folder for many, nothing else of this host.
+    grep -v '^#' p | grep . > lines
+    grep -qx "ro-bind = $PWD/in/file $PWD/in/file" p && grep -qx "ro-bind = $PWD/many $PWD/many" p &&
+        grep -qx "bind = $PWD/made/deep $PWD/made/deep" p && grep -qx "symlink = in/file $PWD/link" p &&
+        grep -qx "absent = $PWD/in/none" p && grep -qx "workdir = $PWD" p && ! grep -q 'untouched\|many/1\|net\|/etc/passwd' p ||
+        fail "$(cat p)"
+    # The same again, to the byte.
+    rm made/deep/new
+    run noahv policy learn --accesses again.record "$BB" sh -c "$script"
+    sed -n '/^# What/,$p' out | sed 's/--policy FILE/--policy p/' | cmp - p && cmp again.record p.record || fail 'learned twice'
+    # No line is there in vain: without it the box refuses something, and the check says so without a box.
+    n=0
+    while IFS= read -r line; do
+        case $line in workdir*) continue ;; esac
+        grep -vxF -- "$line" p > less
+        run noahv policy check less p.record
+        [ "$status" = 123 ] && grep -q '^noahv: refused ' err || fail "the check does not miss: $line"
+        run noahv box --policy less --on-deny log "$BB" sh -c "$script"
+        [ "$status" != 7 ] || ! cmp -s watched.out out || ! cmp -s watched.err err || fail "the box does not miss: $line"
+        n=$((n + 1))
+    done < lines
+    [ "$n" = 5 ] || fail "$n lines"
+}
+
+once_policy_learn_temporary_and_wide() {
+    file=$(mktemp)
+    echo x > "$file"
+    learned p "$BB" sh -c "cat $file; echo x > $file; f=\$(mktemp); echo \$? > \$f; cat \$f; rm \$f"
+    grep -qx 'tmpfs = /tmp' p && grep -qx "bind = $file $file" p && ! grep -q '^bind = /tmp /tmp$' p || fail "$(cat p)"
+    rm "$file"
+    # What a box would show less of, or cannot be told, is said.
+    run noahv policy learn -o p "$BB" sh -c 'ls / > /dev/null; touch "two  spaces" "a ;b"; cat "a ;b"'
+    grep -q '^noahv: p: 1 of the things that it used are not granted; comments there say which$' err || fail 'no line about it'
+    grep -qx '# /: this wide folder was listed; a box shows what is granted in it' p || fail "$(cat p)"
+    ! grep -q '^[^#]* / ' p || fail 'the root was granted'
+}
+
+# What a box needs is made in the box, whatever its links say.
+cli_box_links() {
+    mkdir sub elsewhere
+    cp "$guest/cli/ends" sub/prog
+    echo "symlink = $PWD/elsewhere $PWD/sub" > p
+    want 3 '' noahv box --policy p "$PWD/sub/prog" exit 3
+    [ -z "$(ls elsewhere)" ] || fail 'a box made something on the host'
+}
+
+# Files stay as they are if nothing ran, and have nothing of what was there before if something did.
+cli_policy_learn_files() {
+    echo old > p
+    echo old > record
+    refused 127 './none: no such file' noahv policy learn -o p --accesses record ./none
+    [ "$(cat p record)" = 'old
+old' ] || fail 'files of a program that did not run'
+    for i in $(seq 99); do echo old old old old old old old old; done > p
+    cp p record
+    want 3 '' noahv policy learn -o p --accesses record "$guest/cli/ends" exit 3
+    ! grep old p record || fail 'what was there before'
+    grep -q '^# What' p && grep -q '"program"' record || fail 'the files'
+    refused 125 'cannot write none/p: No such file' noahv policy learn -o none/p "$guest/cli/ends" exit 3
+    refused 125 '--accesses x: only noahv policy learn writes accesses' noahv box --accesses x "$guest/cli/ends" exit 3
+    refused 125 'no program given' noahv policy learn
+}
+
+# What a program puts in the place of what it used does not lead a policy elsewhere.
+once_policy_learn_swapped() {
+    mkdir real
+    echo secret > real/file
+    run noahv policy learn -o p "$BB" sh -c "
+        mkdir made; echo own > made/file; cat made/file; rm -r made; ln -s real made
+        d=\$(mktemp -d); echo own > \$d/file; cat \$d/file; rm -r \$d; ln -s $PWD/real \$d; echo \$d"
+    link=$(tail -n 1 out)
+    [ "$(cat "$link/file")" = secret ] || fail 'the link does not lead there'
+    rm "$link"
+    ! grep -v '^#' p | grep "/real\|made/\|$link" && grep -qx 'tmpfs = /tmp' p || fail "$(cat p)"
+}
+
+# As many places as there may be, all of them single files; and the kinds that cost no descriptor.
+once_box_places() {
+    echo text > file
+    for i in $(seq 64); do echo "ro-bind = file /many/$i"; done > p
+    printf '%s\n' 'dir = /empty/folder' 'symlink = ../many/64 /empty/link' 'absent = /etc' 'workdir = /empty' >> p
+    want 0 '/empty
+folder
+link
+text
+64' noahv box --policy p "$BB" sh -c 'pwd; ls; cat link; ls /many | wc -l; cat /etc/none 2> /dev/null; rm -f /etc/none'
+    [ ! -s err ] || fail 'a refusal that is not to be told'
+    want 1 '' noahv box --policy p "$BB" sh -c 'mkdir folder/x || touch /etc/x || rm /empty/link || rmdir folder'
+    want 0 / noahv box --policy p -w / "$BB" sh -c pwd
+}
+
+# Files of a root, a dynamic loader, an interpreter and a script, a variable.
+once_policy_learn_root() {
+    mkdir -p root/bin root/etc
+    cp "$BB" root/bin/busybox
+    ln -s busybox root/bin/sh
+    echo 'one' > root/etc/one
+    printf '#!/bin/sh\ncat /etc/one "$0"\n' > root/bin/script
+    chmod +x root/bin/script
+    run noahv policy learn -o p --root root -w / -e X=1 /bin/script
+    [ "$status" = 0 ] && head -n 1 out | grep -qx one || fail 'a script of a root'
+    grep -qx "ro-bind = $PWD/root/etc/one /etc/one" p && grep -qx 'symlink = busybox /bin/sh' p || fail "$(cat p)"
+    grep -qxF '#   noahv box --policy p -e X=1 /bin/script' p || fail 'how to run it'
+    cp out first
+    want 0 "$(cat first)" noahv box --policy p /bin/script
+    [ ! -s err ] || fail 'a refusal'
+    # A name that this host has too, behind a link.
+    run noahv policy learn -o p --accesses record --root root -w / /bin/sh -c 'echo "$0"'
+    want 0 /bin/sh noahv box --policy p /bin/sh -c 'echo "$0"'
+    want 0 '' noahv policy check p record
+}
+
+cli_policy_learn_network() {
+    cat > prog.c << 'C'
+#include <arpa/inet.h>
+#include <stdio.h>
+int main(void)
+{
+    struct sockaddr_in at = { .sin_family = AF_INET };
+    socklen_t len = sizeof at;
+    int s = socket(AF_INET, SOCK_STREAM, 0), c = socket(AF_INET, SOCK_STREAM, 0), one = 1, b, l;
+
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    at.sin_port = htons(PORT);
+    setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    b = bind(s, (struct sockaddr *)&at, len);
+    l = listen(s, 1);
+    printf("%d %d ", b, l);
+    printf("%d\n", connect(c, (struct sockaddr *)&at, len));
+    return 0;
+}
+C
+    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    riscv64-linux-gnu-gcc -static -DPORT="$port" -o prog prog.c
+    run noahv policy learn -o p --accesses record ./prog
+    [ "$(cat out)" = '0 0 0' ] || fail 'the program could not listen and connect'
+    [ "$(grep -v '^#' p | grep -c .)" = 3 ] && grep -qx 'net = policy' p && grep -qx "allow-connect = 127.0.0.1:$port" p &&
+        grep -qx "allow-listen = 127.0.0.1:$port" p || fail "$(cat p)"
+    want 0 '0 0 0' noahv box --policy p ./prog
+    want 0 '' noahv policy check p record
+    for line in connect listen; do
+        grep -v "allow-$line" p > less
+        run noahv policy check less record
+        [ "$status" = 123 ] && grep -q "^noahv: refused .*127.0.0.1:$port): the address is not granted. To allow it: --allow-$line" err ||
+            fail "the check does not miss $line"
+    done
+}
+
+# One sentence, and what it says is so.
+explained() {
+    want_status=$1
+    want_out=$2
+    shift 2
+    run noahv policy explain "$@"
+    [ "$status" = "$want_status" ] && grep -qxF -- "$want_out" out && [ ! -s err ] || fail "expected $want_status '$want_out': $*"
+}
+
+cli_policy_explain() {
+    printf '%s\n' '; a policy' "ro-bind = $PWD /data" 'tmpfs = /tmp' 'allow-connect = 10.0.0.0/8:80' 'symlink = /data /link' > p
+    explained 0 "/data/x: allowed, line 2: ro-bind = $PWD /data" p openat /data/x
+    explained 0 "/data/x: allowed, line 2: ro-bind = $PWD /data" p openat /link/../tmp/../data/./x
+    explained 123 'refused write(/data/x): the place is read-only. To allow it: --bind /data/x /data/x' p write /data/x
+    explained 123 'refused unlinkat(/data/x): the place is read-only. To allow it: --bind /data /data' p unlinkat /data/x
+    explained 0 '/tmp/x: allowed, line 3: tmpfs = /tmp' p mkdirat /tmp/x
+    explained 0 '/proc/self: allowed, every box has /proc' p newfstatat /proc/self
+    explained 123 'refused openat(/etc/x): outside the box. To allow it: --ro-bind /etc/x /etc/x' p openat /etc/x
+    explained 0 '10.1.2.3:80: allowed, line 4: allow-connect' p connect 10.1.2.3:80
+    explained 123 'refused connect(10.1.2.3:81): the address is not granted. To allow it: --allow-connect 10.1.2.3:81' p connect 10.1.2.3:81
+    explained 123 'refused listen([::1]:80): the address is not granted. To allow it: --allow-listen [::1]:80' p listen '[::1]:80'
+    explained 123 'refused ptrace(): the call is not for a box' p ptrace
+    refused 125 'opnat is no system call. Is it openat that is meant?' noahv policy explain p opnat /x
+    refused 125 '"x" does not begin with /' noahv policy explain p openat x
+    refused 125 'this is no line of JSON: ' noahv policy explain p '{"object":'
+    refused 125 'it has no "object"' noahv policy explain p '{"syscall":"openat"}'
+    refused 125 'no line on standard input' noahv policy explain p
+    refused 125 'learn [OPTIONS] PROG, check FILE [RECORD], or explain' noahv policy
+    # A refusal of a box, as it was told.
+    run noahv box --policy p --report json "$guest/cli/ends" open /etc/x
+    printf '{"rule":"files","syscall":"openat","object":"/\\u00e9","cause":"outside the box","remedy":""}\n' > refusal
+    explained 123 "$(printf 'refused openat(/\351): outside the box. To allow it: --ro-bind /\351 /\351')" p "$(cat refusal)"
+    run sh -c '"$1" policy explain p < refusal' sh "$NOAHV"
+    [ "$status" = 123 ] || fail 'a refusal from standard input'
+}
+
+# Names are looked up once, by the host's getent: all addresses that it tells of.
+cli_policy_host_names() {
+    cat > getent << 'S'
+#!/bin/sh
+echo "$*" >> asked
+[ "$2" = known.example ] || exit 2
+printf '%s\n' '192.0.2.7       STREAM known.example' '192.0.2.7       DGRAM' '2001:db8::7     STREAM' 'fe80::7%eth0    STREAM'
+S
+    chmod +x getent
+    PATH=$PWD:$PATH
+    printf 'memory = 1M\nallow-connect = known.example:443\n' > p
+    want 0 '' noahv policy check p
+    [ ! -e asked ] || fail 'a check alone needs no addresses'
+    explained 0 '192.0.2.7:443: allowed, line 2: allow-connect' p connect 192.0.2.7:443
+    [ "$(cat asked)" = 'ahosts known.example' ] || fail 'one question'
+    explained 0 '[2001:db8::7]:443: allowed, line 2: allow-connect' p connect '[2001:db8::7]:443'
+    explained 123 'refused connect(192.0.2.7:80): the address is not granted. To allow it: --allow-connect 192.0.2.7:80' p connect 192.0.2.7:80
+    # In a box there is the rule alone: what is not granted is refused, what is not is the host's to answer.
+    cat > prog.c << 'C'
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+int main(int argc, char **argv)
+{
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(443) };
+    int s = socket(AF_INET, SOCK_DGRAM, 0);
+
+    inet_pton(AF_INET, argv[argc - 1], &at.sin_addr);
+    puts(connect(s, (struct sockaddr *)&at, sizeof at) && errno == EACCES ? "refused" : "asked the host");
+    return 0;
+}
+C
+    riscv64-linux-gnu-gcc -static -o prog prog.c
+    want 0 'asked the host' noahv box --allow-connect known.example:443 ./prog 192.0.2.7
+    want 0 refused noahv box --allow-connect known.example:443 ./prog 192.0.2.8
+    refused 125 'unknown.example: this host knows no address of that name' noahv box --allow-connect unknown.example:1 "$guest/cli/ends"
+    refused 125 '"under_score:1" is no address' noahv box --allow-connect under_score:1 "$guest/cli/ends"
+    refused 125 '"1.2.3.400:1" is no address' noahv box --allow-connect 1.2.3.400:1 "$guest/cli/ends"
+    refused 125 '"-x.example:1" is no address' noahv box --allow-connect -x.example:1 "$guest/cli/ends"
+    rm getent
+    refused 125 'cannot look up known.example with getent: No such file' env "PATH=$PWD" "$NOAHV" box --allow-connect known.example:1 ./prog
+}
+
+cli_policy_check_records() {
+    : > p
+    printf '{"access":"read","syscall":"openat","object":"/x"}\n' > record
+    want 123 '' noahv policy check p record
+    [ "$(cat err)" = 'noahv: refused openat(/x): outside the box. To allow it: --ro-bind /x /x' ] || fail 'the refusal'
+    refused 125 'none: No such file' noahv policy check p none
+    printf '{"access":"read","object":"/x"}\n{"access":"reed","object":"/x"}\n' > record
+    refused 125 'record:2: "reed" is no access' noahv policy check p record
+    printf '{"access":"read","object":"/x"}\0\n' > record
+    refused 125 'record:1: this is no line of JSON' noahv policy check p record
+    printf '{"access":"read","object":"\\u20ac"}\n' > record
+    refused 125 'record:1: its names are no bytes' noahv policy check p record
 }
 
 # It only writes; built without a C library it asks for two calls, and noahv for few of its own.
@@ -978,7 +1257,7 @@ cli_box_usage() {
     refused 125 '--memory: "x" is no size. Like this: 256M' noahv box --memory x prog
     refused 125 '-v: "a" is not SRC:DST or SRC:DST:ro' noahv box -v a prog
     refused 125 '"b" is no place in the box' noahv box --bind a b prog
-    refused 125 '"a:80" is no address' noahv box --allow-connect a:80 prog
+    refused 125 '"a_b:80" is no address' noahv box --allow-connect a_b:80 prog
     refused 125 'is none of errno, kill and log' noahv box --on-deny x prog
     refused 125 '"seccmp" is no layer: is it seccomp that is meant?' noahv box --require seccmp prog
     refused 125 'cannot give the box ./none: No such file' noahv box -v ./none:/x "$guest/cli/ends"

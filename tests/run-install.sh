@@ -35,7 +35,7 @@ check 'make install' env MAKEFLAGS= "$make" --no-print-directory install DESTDIR
 check 'the example is 40 lines at most' test "$(wc -l < examples/run-loop.c)" -le 40
 # shellcheck disable=SC2046
 check 'run-loop with libnoahv.so' example $(pkg-config --libs noahv)
-check 'run-loop with libnoahv.a' example "$dest/usr/lib/libnoahv.a" -lseccomp -linih -lelf -lcapstone -pthread
+check 'run-loop with libnoahv.a' example "$dest/usr/lib/libnoahv.a" -lseccomp -linih -ljansson -lelf -lcapstone -pthread
 for language in c c++; do
     check "noahv.h alone, $language" sh -c "echo '#include <noahv.h>' | ${CC:-cc} -x $language -I'$dest/usr/include' \
         -Wall -Wextra -pedantic -Werror -fsyntax-only -"

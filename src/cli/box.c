@@ -134,23 +134,7 @@ void box_print_options(void)
     noahv_policy_settings(print_setting, NULL);
 }
 
-/* --- Questions about policies and hosts --------------------------------------------------------------- */
-
-int box_policy_check(const char *file)
-{
-    struct noahv_policy *p;
-    int r;
-
-    if (noahv_policy_create(&p) < 0) {
-        say("out of memory");
-        return 125;
-    }
-    r = noahv_policy_load(p, file);
-    if (r < 0)
-        say("%s", noahv_policy_error(p));
-    noahv_policy_destroy(p);
-    return r < 0 ? 125 : 0;
-}
+/* --- Questions about hosts --------------------------------------------------------------- */
 
 static void print_layer(void *opaque, const char *name, const char *what, const char *lacks)
 {
@@ -478,6 +462,11 @@ int box_run(struct noahv_policy *p, struct audit *audit, int (*run)(void *opaque
     sigset_t set, old;
     int out[2][2], status;
 
+    *signal = 0;
+    if (noahv_policy_resolve(p) < 0) {
+        say("%s", noahv_policy_error(p));
+        return 125;
+    }
     w.tty = own_terminal();
     w.deadline = ms ? now_ms() + ms : 0;
     watched_set(&set);

@@ -19,7 +19,7 @@ enum { EXIT_LIMIT = 122, EXIT_DENIED = 123, EXIT_TIMEOUT = 124 };
 #define OPT_POLICY_FILE (OPT_POLICY_FIRST - 1)
 
 /*
- * `common` with the policy's settings behind it, terminated; NULL: out of memory. Lasts until the process ends.
+ * `common` with the policy's settings behind it, terminated; NULL: out of memory. The caller's to free.
  */
 struct option *box_options(const struct option *common);
 
@@ -29,8 +29,7 @@ struct option *box_options(const struct option *common);
  */
 int box_set(struct noahv_policy *p, int c, char *const *argv, int argc);
 
-/* noahv policy check FILE, noahv doctor: exit statuses. */
-int box_policy_check(const char *file);
+/* noahv doctor: an exit status. */
 int box_doctor(void);
 
 /* The options as --help shows them. */
