@@ -126,7 +126,7 @@ check-unchecked: $(B)/unchecked/check_confined
 
 $(B)/unchecked/check_confined: tests/check_confined.c $(B)/unchecked/gen.o $(B)/libnoahv.a
 	$(call say,LD,$@)
-	$(Q)mkdir -p $(@D) && $(COMPILE) -o $@ $^ $(LDFLAGS) -lcheck -lsubunit -lrt -lm $(LIBS)
+	$(Q)mkdir -p $(@D) && $(COMPILE) -o $@ $< $(B)/unchecked/gen.o $(B)/libnoahv.a $(LDFLAGS) -lcheck -lsubunit -lrt -lm $(LIBS)
 
 $(B)/unchecked/gen.o: src/jit/gen.c Makefile | $(NEED)
 	$(call say,CC,$@)
