@@ -15,7 +15,9 @@ static int stage_two(int argc, char **argv)
     struct sigaction usr1, usr2;
 
     printf("argv[0] = %s, ", argv[0][0] == '/' ? strrchr(argv[0], '/') : argv[0]);
-    printf("run as %s\n", strstr(execfn, "/exec") && execfn[1] != 'p' ? strrchr(execfn, '/') : execfn);
+    if (execfn[0] == '/' && strncmp(execfn, "/proc/", 6) != 0 && strncmp(execfn, "/dev/", 5) != 0)
+        execfn = "by path"; /* where the program is differs */
+    printf("run as %s\n", execfn);
     for (int i = 2; i < argc; i++)
         printf("argv[%d] = [%.40s] (%zu)\n", i, argv[i], strlen(argv[i]));
     for (char **e = environ; *e; e++)
