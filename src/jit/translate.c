@@ -143,23 +143,23 @@ static void emit_cold(struct gen *g, struct cold *c)
 static unsigned step(struct gen *g, unsigned k)
 {
     const struct insn *i = &g->insn[k];
-    unsigned taken = 0;
+    unsigned taken;
+    bool wide;
 
     mark(g, MARK_INSN, g->pc);
-    if (g->nr_wide && gen_wide_row(g, k))
-        taken = 1;
+    taken = wide = g->nr_wide && gen_wide_row(g, k);
     if (!taken && !g->h->counting && gen_may_fuse(i)) {
         gen_make(g, gen_reads(&i[0]) | gen_reads(&i[1]) | gen_reads(&i[2]));
         taken = gen_fused_insns(g, i);
     }
     if (!taken) {
         gen_insn(g, i);
-        if (g->nr_wide)
-            gen_wide_store(g, k);
-        if (g->h->counting && !counts_itself(i) && !g->ended)
-            gen_count(g);
         taken = 1;
     }
+    if (g->h->counting && !counts_itself(i) && !g->ended)
+        gen_count(g);
+    if (g->nr_wide && !wide)
+        gen_wide_store(g, k);
     for (unsigned n = 0; n < taken; n++)
         g->pc += i[n].len;
     return taken;

@@ -14,6 +14,8 @@
  */
 #include "jit/internal.h"
 
+#include <string.h>
+
 enum { CANDIDATES = 16, CHECKS_MAX = 4 };
 
 /* What an x register is known to be: the bytes from at(base) on, shifted left by `shift` bytes. n == 0: anything. */
@@ -132,6 +134,9 @@ static void follow(struct state *s, const struct insn *i, unsigned k, uint64_t u
 
     if (!may_be_passed(i))
         s->epoch++;
+    if (i->op == OP_jal ||
+        i->op == OP_jalr) /* what is called may write registers, and load wide words itself */
+        memset(s->x, 0, sizeof s->x);
     if (!may_write_x(i))
         return;
     s->x[i->rd] = v;
@@ -246,7 +251,7 @@ void gen_find_wide(struct gen *g)
     g->nr_wide = 0;
     for (unsigned k = 0; k < g->nr_insns; k++)
         bytes += g->insn[k].op == OP_lbu;
-    if (bytes < 4 || g->h->counting)
+    if (bytes < 4)
         return;
     for (unsigned k = 0; k < g->nr_insns && n < CANDIDATES; k++) {
         const struct insn *i = &g->insn[k];

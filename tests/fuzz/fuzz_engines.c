@@ -351,16 +351,32 @@ static unsigned pick_piece(void *from, unsigned n)
     return pick(from, n);
 }
 
-/* A word that is read byte by byte, with other rows in between. */
-static void put_pieces(struct program *p, struct source *s)
+static struct pieces pieces(const struct program *p, struct source *s)
 {
     struct pieces w = {
         .pick = pick_piece, .from = s, .base = p->base[pick(s, ARRAY_SIZE(p->base))], .spare = COUNTDOWN
     };
-    unsigned others = pick(s, 4);
 
     pieces_make(&w);
+    return w;
+}
+
+/* A word that is read byte by byte, with other rows in between, and perhaps a call of a function that reads another. */
+static void put_pieces(struct program *p, struct source *s)
+{
+    struct pieces w = pieces(p, s), inner = pieces(p, s);
+    unsigned others = pick(s, 4), call = pick(s, 4) ? PIECES_MAX : pick(s, w.n);
+    size_t leaf = p->n + 2;
+
+    if (call < w.n) {
+        put_insn(p, (struct insn){ .op = OP_jal, .imm = 4 * (int32_t)inner.n + 8 });
+        for (unsigned k = 0; k < inner.n; k++)
+            put_insn(p, inner.insn[k]);
+        put_insn(p, (struct insn){ .op = OP_jalr, .rs1 = 1 });
+    }
     for (unsigned k = 0; k < w.n; k++) {
+        if (k == call)
+            put_insn(p, (struct insn){ .op = OP_jal, .rd = 1, .imm = 2 * ((int32_t)leaf - (int32_t)p->n) });
         if (pick(s, 8) < others)
             put_random(p, s);
         put_insn(p, w.insn[k]);
@@ -439,7 +455,7 @@ static void generate(struct program *p, struct source *s)
         else if (pick(s, 12) == 0)
             put_loop(p, s);
         else if (pick(s, 16) == 0 &&
-                 p->n + SLOT_HALVES * (p->nr_slots - p->now) + 4 * PIECES_MAX < MAX_HALVES)
+                 p->n + SLOT_HALVES * (p->nr_slots - p->now) + 8 * PIECES_MAX < MAX_HALVES)
             put_pieces(p, s);
         else if (k == 0)
             put_row(p, s, p->op[pick(s, p->nr_ops)]);
