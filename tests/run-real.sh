@@ -557,7 +557,7 @@ all_stress() {
     with=$with,hsearch,icache,inotify,io,itimer,jpeg,kill,lease,link,lockf,longjmp,madvise,malloc,matrix,memcpy,memfd,mincore
     with=$with,mlock,mmap,mq,mremap,msg,msync,mutex,nanosleep,null,pidfd,pipe,poll,prctl,procfs,pthread,qsort,rename,seek
     with=$with,sem,sem-sysv,sendfile,shm,shm-sysv,sigabrt,sigchld,sigfd,sigpending,sigq,sigrt,sigsegv,sigsuspend,sock
-    with=$with,sockpair,splice,stack,str,switch,symlink,tee,timer,timerfd,tsearch,udp,urandom,vdso,vector,vfork,vm,wait,yield
+    with=$with,sockpair,splice,stack,str,switch,symlink,tee,timer,timerfd,tsearch,udp,urandom,vdso,vfork,vm,wait,yield
     with=$with,zero,zlib
     guest stress-ng --verify --with "$with" --seq 1 --timeout 1 --vm-bytes 32m --temp-path "$PWD" > out 2>&1 ||
         { grep -v info: out; return 1; }

@@ -100,7 +100,7 @@ void code_retire(struct code *c)
     code_free(c);
 }
 
-void code_poll(const struct code *c, bool stop)
+IN_HANDLER void code_poll(const struct code *c, bool stop)
 {
     syscall(SYS_mprotect, c->poll, PAGE, stop ? PROT_NONE : PROT_READ);
 }

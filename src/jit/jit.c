@@ -153,7 +153,7 @@ static struct jit *attach(struct hart *h)
     h->target[0].pc = 2;
     h->jit.victim = (uint64_t)(uintptr_t)j->victim;
     j->code_gen = atomic_load(&h->mem->code_gen);
-    h->jit.state = j;
+    __atomic_store_n(&h->jit.state, j, __ATOMIC_RELEASE); /* to be kicked by other threads */
     j->counting = h->counting;
     j->alone = atomic_load(&h->alone);
     fault_set_engine(jit_fault);
@@ -436,7 +436,7 @@ void jit_forked(struct hart *h)
  * would open it, and then find it closed for ever. */
 IN_HANDLER void jit_kick(struct hart *h)
 {
-    struct jit *j = state(h);
+    struct jit *j = __atomic_load_n(&h->jit.state, __ATOMIC_ACQUIRE);
 
     if (!j)
         return;

@@ -176,45 +176,6 @@ static void many(void)
     SHOW(wrong);
 }
 
-static void on_signal(int sig)
-{
-    (void)sig;
-}
-
-static void *signalled(void *arg)
-{
-    raise(SIGUSR1);
-    return arg;
-}
-
-static long resident_pages(void)
-{
-    long total, resident = 0;
-    FILE *f = fopen("/proc/self/statm", "r");
-
-    if (fscanf(f, "%ld %ld", &total, &resident) != 2)
-        resident = 0;
-    fclose(f);
-    return resident;
-}
-
-/* A thousand threads that had a signal each leave nothing behind. */
-static void gone(void)
-{
-    long before = 0;
-
-    signal(SIGUSR1, on_signal);
-    for (int i = 0; i < 1100; i++) {
-        pthread_t t;
-
-        if (i == 100)
-            before = resident_pages();
-        pthread_create(&t, NULL, signalled, NULL);
-        pthread_join(t, NULL);
-    }
-    FACT(before > 0 && resident_pages() - before < 1000);
-}
-
 int main(void)
 {
     counting();
@@ -222,7 +183,6 @@ int main(void)
     identities();
     shared_heap();
     many();
-    gone();
     fflush(stdout);
     return 0;
 }
