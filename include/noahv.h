@@ -171,7 +171,7 @@ NOAHV_API int noahv_linux_handle(struct noahv_hart *h, struct noahv_exit *x);
 
 /*
  * Both in turn until the program has ended, and faster: many system calls are made without an exit. Returns 0 with
- * NOAHV_EXIT_HALT, or a negative errno.
+ * NOAHV_EXIT_HALT, or a negative errno. noahv_kick() does not end it.
  */
 NOAHV_API int noahv_linux_run(struct noahv_hart *h, struct noahv_exit *x);
 
