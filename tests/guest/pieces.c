@@ -25,8 +25,8 @@ static __attribute__((noinline)) uint64_t read64(const uint8_t *p)
 
 static __attribute__((noinline)) uint64_t read64_at_once(const uint8_t *p)
 {
-    return p[0] | p[1] << 8 | p[2] << 16 | (uint64_t)p[3] << 24 | (uint64_t)p[4] << 32 | (uint64_t)p[5] << 40 |
-           (uint64_t)p[6] << 48 | (uint64_t)p[7] << 56;
+    return p[0] | p[1] << 8 | p[2] << 16 | (uint64_t)p[3] << 24 | (uint64_t)p[4] << 32 |
+           (uint64_t)p[5] << 40 | (uint64_t)p[6] << 48 | (uint64_t)p[7] << 56;
 }
 
 static __attribute__((noinline)) void other(const uint8_t *p)
@@ -59,7 +59,8 @@ int main(void)
         for (unsigned i = 0; i < sizeof(memory); i++)
             memory[i] = (uint8_t)(i * 37 + 11);
         for (int at = 0; at < 9; at++)
-            printf("%08x %016lx %016lx\n", read32(memory + at), read64(memory + at), read64_at_once(memory + at));
+            printf("%08x %016lx %016lx\n", read32(memory + at), read64(memory + at),
+                   read64_at_once(memory + at));
         printf("%08x\n", around_call(memory, memory + 32));
         for (int at = 0; at < 6; at++)
             printf("%08x\n", around_store(memory + 16, memory + 15 + at));
