@@ -73,8 +73,11 @@ static void child_free(struct child *v)
     if (!v)
         return;
     handover_reclaim(&v->proc);
-    if (v->stack && v->stack != MAP_FAILED)
+    if (v->stack && v->stack != MAP_FAILED) {
+        /* Where the child left its frames, by execve or exit: whatever is mapped here next is no stack. */
+        ASAN_UNPOISON_MEMORY_REGION(v->stack, STACK_BYTES);
         munmap(v->stack, STACK_BYTES);
+    }
     free(v->proc.timers.id);
     if (v->proc.sighand)
         sighand_drop(v->proc.sighand);
@@ -114,8 +117,6 @@ static struct child *child_new(struct task *t, const struct clone *c)
         child_free(v);
         return NULL;
     }
-    /* Where an earlier child left its frames, by execve or exit. */
-    ASAN_UNPOISON_MEMORY_REGION(v->stack, STACK_BYTES);
     pthread_mutex_lock(&p->lock);
     v->proc = *p;
     v->proc.timers = (struct timers){ 0 };
