@@ -127,12 +127,12 @@ const struct mount *view_mount_of(const struct view *v, int fd)
     return view_place(v, fd, at) == 0 ? view_mount(v, at, &rel) : NULL;
 }
 
-int64_t view_check_change(struct task *t, int fd)
+static int64_t may_change(struct task *t, int fd)
 {
     const struct mount *m;
     struct stat st;
 
-    if (fd_is_own(fd) || HOST_RAW(SYS_fstat, fd, &st) < 0)
+    if (HOST_RAW(SYS_fstat, fd, &st) < 0)
         return -EBADF;
     m = view_mount_of(t->proc->box->view, fd);
     if (m)
@@ -142,6 +142,24 @@ int64_t view_check_change(struct task *t, int fd)
     return box_refuse(
         t, -EPERM,
         &(struct refusal){ "files", "an inherited descriptor", "the file is outside the box", NULL });
+}
+
+int64_t view_hold(struct task *t, int fd, int *hold)
+{
+    int64_t r = fd_is_own(fd) ? -EBADF : 0, copy;
+
+    *hold = -1;
+    fd_freeze();
+    if (r == 0)
+        r = may_change(t, fd);
+    if (r == 0) {
+        copy = HOST_RAW(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 0);
+        r = copy < 0 ? copy : fd_own((int)copy, hold);
+        if (r < 0 && copy >= 0)
+            HOST_RAW(SYS_close, copy);
+    }
+    fd_thaw();
+    return MIN(r, 0);
 }
 
 int64_t view_check_dir(struct task *t, int fd)

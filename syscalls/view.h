@@ -63,8 +63,11 @@ int64_t view_open(struct task *t, int dirfd, const char *name, int flags, uint32
 /* walk.c: readlink, where the answer is not the host's. */
 int64_t view_readlink(struct task *t, int dirfd, const char *name, char out[PATH_MAX]);
 
-/* 0, or -EROFS, -EPERM: may attributes of this open file be changed? */
-int64_t view_check_change(struct task *t, int fd);
+/*
+ * An own descriptor of what a guest's is open on, whose attributes are to be changed: in *hold, to be released. It is taken
+ * before it is decided, so that nothing else can be put in its place. 0, or -EROFS, -EPERM.
+ */
+int64_t view_hold(struct task *t, int fd, int *hold);
 
 /* 0, or -EACCES when the descriptor is no folder of the view. */
 int64_t view_check_dir(struct task *t, int fd);

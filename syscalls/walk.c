@@ -413,7 +413,12 @@ int view_path(struct task *t, int dirfd, const char *name, unsigned how, struct 
         out->dirfd = dirfd;
         out->name[0] = '\0';
         out->mount = how & PATH_EMPTY ? view_mount_of(t->proc->box->view, dirfd) : NULL;
-        return how & PATH_CHANGE && how & PATH_EMPTY ? (int)view_check_change(t, dirfd) : 0;
+        if (how & PATH_CHANGE && how & PATH_EMPTY) {
+            r = view_hold(t, dirfd, &out->hold);
+            out->dirfd = out->hold;
+            return (int)r;
+        }
+        return 0;
     }
     fd_freeze();
     r = path_of(&w, dirfd, name, how, out);
