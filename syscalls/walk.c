@@ -206,7 +206,8 @@ static bool next_name(struct walk *w, char name[NAME_MAX + 2])
     size_t n = strcspn(from, "/"), slashes = strspn(from + n, "/");
 
     snprintf(name, NAME_MAX + 2, "%.*s", (int)MIN(n, (size_t)NAME_MAX + 1), from);
-    w->slash = slashes && !from[n + slashes];
+    if (n)
+        w->slash = slashes && !from[n + slashes];
     memmove(w->rest, from + n + slashes, strlen(from + n + slashes) + 1);
     return n != 0;
 }
@@ -459,7 +460,7 @@ static int64_t open_found(struct task *t, struct walk *w, int flags, uint32_t mo
         return open_magic(t, w, flags);
     if (w->type && (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL) && !(flags & O_PATH))
         return -EEXIST;
-    if (!w->type && w->slash)
+    if (flags & O_CREAT && !(flags & O_PATH) && (w->type == S_IFDIR || (!w->type && w->slash)))
         return -EISDIR;
     if (w->m->ro && (w->type ? file && writes(flags) : true))
         return -EROFS;
