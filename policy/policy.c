@@ -194,6 +194,16 @@ static int set_tmpfs(struct noahv_policy *p, int unused, const char *value)
     return add_bind(p, NULL, value, false);
 }
 
+static int set_overlay(struct noahv_policy *p, int unused, const char *value)
+{
+    (void)unused;
+    if (!*value)
+        return policy_fail(p, -EINVAL, "no folder is named");
+    free(p->overlay);
+    p->overlay = strdup(value);
+    return p->overlay ? 0 : policy_fail(p, -ENOMEM, "out of memory");
+}
+
 /* --- The rest ----------------------------------------------------------------------------------------- */
 
 static int word_of(struct noahv_policy *p, const char *value, const char *const *words, size_t n)
@@ -419,6 +429,7 @@ void noahv_policy_destroy(struct noahv_policy *p)
         free(p->bind[i].src);
         free(p->bind[i].dst);
     }
+    free(p->overlay);
     munmap(p->shared, sizeof *p->shared);
     free(p);
 }

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define FD_OWN_MAX 64
+#define FD_OWN_MAX 128
 
 /* No own descriptor is below it. */
 extern atomic_int fd_own_floor;

@@ -22,6 +22,8 @@ struct mount {
     const char *name; /* ... and its name there: into src */
     bool ro;
     bool spare; /* left out where there is no place for it */
+    int upper;  /* under --overlay: own descriptor (O_PATH) of what is written to it (overlay.h); else -1 */
+    char *upper_src; /* the host's path of that */
 };
 
 /*
@@ -43,6 +45,11 @@ int view_place(const struct view *v, int fd, char out[PATH_MAX]);
 
 /* The working directory as the guest knows it: its length, or -ENOENT. */
 int64_t view_cwd(struct task *t, char out[PATH_MAX]);
+
+/* Under --overlay: is there an overlaid piece, where files are while they are copied up, and is a descriptor's in an upper layer? */
+bool view_overlay(const struct view *v);
+int view_work(const struct view *v);
+bool view_is_upper(const struct view *v, int fd);
 
 /* All pieces, by number. */
 size_t view_mounts(const struct view *v);
@@ -68,6 +75,12 @@ int64_t view_readlink(struct task *t, int dirfd, const char *name, char out[PATH
  * before it is decided, so that nothing else can be put in its place. 0, or -EROFS, -EPERM.
  */
 int64_t view_hold(struct task *t, int fd, int *hold);
+
+/*
+ * walk.c: opens what lies below a piece's root, or that of its upper layer, without a link on the way. `t`: a guest's own
+ * open, which a signal may interrupt; NULL: a look of ours.
+ */
+int64_t view_down(struct task *t, const struct mount *m, bool up, const char *rel, int flags, uint32_t mode);
 
 /* 0, or -EACCES when the descriptor is no folder of the view. */
 int64_t view_check_dir(struct task *t, int fd);
