@@ -17,6 +17,7 @@
 #include "base/util.h"
 #include "cli/audit.h"
 #include "cli/box.h"
+#include "cli/overlay.h"
 #include "noahv.h"
 
 /* Exit statuses of noahv itself; everything else is the guest's. */
@@ -45,6 +46,10 @@ static const char usage_text[] =
     "       noahv audit [--max N] [OPTIONS] [--] PROG   box, and which host system calls it made; 123: above "
     "N\n"
     "       noahv trace [OPTIONS] [--] PROG [ARGS...]   the same, and print its system calls\n"
+    "       noahv diff [--json] DIR                     what a box has written to its --overlay DIR\n"
+    "       noahv apply [--to ROOT] DIR                 make it so in the files below, or in the folder "
+    "ROOT\n"
+    "       noahv discard DIR                           remove the overlay\n"
     "       noahv policy check FILE                     is the file a policy? See --policy\n"
     "       noahv doctor                                which protections of a box this host has\n"
     "       noahv compat                                list the system calls and how far they go\n"
@@ -522,6 +527,8 @@ int main(int argc, char **argv)
         return compat();
     if (strcmp(word, "doctor") == 0)
         return box_doctor();
+    if (overlay_command(word))
+        return overlay_main(argc - 1, argv + 1);
     if (strcmp(word, "policy") == 0 && argc == 4 && strcmp(argv[2], "check") == 0)
         return box_policy_check(argv[3]);
     if (strcmp(word, "run") == 0 || strcmp(word, "trace") == 0 || strcmp(word, "box") == 0 ||
