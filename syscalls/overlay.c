@@ -44,9 +44,9 @@ int64_t overlay_find(const struct mount *m, const char *rel, bool *lower)
             next = -ENAMETOOLONG;
         } else {
             snprintf(name, sizeof name, "%.*s", (int)n, rel);
-            if (*lower && is_cut((int)dir, name))
-                *lower = false;
             next = HOST_RAW(SYS_openat, dir, name, LOOK | (rel[n] ? O_DIRECTORY : 0));
+            if (*lower && is_cut((int)dir, name)) /* asked last: it is cut off before it vanishes here */
+                *lower = false;
         }
         HOST_RAW(SYS_close, dir);
         rel += n + (rel[n] == '/');

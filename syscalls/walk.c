@@ -237,7 +237,7 @@ static int64_t step(struct walk *w, const char *name, unsigned how)
         return 0;
     if (r == -ENOENT)
         return absent(w);
-    if (r == 0 && w->type == S_IFLNK && (!last || w->slash || how & WALK_FOLLOW)) {
+    if (r == 0 && w->type == S_IFLNK && (!last || (w->slash && !(how & WALK_ENTRY)) || how & WALK_FOLLOW)) {
         bool slash = w->slash;
 
         r = follow(w);
@@ -295,7 +295,7 @@ static int64_t walk(struct walk *w, struct task *t, int dirfd, const char *name,
     r = look(w);
     while (r == 0 && next_name(w, component))
         r = step(w, component, how);
-    if (r == 0 && w->slash && w->type && w->type != S_IFDIR)
+    if (r == 0 && w->slash && w->type && w->type != S_IFDIR && !(how & WALK_ENTRY))
         r = -ENOTDIR;
     if (r < 0)
         walk_close(w);
@@ -523,7 +523,7 @@ static int64_t open_found(struct task *t, struct walk *w, int flags, uint32_t mo
         return open_magic(t, w, flags);
     if (w->type && (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL) && !(flags & O_PATH))
         return -EEXIST;
-    if (flags & O_CREAT && !(flags & O_PATH) && (w->type == S_IFDIR || (!w->type && w->slash)))
+    if (flags & O_CREAT && !(flags & O_PATH) && (w->type == S_IFDIR || w->slash))
         return -EISDIR;
     if (w->m->ro && (w->type ? file && writes(flags) : true))
         return -EROFS;

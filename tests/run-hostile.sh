@@ -73,7 +73,7 @@ fresh() {
 state() {
     set -- "$work/t/outside" "$work/t/ro" "$@"
     find "$@" -printf '%p %y %m %n %s %T@ %C@ %l\n' | sort
-    find "$@" -type f -exec cat {} +
+    find "$@" -type f -exec sha256sum {} +
 }
 
 # try NAME COMMAND...: the program's status, its words in $work/out.

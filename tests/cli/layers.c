@@ -123,7 +123,7 @@ static void make(void)
 
 static void files(void)
 {
-    struct stat st;
+    struct stat st, before;
     char text[16] = "";
     int old = open("f0", O_RDONLY), fd;
     char *map;
@@ -139,6 +139,21 @@ static void files(void)
     SAY(open("none/x", O_WRONLY | O_CREAT, 0600));
     SAY(truncate("f1", 1));
     get("tofile");
+    stat("d5", &before); /* what is written to a file in it does not change a folder */
+    put("d5/sub/deep/leaf", "leaf");
+    SAY(chmod("d5/sub/deep", 0700));
+    stat("d5", &st);
+    printf("d5 is the same: %d\n", st.st_ino == before.st_ino && st.st_dev == before.st_dev &&
+                                       st.st_mtim.tv_sec == before.st_mtim.tv_sec &&
+                                       st.st_mode == before.st_mode &&
+                                       st.st_mtim.tv_nsec == before.st_mtim.tv_nsec);
+    SAY(fd = open("d5", O_RDONLY));
+    fstat(fd, &st);
+    printf("d5 is open: %d\n", st.st_ino == before.st_ino && st.st_dev == before.st_dev);
+    SAY(unlink("d5/sub/deep/leaf")); /* but what goes does */
+    stat("d5/sub/deep", &st);
+    printf("deep has changed: %d\n",
+           st.st_mtim.tv_sec >= before.st_mtim.tv_sec && st.st_mtim.tv_nsec != before.st_mtim.tv_nsec);
     SAY(fd = open("tofile", O_RDWR | O_TRUNC));
     SAY(write(fd, "through", 7));
     get("f1");
@@ -206,6 +221,21 @@ static void names(void)
     SAY(rmdir("d0"));
     SAY(rmdir("f0"));
     SAY(unlink("f0/"));
+    SAY(unlink("tofolder/"));
+    SAY(rmdir("tofolder/"));
+    SAY(rename("tofolder/", "x"));
+    SAY(mkdir("f1/", 0700));
+    SAY(mkdir("dangling/", 0700));
+    SAY(mkdir("slash/", 0700));
+    SAY(rmdir("slash/"));
+    SAY(symlink("x", "new/"));
+    SAY(link("f1", "new/"));
+    SAY(link("f1/", "new"));
+    SAY(open("f1/", O_RDONLY));
+    SAY(open("f1/", O_WRONLY | O_CREAT, 0600));
+    SAY(open("tofolder/", O_RDONLY | O_NOFOLLOW));
+    SAY(access("f1/", F_OK));
+    SAY(chmod("f1/", 0600));
     SAY(unlink("f0"));
     SAY(unlink("f0"));
     SAY(access("f0", F_OK));
