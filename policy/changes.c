@@ -238,15 +238,19 @@ static int clear_name(int dir, const char *name)
     return unlinkat(dir, name, 0) < 0 ? -errno : 0;
 }
 
-/* A file gets its name when it is complete. */
+/* A file gets its name when it is complete; it stays with the owner of what it replaces. */
 static int put_file(int to, const struct level *l, const char *name, const char *temp, const struct stat *st)
 {
+    struct stat old;
     int from = open_own(l->up, name, O_RDONLY), fd, r;
 
     if (from < 0)
         return from;
     fd = openat(to, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     r = fd < 0 ? -errno : overlay_copy(from, fd, st->st_size);
+    if (r == 0 && fstatat(to, name, &old, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(old.st_mode) &&
+        fchown(fd, old.st_uid, old.st_gid) < 0 && errno != EPERM)
+        r = -errno;
     if (r == 0 && fchmod(fd, mode_of(st)) < 0)
         r = -errno;
     if (r == 0)

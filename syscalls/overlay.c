@@ -151,6 +151,14 @@ static void set_mode(int fd, uint32_t mode)
     HOST_RAW(SYS_fchmodat, procfs_dir(), link_of(fd, link), mode & 07777);
 }
 
+/* Its group, where that is one of ours: the rest belongs to whoever runs the box. */
+static void set_group(int fd, const struct stat *st)
+{
+    char link[32];
+
+    HOST_RAW(SYS_fchownat, procfs_dir(), link_of(fd, link), -1, st->st_gid, 0);
+}
+
 static void set_times(int fd, const struct stat *st)
 {
     const struct timespec times[] = { st->st_atim, st->st_mtim };
@@ -238,6 +246,7 @@ static int64_t lift_file(const struct lift *l, bool empty)
         r = too_large(&st) ? -EFBIG : overlay_copy((int)from, (int)to, st.st_size);
     if (r == 0) {
         copy_xattrs((int)from, (int)to);
+        set_group((int)to, &st);
         set_mode((int)to, st.st_mode);
         set_times((int)to, &st);
         r = HOST_RAW(SYS_renameat2, view_work(l->v), "new", l->dir, l->name, 0);
@@ -262,6 +271,7 @@ static int64_t lift_folder(const struct lift *l)
         copy_xattrs((int)from, (int)to);
         HOST_RAW(SYS_close, from);
     }
+    set_group((int)to, &l->st);
     set_mode((int)to, l->st.st_mode);
     set_times((int)to, &l->st);
     HOST_RAW(SYS_close, to);
@@ -290,6 +300,7 @@ static int64_t lift_node(const struct lift *l)
 
     fd = r < 0 ? r : HOST_RAW(SYS_openat, l->dir, l->name, LOOK);
     if (fd >= 0) {
+        set_group((int)fd, &l->st);
         set_mode((int)fd, l->st.st_mode);
         set_times((int)fd, &l->st);
         HOST_RAW(SYS_close, fd);

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -124,6 +125,7 @@ static void make(void)
 static void files(void)
 {
     struct stat st, before;
+    struct statx stx;
     char text[16] = "";
     int old = open("f0", O_RDONLY), fd;
     char *map;
@@ -150,6 +152,14 @@ static void files(void)
     SAY(fd = open("d5", O_RDONLY));
     fstat(fd, &st);
     printf("d5 is open: %d\n", st.st_ino == before.st_ino && st.st_dev == before.st_dev);
+    syscall(SYS_fstat, fd, &st);
+    printf("d5 is still open: %d\n", st.st_ino == before.st_ino && st.st_dev == before.st_dev);
+    statx(AT_FDCWD, "d5", 0, STATX_INO, &stx);
+    printf("d5 is itself: %d\n",
+           stx.stx_ino == before.st_ino && makedev(stx.stx_dev_major, stx.stx_dev_minor) == before.st_dev);
+    statx(fd, "", AT_EMPTY_PATH, STATX_INO, &stx);
+    printf("d5 is itself: %d\n",
+           stx.stx_ino == before.st_ino && makedev(stx.stx_dev_major, stx.stx_dev_minor) == before.st_dev);
     SAY(unlink("d5/sub/deep/leaf")); /* but what goes does */
     stat("d5/sub/deep", &st);
     printf("deep has changed: %d\n",
