@@ -90,8 +90,7 @@ static int read_names(int fd, struct names *s)
         return r;
     }
     while (r == 0 && (e = readdir(d)))
-        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
-            strcmp(e->d_name, OVERLAY_CUT) != 0)
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 && !overlay_is_own(e->d_name))
             r = add_name(s, e->d_name);
     closedir(d);
     if (s->n)
@@ -541,7 +540,7 @@ int noahv_overlay_apply(const char *dir, const char *root, noahv_change_visit_fn
 
 int noahv_overlay_discard(const char *dir, char *why)
 {
-    static const char *const parts[] = { "work", "files", "pieces" };
+    static const char *const parts[] = { "lock", "files", "pieces" };
     int overlay = overlay_open(dir, false, why), r = 0;
 
     if (overlay < 0)

@@ -12,7 +12,7 @@
 #include "base/util.h"
 #include "policy/overlay.h"
 
-static const char *const parts[] = { "files", "pieces", "work" };
+static const char *const parts[] = { "files", "pieces", "lock" };
 
 static int say_why(char *why, const char *path, int err, const char *text)
 {

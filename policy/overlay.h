@@ -3,7 +3,7 @@
  *
  *   files/N     for each piece of the view that is overlaid, what was written to it: the upper layer
  *   pieces/N.*  which piece that is: symbolic links whose targets are its two paths
- *   work        a file on its way into files/; its lock is that of everybody who changes names there
+ *   lock        its lock is that of everybody who changes names in files/
  *
  * What lies below files/ is of the guest's making: names, links, depth, types. The guest reaches nothing else here.
  */
@@ -12,14 +12,21 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/types.h>
 
 /*
- * The one name of an upper folder that is not the guest's: a folder that holds, as empty files, the names that the
+ * The names in an upper folder that are not the guest's. CUT is a folder that holds, as empty files, the names that the
  * folder below has and the guest does not see any more. A name once there stays there: whatever the guest makes of
- * that name later has nothing below it.
+ * that name later has nothing below it. NEW is a file that is being copied up, or was when somebody was killed.
  */
 #define OVERLAY_CUT ".noahv-cut"
+#define OVERLAY_NEW ".noahv-new"
+
+static inline bool overlay_is_own(const char *name)
+{
+    return strcmp(name, OVERLAY_CUT) == 0 || strcmp(name, OVERLAY_NEW) == 0;
+}
 
 #define OVERLAY_PIECES_MAX 256
 #define OVERLAY_WHY_MAX 512 /* as NOAHV_WHY_MAX and VIEW_WHY_MAX */

@@ -96,13 +96,14 @@ static int64_t allow_mount(int64_t set, const struct mount *m, uint64_t handled)
     return HOST_RAW(SYS_landlock_add_rule, set, LANDLOCK_RULE_PATH_BENEATH, &at, 0);
 }
 
-/* What is written to an overlaid piece, and what is on its way there. */
+/* What is written to an overlaid piece, and the lock. */
 static int64_t allow_overlay(int64_t set, const struct view *v, uint64_t handled)
 {
-    struct landlock_path_beneath_attr at = { handled, view_work(v) };
+    struct landlock_path_beneath_attr at = { LANDLOCK_ACCESS_FS_READ_DIR, view_lock(v) };
     int64_t r =
         view_overlay(v) ? HOST_RAW(SYS_landlock_add_rule, set, LANDLOCK_RULE_PATH_BENEATH, &at, 0) : 0;
 
+    at.allowed_access = handled;
     for (size_t i = 0; r >= 0 && i < view_mounts(v); i++) {
         at.parent_fd = view_mount_at(v, i)->upper;
         if (at.parent_fd >= 0)

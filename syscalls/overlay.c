@@ -112,7 +112,7 @@ bool overlay_identity(const struct view *v, int fd, struct overlay_id *id)
 /* Each time a description of its own: it excludes threads as well as processes, and ends with who holds it. */
 int64_t overlay_lock(const struct view *v, int *hold)
 {
-    int64_t fd = fd_open(view_work(v), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
+    int64_t fd = fd_open(view_lock(v), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
 
     *hold = -1;
     if (fd < 0)
@@ -209,7 +209,6 @@ static void copy_xattrs(int from, int to)
 
 /* What is copied up, and to where. */
 struct lift {
-    const struct view *v;
     const struct mount *m;
     const char *rel;
     int dir; /* its upper folder */
@@ -226,20 +225,18 @@ static bool too_large(const struct stat *st)
     return HOST_RAW(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, &r) == 0 && (uint64_t)st->st_size > r.rlim_cur;
 }
 
-/* Filled where nobody sees it, then moved to its place. */
+/* Filled under a name that nobody sees, then moved to its own. */
 static int64_t lift_file(const struct lift *l, bool empty)
 {
-    int64_t from = view_down(NULL, l->m, false, l->rel, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0),
-            to, r;
+    int64_t from, to, r;
     struct stat st;
 
+    from = view_down(NULL, l->m, false, l->rel, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0);
     if (from < 0)
         return from;
-    HOST_RAW(SYS_unlinkat, view_work(l->v), "new", 0); /* of somebody who was killed here */
-    to = HOST_RAW(SYS_openat, view_work(l->v), "new", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    r = MIN(to, 0);
-    if (r == 0)
-        r = HOST_RAW(SYS_fstat, from, &st);
+    HOST_RAW(SYS_unlinkat, l->dir, OVERLAY_NEW, 0); /* of somebody who was killed here */
+    to = HOST_RAW(SYS_openat, l->dir, OVERLAY_NEW, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    r = to < 0 ? to : HOST_RAW(SYS_fstat, from, &st);
     if (r == 0 && (!S_ISREG(st.st_mode) || st.st_ino != l->st.st_ino || st.st_dev != l->st.st_dev))
         r = -ENOENT;
     if (r == 0 && !empty)
@@ -249,8 +246,10 @@ static int64_t lift_file(const struct lift *l, bool empty)
         set_group((int)to, &st);
         set_mode((int)to, st.st_mode);
         set_times((int)to, &st);
-        r = HOST_RAW(SYS_renameat2, view_work(l->v), "new", l->dir, l->name, 0);
+        r = HOST_RAW(SYS_renameat2, l->dir, OVERLAY_NEW, l->dir, l->name, 0);
     }
+    if (r < 0 && to >= 0)
+        HOST_RAW(SYS_unlinkat, l->dir, OVERLAY_NEW, 0);
     if (to >= 0)
         HOST_RAW(SYS_close, to);
     HOST_RAW(SYS_close, from);
@@ -336,10 +335,10 @@ static int64_t lift_object(const struct lift *l, bool empty)
 }
 
 /* One name in an upper folder that is open; not there yet, and the lower layer's counts. */
-static int64_t lift_into(const struct view *v, const struct mount *m, const char *rel, int dir, bool empty)
+static int64_t lift_into(const struct mount *m, const char *rel, int dir, bool empty)
 {
     const char *slash = strrchr(rel, '/');
-    struct lift l = { .v = v, .m = m, .rel = rel, .dir = dir, .name = slash ? slash + 1 : rel };
+    struct lift l = { .m = m, .rel = rel, .dir = dir, .name = slash ? slash + 1 : rel };
     int64_t r;
 
     l.low = (int)view_down(NULL, m, false, rel, LOOK, 0);
@@ -353,7 +352,7 @@ static int64_t lift_into(const struct view *v, const struct mount *m, const char
 }
 
 /* Folders are made from above, each in the one before. */
-static int64_t dir_locked(const struct view *v, const struct mount *m, const char *rel)
+static int64_t dir_locked(const struct mount *m, const char *rel)
 {
     int64_t dir = HOST_RAW(SYS_openat, m->upper, ".", LOOK | O_DIRECTORY), next;
     const char *end = rel;
@@ -368,7 +367,7 @@ static int64_t dir_locked(const struct view *v, const struct mount *m, const cha
         lower = lower && !is_cut((int)dir, at + (name - rel));
         next = HOST_RAW(SYS_openat, dir, at + (name - rel), LOOK | O_DIRECTORY);
         if (next == -ENOENT && lower) {
-            next = lift_into(v, m, at, (int)dir, false);
+            next = lift_into(m, at, (int)dir, false);
             if (next == 0)
                 next = HOST_RAW(SYS_openat, dir, at + (name - rel), LOOK | O_DIRECTORY);
         }
@@ -389,12 +388,12 @@ int64_t overlay_dir(const struct view *v, const struct mount *m, const char *rel
     r = overlay_lock(v, &hold);
     if (r < 0)
         return r;
-    fd = dir_locked(v, m, rel);
+    fd = dir_locked(m, rel);
     overlay_unlock(&hold);
     return fd;
 }
 
-int64_t overlay_lift_locked(const struct view *v, const struct mount *m, const char *rel, bool empty)
+int64_t overlay_lift_locked(const struct mount *m, const char *rel, bool empty)
 {
     const char *slash = strrchr(rel, '/');
     char folder[PATH_MAX];
@@ -408,10 +407,10 @@ int64_t overlay_lift_locked(const struct view *v, const struct mount *m, const c
     if (fd != -ENOENT || !lower)
         return fd;
     snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - rel) : 0, rel);
-    fd = dir_locked(v, m, folder);
+    fd = dir_locked(m, folder);
     if (fd < 0)
         return fd;
-    r = lift_into(v, m, rel, (int)fd, empty);
+    r = lift_into(m, rel, (int)fd, empty);
     HOST_RAW(SYS_close, fd);
     return r;
 }
@@ -423,7 +422,7 @@ int64_t overlay_lift(const struct view *v, const struct mount *m, const char *re
 
     if (r < 0)
         return r;
-    r = overlay_lift_locked(v, m, rel, empty);
+    r = overlay_lift_locked(m, rel, empty);
     overlay_unlock(&hold);
     return r;
 }

@@ -43,7 +43,7 @@ int64_t overlay_dir(const struct view *v, const struct mount *m, const char *rel
 int64_t overlay_lift(const struct view *v, const struct mount *m, const char *rel, bool empty);
 
 /* The same with the lock held. */
-int64_t overlay_lift_locked(const struct view *v, const struct mount *m, const char *rel, bool empty);
+int64_t overlay_lift_locked(const struct mount *m, const char *rel, bool empty);
 
 int64_t overlay_lock(const struct view *v, int *hold);
 void overlay_unlock(const int *hold);

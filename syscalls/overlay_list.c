@@ -118,7 +118,7 @@ static int64_t add_layer(struct listing *l, int fd, enum from from)
     int64_t r = overlay_read(fd, &l->records[from], &len);
 
     while (r == 0 && overlay_next(l->records[from], len, &at, &d))
-        if (strcmp(d.name, OVERLAY_CUT) != 0)
+        if (!overlay_is_own(d.name))
             r = append(l, &d, from, position(d.name));
     return r;
 }

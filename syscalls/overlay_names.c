@@ -18,7 +18,6 @@
 
 /* A name in an upper folder, and what it means now. */
 struct name {
-    const struct view *v;
     const struct mount *m;
     char rel[PATH_MAX]; /* below the piece's root */
     int dir;            /* the upper folder */
@@ -55,7 +54,6 @@ static int64_t look(const struct view *v, const struct path *p, struct name *n)
     len = (size_t)snprintf(n->rel, sizeof n->rel, "%s%s%s", rel, *rel ? "/" : "", base);
     n->slash = len && n->rel[len - 1] == '/';
     n->rel[len - n->slash] = '\0';
-    n->v = v;
     n->dir = p->hold;
     n->base = strrchr(n->rel, '/') ? strrchr(n->rel, '/') + 1 : n->rel;
     fd = overlay_find(n->m, n->rel, &cut_free);
@@ -74,19 +72,24 @@ static int64_t may_write(const struct name *n)
     return HOST_RAW(SYS_faccessat, n->dir, ".", W_OK | X_OK);
 }
 
+static int64_t open_folder(int dir, const char *name)
+{
+    return HOST_RAW(SYS_openat, dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
 /* The lower layer's object of that name does not count any more, now or ever again. */
 static int64_t cut(const struct name *n)
 {
-    char at[sizeof OVERLAY_CUT + NAME_MAX + 2];
-    int64_t r;
+    int64_t dir, r;
 
     if (!n->lower)
         return 0;
     r = HOST_RAW(SYS_mkdirat, n->dir, OVERLAY_CUT, 0700);
-    if (r < 0 && r != -EEXIST)
-        return r;
-    snprintf(at, sizeof at, OVERLAY_CUT "/%s", n->base);
-    r = HOST_RAW(SYS_openat, n->dir, at, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    dir = r < 0 && r != -EEXIST ? r : open_folder(n->dir, OVERLAY_CUT);
+    if (dir < 0)
+        return dir;
+    r = HOST_RAW(SYS_openat, dir, n->base, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    HOST_RAW(SYS_close, dir);
     if (r >= 0)
         HOST_RAW(SYS_close, r);
     return MIN(r, 0);
@@ -94,13 +97,8 @@ static int64_t cut(const struct name *n)
 
 /* --- Folders ------------------------------------------------------------------------------------------ */
 
-static int64_t open_folder(int dir, const char *name)
-{
-    return HOST_RAW(SYS_openat, dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-}
-
-/* A folder of the upper layer whose name is cut off below loses what it remembers of what lay below. */
-static void forget_cuts(const struct name *n)
+/* A folder of the upper layer whose name is cut off below loses all that is not the guest's. */
+static void clear_own(const struct name *n)
 {
     int64_t dir = open_folder(n->dir, n->base), cuts = dir < 0 ? dir : open_folder((int)dir, OVERLAY_CUT);
     char *records = NULL;
@@ -115,8 +113,12 @@ static void forget_cuts(const struct name *n)
         HOST_RAW(SYS_close, cuts);
         HOST_RAW(SYS_unlinkat, dir, OVERLAY_CUT, AT_REMOVEDIR);
     }
-    if (dir >= 0)
+    if (dir >= 0) {
+        if (cuts < 0) /* it was no folder */
+            HOST_RAW(SYS_unlinkat, dir, OVERLAY_CUT, 0);
+        HOST_RAW(SYS_unlinkat, dir, OVERLAY_NEW, 0);
         HOST_RAW(SYS_close, dir);
+    }
 }
 
 /* Calls `visit` for each name that the lower layer has in a folder, until it returns what is not 0. */
@@ -133,7 +135,7 @@ static int64_t each_lower(const struct mount *m, const char *rel,
     r = overlay_read((int)low, &records, &len);
     HOST_RAW(SYS_close, low);
     while (r == 0 && overlay_next(records, len, &at, &d))
-        if (strcmp(d.name, OVERLAY_CUT) != 0)
+        if (!overlay_is_own(d.name))
             r = visit(opaque, d.name);
     free(records);
     return r == -ENOTDIR ? 0 : r; /* of what is no folder */
@@ -171,7 +173,7 @@ static int64_t is_empty(struct name *n)
         r = overlay_read((int)fd, &records, &len);
         HOST_RAW(SYS_close, fd);
         while (r == 0 && overlay_next(records, len, &at, &d))
-            if (strcmp(d.name, OVERLAY_CUT) != 0)
+            if (!overlay_is_own(d.name))
                 r = -ENOTEMPTY;
         free(records);
     }
@@ -195,7 +197,7 @@ static int64_t lift_below(void *opaque, const char *name)
 /* All that n->rel means, and all below it, is in the upper layer afterwards. */
 static int64_t lift_all(struct name *n)
 {
-    int64_t r = overlay_lift_locked(n->v, n->m, n->rel, false);
+    int64_t r = overlay_lift_locked(n->m, n->rel, false);
     bool lower;
 
     if (r < 0)
@@ -229,7 +231,7 @@ static int64_t unlink_locked(struct name *n, int flags)
         return 0;
     }
     if (rmdir)
-        forget_cuts(n);
+        clear_own(n);
     return HOST_RAW(SYS_unlinkat, n->dir, n->base, flags);
 }
 
@@ -294,11 +296,11 @@ static int64_t rename_locked(struct name *old, struct name *new, unsigned flags)
     if (r == 0 && exchange)
         r = lift_all(new);
     if (r == 0 && old->type == S_IFDIR && new->type == S_IFDIR && !exchange) { /* an empty one goes */
-        r = overlay_lift_locked(new->v, new->m, new->rel, true);
+        r = overlay_lift_locked(new->m, new->rel, true);
         if (r == 0)
             r = cut(new);
         if (r == 0)
-            forget_cuts(new);
+            clear_own(new);
     }
     if (r == 0 && (exchange || old->type == S_IFDIR)) /* else what comes hides what is below */
         r = cut(new);

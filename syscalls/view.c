@@ -26,7 +26,7 @@ struct view {
     int nr_tmps;
     bool has_root; /* the policy grants a root of its own */
     int overlay;   /* own descriptor of the folder of --overlay, which is locked; or -1 */
-    int work;      /* and of its folder for what is being copied up (O_PATH) */
+    int lock;      /* and of what is locked while names in it change (O_PATH) */
 };
 
 /* --- Looking up pieces -------------------------------------------------------------------------------- */
@@ -136,9 +136,9 @@ bool view_overlay(const struct view *v)
     return v->overlay >= 0;
 }
 
-int view_work(const struct view *v)
+int view_lock(const struct view *v)
 {
-    return v->work;
+    return v->lock;
 }
 
 bool view_is_upper(const struct view *v, int fd)
@@ -539,7 +539,7 @@ static int add_overlay(struct view *v, const char *dir, char *why)
     char path[PATH_MAX];
     int r = keep_own(overlay_open(dir, true, why), &v->overlay);
 
-    if (r == 0 && (r = own_path(v->overlay, "work", O_DIRECTORY | O_NOFOLLOW, &v->work)) == 0)
+    if (r == 0 && (r = own_path(v->overlay, "lock", O_DIRECTORY | O_NOFOLLOW, &v->lock)) == 0)
         r = host_path(v->overlay, path);
     for (size_t i = 0; r == 0 && i < v->n; i++)
         r = cover_piece(v, path, &v->mount[i], why);
@@ -553,7 +553,7 @@ int view_create(const struct noahv_policy *p, struct view **out, char *why)
 
     if (!v)
         return -ENOMEM;
-    v->overlay = v->work = -1;
+    v->overlay = v->lock = -1;
     r = make_temp(v, p->shared, why);
     for (size_t i = 0; i < p->nr_binds; i++)
         v->has_root |= r == 0 && !*p->bind[i].dst;
@@ -599,8 +599,8 @@ void view_free(struct view *v)
         free(v->mount[i].src);
         free(v->mount[i].upper_src);
     }
-    if (v->work >= 0)
-        fd_release(v->work);
+    if (v->lock >= 0)
+        fd_release(v->lock);
     if (v->overlay >= 0)
         fd_release(v->overlay);
     free(v);

@@ -46,9 +46,9 @@ int view_place(const struct view *v, int fd, char out[PATH_MAX]);
 /* The working directory as the guest knows it: its length, or -ENOENT. */
 int64_t view_cwd(struct task *t, char out[PATH_MAX]);
 
-/* Under --overlay: is there an overlaid piece, where files are while they are copied up, and is a descriptor's in an upper layer? */
+/* Under --overlay: is there an overlaid piece, what is locked, and is a descriptor's file in an upper layer? */
 bool view_overlay(const struct view *v);
-int view_work(const struct view *v);
+int view_lock(const struct view *v);
 bool view_is_upper(const struct view *v, int fd);
 
 /* All pieces, by number. */

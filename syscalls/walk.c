@@ -229,7 +229,7 @@ static int64_t step(struct walk *w, const char *name, unsigned how)
     }
     if (strlen(name) > NAME_MAX || strlen(w->at) + strlen(name) + 2 > sizeof w->at)
         return -ENAMETOOLONG;
-    if (overlaid(w->m) && strcmp(name, OVERLAY_CUT) == 0)
+    if (overlaid(w->m) && overlay_is_own(name))
         return last && how & WALK_ENTRY ? -EPERM : -ENOENT;
     add_name(w, name);
     r = look(w);
@@ -260,7 +260,8 @@ static int64_t at_once(struct walk *w, const char *name, unsigned how)
     size_t base = strlen(w->at);
     int64_t r = 0;
 
-    if (strlen(name) + base + 2 > sizeof w->at || strstr(name, "..") || strstr(name, OVERLAY_CUT))
+    if (strlen(name) + base + 2 > sizeof w->at || strstr(name, "..") || strstr(name, OVERLAY_CUT) ||
+        strstr(name, OVERLAY_NEW))
         return -ELOOP;
     snprintf(w->rest, sizeof w->rest, "%s", name);
     while (next_name(w, name_of_step) && strlen(name_of_step) <= NAME_MAX)

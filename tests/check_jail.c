@@ -157,9 +157,10 @@ START_TEST(landlock_keeps_what_is_overlaid)
     ck_assert_int_eq(error_of(linkat(AT_FDCWD, low, AT_FDCWD, up, 0)), EXDEV);
     ck_assert_int_eq(error_of(unlinkat(AT_FDCWD, low, 0)), EACCES);
     ck_assert_int_ge(open(up, O_WRONLY | O_CREAT, 0600), 0);
-    snprintf(path, sizeof path, "%s/work/new", overlay);
-    ck_assert_int_ge(open(path, O_WRONLY | O_CREAT, 0600), 0);
-    ck_assert_int_eq((int)syscall(SYS_renameat2, AT_FDCWD, path, AT_FDCWD, up, 0), 0);
+    snprintf(path, sizeof path, "%s/files/0/other", overlay);
+    ck_assert_int_eq((int)syscall(SYS_renameat2, AT_FDCWD, up, AT_FDCWD, path, 0), 0);
+    snprintf(path, sizeof path, "%s/lock/new", overlay);
+    ck_assert_int_eq(error_of(open(path, O_WRONLY | O_CREAT, 0600)), EACCES);
     snprintf(path, sizeof path, "%s/pieces/0.src", overlay);
     ck_assert_int_eq(error_of(unlinkat(AT_FDCWD, path, 0)), EACCES);
     snprintf(path, sizeof path, "%s/pieces/9.src", overlay);

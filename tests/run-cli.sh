@@ -861,6 +861,13 @@ TEXT
     cmp want out || fail 'what is told'
     noahv diff --json over > out
     grep -qxF '{"change":"added","path":"/d/a\u000ab\u001b"}' out && grep -qxF '{"change":"deleted","path":"/d/sub/gone"}' out || fail json
+    # Programs run from both layers.
+    mkdir low
+    cp "$BB" low/busybox
+    want 0 'copied
+below' noahv box -v "$PWD/low:/low" --overlay run "$BB" sh -c 'mkdir /low/up; cp /low/busybox /low/up; /low/up/busybox echo copied
+        chmod 700 /low/busybox; /low/busybox echo below'
+    noahv discard run
     # Again, in another box: what was written is there, and where it was.
     want 0 'new
 x
@@ -884,7 +891,7 @@ y' noahv box -v d:/d --ro-bind ro /ro -v "$PWD/single:/single" --overlay over "$
     [ -e other/file ] || fail 'a folder that is no overlay'
     refused 125 'which the box is given, lie in one another' noahv box -v d:/d --overlay d/over "$guest/cli/ends"
     "$NOAHV" box --overlay busy "$BB" sleep 100 &
-    until_true test -d busy/work
+    until_true test -d busy/lock
     until_true sh -c '! "$0" diff busy > log 2>&1' "$NOAHV" || fail 'an overlay in use'
     refused 125 'busy: a box is using this overlay' noahv discard busy
     refused 125 'busy: a box is using this overlay' noahv box --overlay busy "$guest/cli/ends"
@@ -899,12 +906,19 @@ once_overlay_hostile() {
     echo secret > outside/secret
     ln -s ../outside d/out
     echo x > d/real/secret
+    echo x > d/keep/low
     script='cd /d; rm out; mkdir out; echo bad > out/secret; rm -r real; ln -s ../outside real; ln -s ../../outside/secret keep/secret
         mkfifo pipe; mkdir closed; echo in > closed/in; chmod 0 closed/in closed'
     noahv box -v d:/d --overlay over "$BB" sh -c "$script"
     # As if its walls had fallen: links and folders in the place of what an overlay notes.
+    rmdir over/files/0/keep/.noahv-cut 2> log || :
     ln -s "$PWD/outside" over/files/0/keep/.noahv-cut
     ln -s "$PWD/outside" over/files/0/toplink
+    # As if somebody had been killed who copied something up.
+    touch over/files/0/keep/.noahv-new
+    noahv box -v d:/d --overlay over "$BB" sh -c 'ls -a /d/keep; rm /d/keep/secret /d/keep/low; rm -r /d/keep; ls /d' > out 2> log || :
+    grep -q real out || fail 'a box in an overlay'
+    ! grep noahv out || fail 'what is being copied up is seen'
     run noahv apply over
     [ "$status" = 0 ] || fail 'apply'
     [ "$(cat outside/secret)$(ls outside)" = secretsecret ] || fail 'outside'

@@ -3,6 +3,7 @@
 #include "hostile.h"
 
 #define CUT ".noahv-cut"
+#define NEW ".noahv-new"
 
 static int listed(const char *folder)
 {
@@ -39,6 +40,7 @@ int main(int argc, char **argv)
     TRY(symlink(CUT "/file", "low/by_link") == 0 && unlink("low/by_link/") == 0);
     TRY(lstat("low/by_link", &st) == 0 && open("low/by_link", O_WRONLY | O_CREAT, 0600) >= 0);
     TRY(rename("low/" CUT, "low/seen") == 0);
+    TRY(open(NEW, O_WRONLY | O_CREAT, 0600) >= 0);
     TRY(mkdir(CUT, 0700) == 0);
     TRY(symlink("low", CUT) == 0);
     TRY(link("low/mine", CUT) == 0);

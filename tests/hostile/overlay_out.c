@@ -19,11 +19,11 @@ int main(int argc, char **argv)
     TRY(reads_secret(open("moved/secret", O_RDONLY)));
     fd = open("moved", O_RDONLY | O_DIRECTORY);
     for (const char *const *to =
-             (const char *const[]){ "..", "../..", "../../..", "../../work", "../../../pieces", NULL };
+             (const char *const[]){ "..", "../..", "../../..", "../../lock", "../../../pieces", NULL };
          *to; to++)
         TRY(faccessat(fd, *to, F_OK, 0) == 0 && openat(fd, *to, O_RDONLY) >= 0 &&
             fchdir(openat(fd, *to, O_RDONLY)) == 0 &&
-            (access("pieces", F_OK) == 0 || access("0.src", F_OK) == 0 || access("new", F_OK) == 0));
+            (access("pieces", F_OK) == 0 || access("0.src", F_OK) == 0 || access("9.src", F_OK) == 0));
     if (chdir(argv[3]) < 0)
         return 2;
     snprintf(name, sizeof name, "%s/../ov/files", argv[3]);
