@@ -84,6 +84,7 @@ struct listing {
     char *records[3]; /* by enum from */
     struct entry *e;
     size_t n, cap;
+    int64_t pos; /* those that stand behind it */
 };
 
 static int64_t position(const char *name)
@@ -97,6 +98,8 @@ static int64_t position(const char *name)
 
 static int64_t append(struct listing *l, const struct dent *d, enum from from, int64_t off)
 {
+    if (off <= l->pos)
+        return 0;
     if (l->n == l->cap) {
         size_t cap = l->cap ? 2 * l->cap : 64;
         struct entry *e = realloc(l->e, cap * sizeof *e);
@@ -229,17 +232,15 @@ static void put(char *out, const struct dent *d, int64_t off, uint16_t reclen)
 }
 
 /*
- * Records from position *pos on, as many as fit. Names that share a position come together: from a position between
+ * As many records as fit; *pos: where the next ones are. Names that share a position come together: from a position between
  * them nothing is missed.
  */
 static int64_t fill(const struct listing *l, char *out, uint32_t room, int64_t *pos)
 {
-    size_t i = 0, next;
     int64_t done = 0;
+    size_t next;
 
-    while (i < l->n && l->e[i].d.off <= *pos)
-        i++;
-    for (; i < l->n; i = next) {
+    for (size_t i = 0; i < l->n; i = next) {
         int64_t size = 0;
 
         for (next = i; next < l->n && l->e[next].d.off == l->e[i].d.off; next++)
@@ -261,7 +262,7 @@ static int64_t fill(const struct listing *l, char *out, uint32_t room, int64_t *
 static int64_t fill_locked(const struct view *v, int fd, const char *at, char *out, uint32_t room,
                            int64_t *pos)
 {
-    struct listing l = { 0 };
+    struct listing l = { .pos = *pos };
     const char *rel;
     const struct mount *m = view_mount(v, at, &rel);
     int hold;
