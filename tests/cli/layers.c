@@ -111,6 +111,9 @@ static void make(void)
         snprintf(name, sizeof name, "many/%d", i);
         put(name, "x");
     }
+    mkdir("pair", 0755); /* two names that have one position in the listing of a folder in two layers */
+    put("pair/dc9h", "1");
+    put("pair/hbjp", "2");
     symlink("f1", "tofile");
     symlink("d1/sub", "tofolder");
     symlink("nowhere", "dangling");
@@ -306,6 +309,31 @@ static void names(void)
     SAY(rmdir("d8"));
 }
 
+/* A folder is read in pieces that hold two names, or that start anew after each. */
+static void small(void)
+{
+    int fd = open("pair", O_RDONLY), n = 0, again = 0;
+    char buf[64];
+    DIR *d = opendir("pair");
+    struct dirent *e;
+    long r;
+
+    close(open("pair/more", O_WRONLY | O_CREAT, 0600));
+    while ((r = syscall(SYS_getdents64, fd, buf, sizeof buf)) > 0)
+        for (long at = 0; at < r; at += ((struct dirent *)(buf + at))->d_reclen)
+            n++;
+    printf("in small pieces: %d\n", n);
+    close(fd);
+    for (int i = 0; i < 20 && (e = readdir(d));
+         i++) { /* a position between two that are one is before both */
+        again |= strcmp(e->d_name, "dc9h") == 0 ? 1 : strcmp(e->d_name, "hbjp") == 0 ? 2 : 0;
+        if (i < 10)
+            seekdir(d, telldir(d));
+    }
+    printf("both: %d\n", again);
+    closedir(d);
+}
+
 /* A long folder is read in pieces, while names come and go; a position found again; a second reader. */
 static void listing(void)
 {
@@ -426,6 +454,7 @@ int main(int argc, char **argv)
         tree(".");
         names();
         tree(".");
+        small();
         listing();
         at_once();
         return chmod("closed", 0755) < 0;
