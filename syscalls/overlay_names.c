@@ -295,6 +295,8 @@ static int64_t rename_locked(struct name *old, struct name *new, unsigned flags)
     r = lift_all(old);
     if (r == 0 && exchange)
         r = lift_all(new);
+    if (r == 0 && exchange)
+        r = cut(new);
     if (r == 0 && old->type == S_IFDIR && new->type == S_IFDIR && !exchange) { /* an empty one goes */
         r = overlay_lift_locked(new->m, new->rel, true);
         if (r == 0)
@@ -302,9 +304,7 @@ static int64_t rename_locked(struct name *old, struct name *new, unsigned flags)
         if (r == 0)
             clear_own(new);
     }
-    if (r == 0 && (exchange || old->type == S_IFDIR)) /* else what comes hides what is below */
-        r = cut(new);
-    if (r == 0)
+    if (r == 0) /* of the other name, what comes hides what is below */
         r = cut(old);
     return r < 0 ? r : HOST_RAW(SYS_renameat2, old->dir, old->base, new->dir, new->base, flags);
 }

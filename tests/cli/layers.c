@@ -114,6 +114,10 @@ static void make(void)
     mkdir("pair", 0755); /* two names that have one position in the listing of a folder in two layers */
     put("pair/dc9h", "1");
     put("pair/hbjp", "2");
+    mkdir("x1", 0755);
+    mkdir("x2", 0755);
+    put("x1/one", "1");
+    put("x2/two", "2");
     symlink("f1", "tofile");
     symlink("d1/sub", "tofolder");
     symlink("nowhere", "dangling");
@@ -289,6 +293,7 @@ static void names(void)
     SAY(renameat2(AT_FDCWD, "e4", AT_FDCWD, "e9", 1));
     SAY(renameat2(AT_FDCWD, "d5", AT_FDCWD, "f5", 2 /* RENAME_EXCHANGE */));
     SAY(renameat2(AT_FDCWD, "d6", AT_FDCWD, "d7", 2));
+    SAY(renameat2(AT_FDCWD, "x1", AT_FDCWD, "x2", 2));
     put("d6/sub/deep/leaf2", "x");
     SAY(unlink("d7/sub/deep/leaf"));
     SAY(rmdir("d7/sub/deep"));
