@@ -226,7 +226,7 @@ static bool too_large(const struct stat *st)
 }
 
 /* Filled under a name that nobody sees, then moved to its own. */
-static int64_t lift_file(const struct lift *l, bool empty)
+static int64_t lift_file(const struct lift *l)
 {
     int64_t from, to, r;
     struct stat st;
@@ -239,7 +239,7 @@ static int64_t lift_file(const struct lift *l, bool empty)
     r = to < 0 ? to : HOST_RAW(SYS_fstat, from, &st);
     if (r == 0 && (!S_ISREG(st.st_mode) || st.st_ino != l->st.st_ino || st.st_dev != l->st.st_dev))
         r = -ENOENT;
-    if (r == 0 && !empty)
+    if (r == 0)
         r = too_large(&st) ? -EFBIG : overlay_copy((int)from, (int)to, st.st_size);
     if (r == 0) {
         copy_xattrs((int)from, (int)to);
@@ -307,7 +307,7 @@ static int64_t lift_node(const struct lift *l)
     return MIN(fd, 0);
 }
 
-static int64_t lift_object(const struct lift *l, bool empty)
+static int64_t lift_object(const struct lift *l)
 {
     struct keep keep;
     int64_t r;
@@ -315,7 +315,7 @@ static int64_t lift_object(const struct lift *l, bool empty)
     keep_begin(&keep, l->dir);
     switch (l->st.st_mode & S_IFMT) {
     case S_IFREG:
-        r = lift_file(l, empty);
+        r = lift_file(l);
         break;
     case S_IFDIR:
         r = lift_folder(l);
@@ -335,7 +335,7 @@ static int64_t lift_object(const struct lift *l, bool empty)
 }
 
 /* One name in an upper folder that is open; not there yet, and the lower layer's counts. */
-static int64_t lift_into(const struct mount *m, const char *rel, int dir, bool empty)
+static int64_t lift_into(const struct mount *m, const char *rel, int dir)
 {
     const char *slash = strrchr(rel, '/');
     struct lift l = { .m = m, .rel = rel, .dir = dir, .name = slash ? slash + 1 : rel };
@@ -346,7 +346,7 @@ static int64_t lift_into(const struct mount *m, const char *rel, int dir, bool e
         return l.low;
     r = HOST_RAW(SYS_fstat, l.low, &l.st);
     if (r == 0)
-        r = lift_object(&l, empty);
+        r = lift_object(&l);
     HOST_RAW(SYS_close, l.low);
     return r;
 }
@@ -367,7 +367,7 @@ static int64_t dir_locked(const struct mount *m, const char *rel)
         lower = lower && !is_cut((int)dir, at + (name - rel));
         next = HOST_RAW(SYS_openat, dir, at + (name - rel), LOOK | O_DIRECTORY);
         if (next == -ENOENT && lower) {
-            next = lift_into(m, at, (int)dir, false);
+            next = lift_into(m, at, (int)dir);
             if (next == 0)
                 next = HOST_RAW(SYS_openat, dir, at + (name - rel), LOOK | O_DIRECTORY);
         }
@@ -393,7 +393,7 @@ int64_t overlay_dir(const struct view *v, const struct mount *m, const char *rel
     return fd;
 }
 
-int64_t overlay_lift_locked(const struct mount *m, const char *rel, bool empty)
+int64_t overlay_lift_locked(const struct mount *m, const char *rel)
 {
     const char *slash = strrchr(rel, '/');
     char folder[PATH_MAX];
@@ -410,19 +410,19 @@ int64_t overlay_lift_locked(const struct mount *m, const char *rel, bool empty)
     fd = dir_locked(m, folder);
     if (fd < 0)
         return fd;
-    r = lift_into(m, rel, (int)fd, empty);
+    r = lift_into(m, rel, (int)fd);
     HOST_RAW(SYS_close, fd);
     return r;
 }
 
-int64_t overlay_lift(const struct view *v, const struct mount *m, const char *rel, bool empty)
+int64_t overlay_lift(const struct view *v, const struct mount *m, const char *rel)
 {
     int hold;
     int64_t r = overlay_lock(v, &hold);
 
     if (r < 0)
         return r;
-    r = overlay_lift_locked(m, rel, empty);
+    r = overlay_lift_locked(m, rel);
     overlay_unlock(&hold);
     return r;
 }

@@ -39,11 +39,11 @@ bool overlay_identity(const struct view *v, int fd, struct overlay_id *id);
 /* The upper layer's folder for `rel`, made if only the lower one has it: an O_PATH descriptor. */
 int64_t overlay_dir(const struct view *v, const struct mount *m, const char *rel);
 
-/* What `rel` means is in the upper layer afterwards; `empty`: without its contents. */
-int64_t overlay_lift(const struct view *v, const struct mount *m, const char *rel, bool empty);
+/* What `rel` means is in the upper layer afterwards. */
+int64_t overlay_lift(const struct view *v, const struct mount *m, const char *rel);
 
 /* The same with the lock held. */
-int64_t overlay_lift_locked(const struct mount *m, const char *rel, bool empty);
+int64_t overlay_lift_locked(const struct mount *m, const char *rel);
 
 int64_t overlay_lock(const struct view *v, int *hold);
 void overlay_unlock(const int *hold);

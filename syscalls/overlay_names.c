@@ -197,7 +197,7 @@ static int64_t lift_below(void *opaque, const char *name)
 /* All that n->rel means, and all below it, is in the upper layer afterwards. */
 static int64_t lift_all(struct name *n)
 {
-    int64_t r = overlay_lift_locked(n->m, n->rel, false);
+    int64_t r = overlay_lift_locked(n->m, n->rel);
     bool lower;
 
     if (r < 0)
@@ -258,21 +258,32 @@ int64_t overlay_unlink(struct task *t, struct path *p, int flags)
 
 /* --- renameat2 ---------------------------------------------------------------------------------------- */
 
-/* What the kernel checks in the same order (fs/namei.c do_renameat2, vfs_rename). */
+/* Is the second somewhere below the first? */
+static bool lies_in(const struct name *folder, const struct name *n)
+{
+    size_t len = strlen(folder->rel);
+
+    return strncmp(folder->rel, n->rel, len) == 0 && n->rel[len] == '/';
+}
+
+/* What the kernel checks, in the same order (fs/namei.c do_renameat2, vfs_rename). */
 static int64_t may_rename(struct name *old, struct name *new, unsigned flags)
 {
     bool folder = old->type == S_IFDIR, exchange = flags & RENAME_EXCHANGE;
-    size_t n = strlen(old->rel);
     int64_t r;
 
     if (!old->type || (exchange && !new->type))
         return -ENOENT;
     if (flags & RENAME_NOREPLACE && new->type)
         return -EEXIST;
-    if (!folder && (old->slash || (new->slash && !exchange)))
+    if (exchange ? new->slash &&new->type != S_IFDIR : new->slash && !folder)
         return -ENOTDIR;
-    if (strncmp(old->rel, new->rel, n) == 0 && new->rel[n] == '/' && folder)
+    if (old->slash && !folder)
+        return -ENOTDIR;
+    if (lies_in(old, new))
         return -EINVAL;
+    if (lies_in(new, old))
+        return exchange ? -EINVAL : -ENOTEMPTY;
     r = may_write(old);
     if (r == 0)
         r = may_write(new);
@@ -298,7 +309,7 @@ static int64_t rename_locked(struct name *old, struct name *new, unsigned flags)
     if (r == 0 && exchange)
         r = cut(new);
     if (r == 0 && old->type == S_IFDIR && new->type == S_IFDIR && !exchange) { /* an empty one goes */
-        r = overlay_lift_locked(new->m, new->rel, true);
+        r = overlay_lift_locked(new->m, new->rel);
         if (r == 0)
             r = cut(new);
         if (r == 0)

@@ -172,7 +172,7 @@ static int64_t lift_fd(const struct view *v, int fd)
         HOST_RAW(SYS_close, new);
     if (!same)
         return -ESTALE;
-    new = overlay_lift(v, m, rel, false);
+    new = overlay_lift(v, m, rel);
     if (new == 0)
         new = view_down(NULL, m, true, rel, (int)(flags & (O_PATH | O_NONBLOCK)) | O_NOFOLLOW | O_CLOEXEC, 0);
     if (new < 0)
@@ -489,7 +489,7 @@ static int cover_file(const struct view *v, struct mount *m)
         return -EXDEV; /* what was changed could not be told by one name */
     r = cover(v, &folder, src, dst);
     if (r == 0)
-        r = (int)overlay_lift(v, &folder, m->name, false);
+        r = (int)overlay_lift(v, &folder, m->name);
     snprintf(path, sizeof path, "%s/%s", r == 0 ? folder.upper_src : "", m->name);
     free(folder.upper_src);
     if (folder.upper >= 0)

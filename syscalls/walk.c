@@ -237,7 +237,8 @@ static int64_t step(struct walk *w, const char *name, unsigned how)
         return 0;
     if (r == -ENOENT)
         return absent(w);
-    if (r == 0 && w->type == S_IFLNK && (!last || (w->slash && !(how & WALK_ENTRY)) || how & WALK_FOLLOW)) {
+    if (r == 0 && w->type == S_IFLNK &&
+        (!last || (w->slash ? !(how & WALK_ENTRY) : (how & WALK_FOLLOW) != 0))) {
         bool slash = w->slash;
 
         r = follow(w);
@@ -394,7 +395,7 @@ static int64_t overlay_path(struct walk *w, unsigned how, struct path *out)
     int64_t r = 0;
 
     if (how & (PATH_CHANGE | PATH_LINK) && w->type && !w->up) {
-        r = overlay_lift(w->v, w->m, w->rel, false);
+        r = overlay_lift(w->v, w->m, w->rel);
         if (r == 0)
             r = look(w);
         if (r == 0 && !w->up)
@@ -508,7 +509,7 @@ static int64_t overlay_open_for(struct walk *w, int flags)
         w->up = true;
     } else if (w->type == S_IFREG ? writes(flags) && !((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
                                   : w->type == S_IFDIR && (flags & O_TMPFILE) == O_TMPFILE && writes(flags)) {
-        r = overlay_lift(w->v, w->m, w->rel, flags & O_TRUNC);
+        r = overlay_lift(w->v, w->m, w->rel);
         w->up = r == 0;
     }
     return MIN(r, 0);
@@ -517,14 +518,16 @@ static int64_t overlay_open_for(struct walk *w, int flags)
 /* What the walk found; -EAGAIN: it is not there any more, or there now. */
 static int64_t open_found(struct task *t, struct walk *w, int flags, uint32_t mode)
 {
-    bool file = w->type == S_IFREG || w->type == S_IFDIR;
+    bool file = w->type == S_IFREG || w->type == S_IFDIR, creates = flags & O_CREAT && !(flags & O_PATH);
     int64_t r;
 
     if (w->magic)
         return open_magic(t, w, flags);
-    if (w->type && (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL) && !(flags & O_PATH))
+    if (creates && w->slash)
+        return -EISDIR;
+    if (creates && w->type && flags & O_EXCL)
         return -EEXIST;
-    if (flags & O_CREAT && !(flags & O_PATH) && (w->type == S_IFDIR || w->slash))
+    if (creates && w->type == S_IFDIR)
         return -EISDIR;
     if (w->m->ro && (w->type ? file && writes(flags) : true))
         return -EROFS;

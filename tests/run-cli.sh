@@ -838,6 +838,27 @@ cli_overlay_layers() {
     [ ! -e over ] || fail 'the overlay is still there'
 }
 
+# The same for changes at random.
+cli_overlay_random() {
+    for seed in $(seq 30); do
+        for dir in plain lower; do
+            mkdir $dir
+            noahv "$guest/cli/names" $dir "$seed" quietly
+        done
+        run noahv box -v "$PWD/plain:/w" "$guest/cli/names" /w "1$seed"
+        [ "$status" = 0 ] && [ -s out ] || fail 'a folder of one layer'
+        mv out want
+        run noahv box -v "$PWD/lower:/w" --overlay over "$guest/cli/names" /w "1$seed"
+        diff want out || fail "seed $seed"
+        noahv apply over > log
+        want 0 '' noahv diff over
+        for dir in plain lower; do (cd $dir && find . -type f -exec sha256sum {} + -o -printf '%p %y %m %l\n' | sort) > $dir.is; done
+        diff plain.is lower.is || fail "applied, seed $seed"
+        noahv discard over
+        rm -r plain lower
+    done
+}
+
 once_overlay_changes() {
     mkdir -p d/sub ro
     echo old > d/file

@@ -190,7 +190,9 @@ static void files(void)
     printf("%ld.%ld\n", (long)st.st_mtim.tv_sec, (long)st.st_mtim.tv_nsec);
     lstat("tofolder", &st);
     printf("%ld.%ld\n", (long)st.st_mtim.tv_sec, (long)st.st_mtim.tv_nsec);
-    SAY(open("f7", O_WRONLY));
+    SAY(open("f7", O_WRONLY | O_TRUNC)); /* what is refused changes nothing */
+    SAY(open("f7/", O_WRONLY | O_CREAT | O_TRUNC, 0600));
+    get("f7");
     SAY(chmod("f7", 0644));
     SAY(open("f7", O_WRONLY));
     SAY(fd = open("closed/inside", O_WRONLY));
