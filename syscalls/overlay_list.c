@@ -140,7 +140,8 @@ static void merge(struct listing *l)
 {
     size_t kept = 0, next;
 
-    qsort(l->e, l->n, sizeof *l->e, order);
+    if (l->n)
+        qsort(l->e, l->n, sizeof *l->e, order);
     for (size_t i = 0; i < l->n; i = next) {
         struct entry *first = &l->e[i], *last;
 

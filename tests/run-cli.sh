@@ -799,9 +799,9 @@ once_box_files() {
         mv file sub; ln file l; ln -s a b; mkdir m; rmdir sub; exec 3< file; chmod 0 /proc/self/fd/3; echo z > /proc/self/fd/3'
     [ "$(cat d/file)$(ls d | tr '\n' ,)$(stat -c %a d/file)" = "textabs,file,inside,rel,sub,644" ] || fail 'read-only'
     want 0 'new
-sub' noahv box -v "$PWD/d:/data" --tmpfs /tmp "$BB" sh -c 'cd /data; rm abs rel inside; mv file new; ls; cp new /tmp; mkdir -p /tmp/a/b'
+sub' noahv box -v "$PWD/d:/data" --tmpfs /tmp --tmpfs "/mark$$" "$BB" sh -c 'cd /data; rm abs rel inside; mv file new; ls; cp new /tmp; mkdir -p /tmp/a/b'
     [ "$(cat d/new)" = text ] || fail 'what a box writes'
-    ! ls /dev/shm/noahv-* > log 2>&1 || fail 'a box left its folder behind'
+    ! ls -d /dev/shm/noahv-*/root/"mark$$" > log 2>&1 || fail 'a box left its folder behind'
     want 0 /data/sub noahv box -v d:/data -w /data/sub "$BB" sh -c pwd
 }
 
