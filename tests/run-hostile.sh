@@ -61,7 +61,7 @@ fresh() {
     for file in low/file low/second low/other deep/a/b/file $(seq -f deep/a/%g 0 19); do
         echo 'as it was' > "$work/t/given/$file"
     done
-    ln -s low/file "$work/t/given/link"
+    ln -s low/file "$work/t/given/lowlink"
     echo 'the secret' > "$work/t/outside/secret"
     echo 'to be read' > "$work/t/ro/file"
     ln -s "$work/socket" "$work/t/outside/socket"

@@ -56,7 +56,7 @@ int main(int argc, char **argv)
     truncate("moved", 0);
     rename("low", "gone");
     truncate("gone/file", 0);
-    n = unlink("gone/file") + rmdir("sub") + unlink("link");
+    n = unlink("gone/file") + rmdir("sub") + unlink("lowlink");
     symlink("gone", "low");
     truncate("low/other", 0);
     mine = open("mine", O_RDWR | O_CREAT, 0600);
