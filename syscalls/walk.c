@@ -584,6 +584,8 @@ int64_t view_stat(struct task *t, int dirfd, const char *name, bool follow, stru
 
     fd_freeze();
     r = walk(&w, t, dirfd, name, follow ? WALK_FOLLOW : 0);
+    if (r == 0 && learning(t))
+        learn_found(&w, ACCESS_LOOK, dirfd, name);
     if (r == 0 && w.magic)
         r = HOST_RAW(SYS_newfstatat, procfs_dir(), w.rel, st, 0);
     else if (r == 0)
