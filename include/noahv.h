@@ -271,6 +271,21 @@ NOAHV_API int noahv_policy_check(struct noahv_policy *p, const char *record, noa
 NOAHV_API int noahv_policy_explain(struct noahv_policy *p, const char *call, const char *object, char *line,
                                    size_t cap);
 
+/*
+ * What a box whose policy says overlay=DIR has written, in comparison with the files below: 'A' added, 'M' modified, 'D'
+ * deleted; '!' cannot be applied, and why. Paths are the box's, and hold anything the guest chose.
+ *
+ * apply makes the files below so, or, with `root`, those of that folder, in which the box's / is looked for. It follows no
+ * link, sets no set-user-ID, set-group-ID and makes no devices and no sockets. discard removes DIR. All fail while
+ * a box uses DIR: 0, or -errno and the cause in why[NOAHV_WHY_MAX].
+ */
+#define NOAHV_WHY_MAX 512
+typedef void (*noahv_change_visit_fn)(void *opaque, char change, const char *path, const char *refused);
+NOAHV_API int noahv_overlay_diff(const char *dir, noahv_change_visit_fn visit, void *opaque, char *why);
+NOAHV_API int noahv_overlay_apply(const char *dir, const char *root, noahv_change_visit_fn visit,
+                                  void *opaque, char *why);
+NOAHV_API int noahv_overlay_discard(const char *dir, char *why);
+
 /* Removes what the box left on the host (its tmpfs folders), when all its processes have ended. */
 NOAHV_API void noahv_policy_clear(struct noahv_policy *p);
 

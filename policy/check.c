@@ -225,6 +225,8 @@ static bool path_allowed(const struct outlook *o, const struct record *r, struct
     }
     buf_printf(b, "%s: allowed, ", *at ? at : "/");
     tell_rule(b, place);
+    if (flags & AFLAG_CHANGE && o->policy->overlay && place->kind != PLACE_TMPFS)
+        buf_printf(b, ", in the overlay %s", o->policy->overlay);
     return true;
 }
 

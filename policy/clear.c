@@ -1,5 +1,5 @@
 /*
- * Removes the folder that a box had on the host, with all that a hostile program may have left in it: names and depth are
+ * Removes a folder that a box had on the host, with all that a hostile program may have left in it: names and depth are
  * of its choice, so nothing goes by path and no link is followed.
  */
 #include <dirent.h>
@@ -62,20 +62,24 @@ static void remove_below(int top)
     }
 }
 
-void noahv_policy_clear(struct noahv_policy *p)
+int policy_remove(int dir, const char *name)
 {
-    int top, cwd;
+    int top = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-    if (!p->shared->temp[0])
-        return;
-    top = open(p->shared->temp, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (top >= 0)
         remove_below(top);
     if (cwd >= 0 && fchdir(cwd) == 0)
         close(cwd);
     if (top >= 0)
         close(top);
-    rmdir(p->shared->temp);
+    return unlinkat(dir, name, AT_REMOVEDIR) < 0 ? -errno : 0;
+}
+
+void noahv_policy_clear(struct noahv_policy *p)
+{
+    if (!p->shared->temp[0])
+        return;
+    policy_remove(AT_FDCWD, p->shared->temp);
     p->shared->temp[0] = '\0';
 }

@@ -59,6 +59,8 @@ size_t policy_places(const struct noahv_policy *p, struct policy_place out[PLACE
             };
     if (!has_root)
         out[n++] = (struct policy_place){ .kind = PLACE_EMPTY, .ro = true, .dst = (char *)"" };
+    for (size_t i = 0; p->overlay && i < n; i++)
+        out[i].ro = out[i].ro && *out[i].dst;
     return n;
 }
 

@@ -21,7 +21,7 @@ bool place_holds(const char *dst, const char *at, size_t *deepest, const char **
 
 /*
  * Every place that a box of this policy has, but for links, folders and absent names: what it grants, /proc, some
- * devices, an empty root unless there is one. Strings are the policy's, or constant. The number of them.
+ * devices, an empty root unless there is one. In an overlay the root is writable. Strings are the policy's, or constant. The number of them.
  */
 size_t policy_places(const struct noahv_policy *p, struct policy_place out[PLACES_MAX]);
 

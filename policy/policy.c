@@ -233,6 +233,20 @@ static int set_workdir(struct noahv_policy *p, int unused, const char *value)
     return 0;
 }
 
+static int set_overlay(struct noahv_policy *p, int unused, const char *value)
+{
+    (void)unused;
+    if (!*value)
+        return policy_fail(p, -EINVAL, "no folder is named");
+    if (p->record >= 0)
+        return policy_fail(p, -EINVAL,
+                           "a box that is learned from works on the host's own files. Learn without an "
+                           "overlay, then use the policy with one");
+    free(p->overlay);
+    p->overlay = strdup(value);
+    return p->overlay ? 0 : policy_fail(p, -ENOMEM, "out of memory");
+}
+
 /* --- The rest ----------------------------------------------------------------------------------------- */
 
 static int word_of(struct noahv_policy *p, const char *value, const char *const *words, size_t n)
@@ -476,6 +490,7 @@ void noahv_policy_destroy(struct noahv_policy *p)
     for (size_t i = 0; i < p->nr_hosts; i++)
         free(p->host[i].name);
     free(p->workdir);
+    free(p->overlay);
     munmap(p->shared, sizeof *p->shared);
     free(p);
 }

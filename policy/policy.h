@@ -100,6 +100,7 @@ struct noahv_policy {
     enum on_deny on_deny;
     enum policy_report report;
     unsigned require; /* bits of enum policy_layer */
+    char *overlay;    /* folder of the host that keeps what the box writes; NULL: the host's files change */
     int leash;        /* the pipe that the box dies with; -1: none */
     bool audit;       /* what the filter lets through waits for whoever started the box */
     int record;       /* where what the box uses is written down; -1: nowhere */
@@ -131,6 +132,9 @@ int policy_add_host(struct noahv_policy *p, const char *value);
 
 /* "--memory 512M", or what it says in a file: how to have more of a limit. */
 const char *policy_limit_name(enum policy_limit l);
+
+/* Removes a folder with all that is in it: 0 or -errno. Works from the folder itself: the process's own changes meanwhile. */
+int policy_remove(int dir, const char *name);
 
 /* The word of a list that `name` was probably meant to be, or NULL. */
 const char *policy_nearest(const char *name, const char *const *words, size_t n);

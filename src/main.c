@@ -17,6 +17,7 @@
 #include "base/util.h"
 #include "cli/audit.h"
 #include "cli/box.h"
+#include "cli/overlay.h"
 #include "cli/policy.h"
 #include "noahv.h"
 
@@ -50,6 +51,10 @@ static const char usage_text[] =
     "       noahv policy learn [OPTIONS] [--] PROG      box that grants all, and a policy of what it used\n"
     "       noahv policy check FILE [RECORD]            is the file a policy? Does it allow what was used?\n"
     "       noahv policy explain FILE CALL [OBJECT]     may it? By which rule, or what would allow it?\n"
+    "       noahv diff [--json] DIR                     what a box has written to its --overlay DIR\n"
+    "       noahv apply [--to ROOT] DIR                 make it so in the files below, or in the folder "
+    "ROOT\n"
+    "       noahv discard DIR                           remove the overlay\n"
     "       noahv doctor                                which protections of a box this host has\n"
     "       noahv compat                                list the system calls and how far they go\n"
     "\n"
@@ -609,6 +614,8 @@ int main(int argc, char **argv)
         return compat();
     if (strcmp(word, "doctor") == 0)
         return box_doctor();
+    if (overlay_command(word))
+        return overlay_main(argc - 1, argv + 1);
     o.learns = strcmp(word, "policy") == 0 && argc > 2 && strcmp(argv[2], "learn") == 0;
     if (strcmp(word, "policy") == 0 && !o.learns)
         return policy_command(argc, argv);

@@ -123,12 +123,6 @@ static int64_t refuse_value(struct task *t, const char *rule, const char *what, 
     return box_refuse(t, -EPERM, &(struct refusal){ rule, object, cause, NULL });
 }
 
-/* A file whose attributes may be changed: one of the view that is writable. */
-static int64_t check_own_file(struct task *t, const uint64_t *a)
-{
-    return view_check_change(t, (int)a[0]);
-}
-
 static int64_t check_fchdir(struct task *t, const uint64_t *a)
 {
     return view_check_dir(t, (int)a[0]);

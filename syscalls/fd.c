@@ -142,7 +142,7 @@ static void tell(const struct own *o, int fd)
     __atomic_store_n(o->holder, fd, __ATOMIC_RELAXED);
 }
 
-int fd_own(int fd, int *holder)
+int fd_hold(int fd, int *holder)
 {
     int high = dup_high(fd);
 
@@ -156,11 +156,19 @@ int fd_own(int fd, int *holder)
             continue;
         own[i].holder = holder;
         tell(&own[i], high);
-        HOST_RAW(SYS_close, fd);
         return high;
     }
     HOST_RAW(SYS_close, high);
     return -EMFILE;
+}
+
+int fd_own(int fd, int *holder)
+{
+    int r = fd_hold(fd, holder);
+
+    if (r >= 0)
+        HOST_RAW(SYS_close, fd);
+    return r;
 }
 
 void fd_release(int fd)

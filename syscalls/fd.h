@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define FD_OWN_MAX 192
+#define FD_OWN_MAX 256
 
 /* No own descriptor is below it. */
 extern atomic_int fd_own_floor;
@@ -41,6 +41,9 @@ static inline int fd_check_at(int dirfd)
  * kept up to date when the guest claims the number. The new number, or -errno; then fd is unchanged.
  */
 int fd_own(int fd, int *holder);
+
+/* The same of a descriptor that stays the guest's: a second one, however few the guest may have. */
+int fd_hold(int fd, int *holder);
 
 /* Closes an own descriptor and sets its holder to -1. */
 void fd_release(int fd);

@@ -10,10 +10,12 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 
 #include "syscalls/box.h"
 #include "syscalls/fd.h"
 #include "syscalls/linux.h"
+#include "syscalls/overlay.h"
 #include "syscalls/path.h"
 #include "syscalls/procfs.h"
 #include "syscalls/view.h"
@@ -193,9 +195,12 @@ static int64_t stat_boxed(struct task *t, int dirfd, gva_t path, gva_t statbuf, 
 {
     char name[PATH_MAX];
     struct stat st;
-    ssize_t len = copy_str(t->mem, name, path, sizeof name);
+    ssize_t len = 0;
     int64_t r;
 
+    *name = '\0';
+    if (path || !(flags & AT_EMPTY_PATH)) /* since 6.11 NULL is "" then */
+        len = copy_str(t->mem, name, path, sizeof name);
     if (len < 0)
         return len;
     if (*name != '/' && fd_is_own(dirfd))
@@ -204,7 +209,21 @@ static int64_t stat_boxed(struct task *t, int dirfd, gva_t path, gva_t statbuf, 
         return -EINVAL;
     r = *name ? view_stat(t, dirfd, name, !(flags & AT_SYMLINK_NOFOLLOW), &st)
               : HOST(t, SYS_newfstatat, dirfd, "", &st, flags);
+    if (r == 0 && !*name)
+        overlay_tell(t->proc->box->view, dirfd, &st);
     return r < 0 ? r : stat_out(t, statbuf, &st);
+}
+
+static int64_t stat_path(struct task *t, int dirfd, gva_t path, int flags, struct path *p)
+{
+    unsigned how = path_last_at(flags) | (flags & AT_EMPTY_PATH ? PATH_EMPTY : 0);
+
+    p->hold = -1;
+    if (path || !(flags & AT_EMPTY_PATH)) /* since 6.11 NULL is "" then */
+        return path_in(t, dirfd, path, how, p);
+    p->dirfd = dirfd;
+    p->name[0] = '\0';
+    return path_resolve(t, p, how);
 }
 
 int64_t sys_newfstatat(struct task *t, int dirfd, gva_t path, gva_t statbuf, int flags)
@@ -213,19 +232,11 @@ int64_t sys_newfstatat(struct task *t, int dirfd, gva_t path, gva_t statbuf, int
     struct path p;
     int64_t r;
 
-    if (path && t->proc->box)
+    if (t->proc->box)
         return stat_boxed(t, dirfd, path, statbuf, flags);
-    if (path || !(flags & AT_EMPTY_PATH)) { /* since 6.11 NULL is "" then */
-        r = path_in(t, dirfd, path, path_last_at(flags), &p);
-    } else {
-        p.dirfd = dirfd;
-        p.name[0] = '\0';
-        p.hold = -1;
-        r = fd_check_at(dirfd);
-    }
-    if (r < 0)
-        return r;
-    r = HOST(t, SYS_newfstatat, p.dirfd, p.name, &st, flags);
+    r = stat_path(t, dirfd, path, flags, &p);
+    if (r == 0)
+        r = HOST(t, SYS_newfstatat, p.dirfd, p.name, &st, flags);
     path_done(&p);
     return r < 0 ? r : stat_out(t, statbuf, &st);
 }
@@ -237,7 +248,60 @@ int64_t sys_fstat(struct task *t, int fd, gva_t statbuf)
 
     if (r == 0)
         r = HOST(t, SYS_fstat, fd, &st);
+    if (r == 0 && t->proc->box)
+        overlay_tell(t->proc->box->view, fd, &st);
     return r < 0 ? r : stat_out(t, statbuf, &st);
+}
+
+int64_t sys_statx(struct task *t, int dirfd, gva_t path, uint32_t flags, uint32_t mask, gva_t statxbuf)
+{
+    struct statx stx = { 0 };
+    struct path p;
+    int64_t r = stat_path(t, dirfd, path, (int)flags, &p);
+
+    if (r == 0)
+        r = HOST(t, SYS_statx, p.dirfd, p.name, flags, mask, &stx);
+    path_done(&p);
+    if (r < 0)
+        return r;
+    if (p.ino) {
+        stx.stx_nlink = OVERLAY_NLINK;
+        stx.stx_ino = p.ino;
+        stx.stx_dev_major = major(p.dev);
+        stx.stx_dev_minor = minor(p.dev);
+    }
+    return put_user(t->mem, statxbuf, &stx);
+}
+
+/* --- Names that go and move --------------------------------------------------------------------------- */
+
+int64_t sys_unlinkat(struct task *t, int dirfd, gva_t path, int flags)
+{
+    struct path p;
+    int64_t r = path_in(t, dirfd, path, PATH_ENTRY, &p);
+
+    if (r == 0)
+        r = overlaid(p.mount) ? overlay_unlink(t, &p, flags) : HOST(t, SYS_unlinkat, p.dirfd, p.name, flags);
+    path_done(&p);
+    return r;
+}
+
+int64_t sys_renameat2(struct task *t, int olddirfd, gva_t oldpath, int newdirfd, gva_t newpath,
+                      uint32_t flags)
+{
+    struct path old, new = { .hold = -1 };
+    int64_t r = path_in(t, olddirfd, oldpath, PATH_ENTRY, &old);
+
+    if (r == 0)
+        r = path_in(t, newdirfd, newpath, PATH_ENTRY, &new);
+    if (r == 0 && old.mount != new.mount)
+        r = -EXDEV;
+    if (r == 0)
+        r = overlaid(old.mount) ? overlay_rename(t, &old, &new, flags)
+                                : HOST(t, SYS_renameat2, old.dirfd, old.name, new.dirfd, new.name, flags);
+    path_done(&old);
+    path_done(&new);
+    return r;
 }
 
 /* --- Names that the host tells, and the root --------------------------------------------------------- */
@@ -379,6 +443,8 @@ int64_t sys_getdents64(struct task *t, int fd, gva_t dirent, uint32_t count)
         return -EBADF;
     if (t->proc->box ? procfs_is_on(fd) : procfs_is_fd_dir(fd))
         return proc_dents(t, fd, dirent, count);
+    if (t->proc->box && view_overlay(t->proc->box->view) && (r = overlay_dents(t, fd, dirent, count)) != 1)
+        return r;
     do
         r = HOST(t, SYS_getdents64, fd, span(t, dirent, count), count);
     while (r == -EFAULT && gmem_resolve(t->mem, dirent, count));

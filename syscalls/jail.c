@@ -24,6 +24,7 @@
 #include "syscalls/box.h"
 #include "syscalls/fd.h"
 #include "syscalls/linux.h"
+#include "syscalls/overlay.h"
 
 /* --- Privileges --------------------------------------------------------------------------------------- */
 
@@ -150,13 +151,29 @@ static int64_t allow_mount(int64_t set, const struct mount *m, uint64_t handled)
 
     if (HOST_RAW(SYS_fstat, m->fd, &st) < 0)
         return -errno;
-    at.allowed_access = m->ro ? LL_READ : handled;
+    at.allowed_access = m->ro || overlaid(m) ? LL_READ : handled;
     if (S_ISCHR(st.st_mode)) /* a device is no part of a read-only tree */
         at.allowed_access = LL_FILE;
     if (!S_ISDIR(st.st_mode))
         at.allowed_access &= LL_FILE;
     at.allowed_access &= handled;
     return HOST_RAW(SYS_landlock_add_rule, set, LANDLOCK_RULE_PATH_BENEATH, &at, 0);
+}
+
+/* What is written to an overlaid piece, and the lock. */
+static int64_t allow_overlay(int64_t set, const struct view *v, uint64_t handled)
+{
+    struct landlock_path_beneath_attr at = { LANDLOCK_ACCESS_FS_READ_DIR, view_lock(v) };
+    int64_t r =
+        view_overlay(v) ? HOST_RAW(SYS_landlock_add_rule, set, LANDLOCK_RULE_PATH_BENEATH, &at, 0) : 0;
+
+    at.allowed_access = handled;
+    for (size_t i = 0; r >= 0 && i < view_mounts(v); i++) {
+        at.parent_fd = view_mount_at(v, i)->upper;
+        if (at.parent_fd >= 0)
+            r = HOST_RAW(SYS_landlock_add_rule, set, LANDLOCK_RULE_PATH_BENEATH, &at, 0);
+    }
+    return r;
 }
 
 /* How many processors there are, which the C library reads for us. The view has no such file. */
@@ -206,6 +223,8 @@ static int landlock(const struct box *b)
         return (int)set;
     for (size_t i = 0; r >= 0 && i < view_mounts(b->view); i++)
         r = allow_mount(set, view_mount_at(b->view, i), rs.fs);
+    if (r >= 0)
+        r = allow_overlay(set, b->view, rs.fs);
     allow_processors(set);
     if (r >= 0 && rs.net)
         r = allow_ports(set, b->policy, rs.net);

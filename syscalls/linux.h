@@ -165,7 +165,7 @@ static inline uint64_t span(struct task *t, gva_t addr, uint64_t len)
 
 /*
  * pass.c: the generic road of HOW_PASS and HOW_SAME rows. Most need no more than their host arguments, 0 or -errno,
- * and the caller makes the call; those that name strings need memory for them.
+ * and the caller makes the call; those that name strings, or what is changed, need memory for it.
  */
 int pass_plain(struct task *t, const struct sysent *e, const uint64_t *a, uint64_t host[SYS_ARGS_MAX]);
 bool pass_names_strings(const struct sysent *e);

@@ -14,6 +14,7 @@ struct pass {
     struct path path[2];
     char str[3][PATH_MAX];
     unsigned paths, strs;
+    int hold; /* own descriptor of what is changed, or -1 */
 };
 
 /* A string that is no path: a name of an attribute, of a message queue ... Longer than PATH_MAX is an error
@@ -56,6 +57,19 @@ static unsigned path_how(const struct sysent *e, int i, const uint64_t *a)
     return last | use;
 }
 
+/* A descriptor of what is changed: in a box another one, that stays what it is. */
+static int hold_changed(struct task *t, struct pass *p, int fd, uint64_t *host)
+{
+    int r;
+
+    BUG_ON(!p);
+    if (!t->proc->box)
+        return fd_check(fd);
+    r = (int)view_hold(t, fd, &p->hold);
+    *host = (uint64_t)(int64_t)p->hold;
+    return r;
+}
+
 /* A path, with the directory descriptor before it when there is one. A NULL path stays NULL (utimensat). */
 static int marshal_path(struct task *t, const struct sysent *e, struct pass *p, int i, const uint64_t *a,
                         uint64_t *host)
@@ -69,7 +83,7 @@ static int marshal_path(struct task *t, const struct sysent *e, struct pass *p, 
     if (!a[i]) {
         host[i] = 0;
         if (at && t->proc->box && kind_desc[e->kind[i]].size & PATH_CHANGE)
-            return (int)view_check_change(t, (int)host[i - 1]);
+            return hold_changed(t, p, (int)host[i - 1], &host[i - 1]);
         return at ? fd_check_at((int)host[i - 1]) : 0;
     }
     r = path_in(t, at ? (int)host[i - 1] : AT_FDCWD, a[i], path_how(e, i, a), to);
@@ -102,6 +116,9 @@ static int marshal(struct task *t, const struct sysent *e, struct pass *p, const
         case M_FD:
             r = fd_is_own((int)a[i]) ? -EBADF : 0;
             break;
+        case M_CFD:
+            r = hold_changed(t, p, (int)a[i], &host[i]);
+            break;
         case M_DIRFD:
         case M_VAL:
         case M_LINK:
@@ -130,7 +147,7 @@ bool pass_names_strings(const struct sysent *e)
     for (int i = 0; i < e->nargs; i++) {
         uint8_t m = kind_desc[e->kind[i]].marshal;
 
-        if (m == M_PATH || m == M_STR)
+        if (m == M_PATH || m == M_STR || m == M_CFD)
             return true;
     }
     return false;
@@ -143,6 +160,7 @@ int64_t pass_strings(struct task *t, const struct sysent *e, const uint64_t *a)
     int64_t r;
 
     p.paths = p.strs = 0;
+    p.hold = -1;
     r = marshal(t, e, &p, a, host);
     if (r == 0 && p.paths == 2 && p.path[0].mount != p.path[1].mount)
         r = -EXDEV; /* link and rename, from one piece of a box's view to another */
@@ -150,6 +168,8 @@ int64_t pass_strings(struct task *t, const struct sysent *e, const uint64_t *a)
         r = host_call(t, e->host_nr, host[0], host[1], host[2], host[3], host[4], host[5]);
     for (unsigned i = 0; i < p.paths; i++)
         path_done(&p.path[i]);
+    if (p.hold >= 0)
+        fd_release(p.hold);
     return r;
 }
 

@@ -81,6 +81,7 @@ int path_resolve(struct task *t, struct path *p, unsigned how)
     p->virt = PROC_NONE;
     p->hold = -1;
     p->mount = NULL;
+    p->ino = 0;
     if (p->name[0] != '/' && fd_is_own(p->dirfd))
         return -EBADF;
     if (t->proc->box) {

@@ -20,6 +20,7 @@ struct path {
     enum proc_node virt;       /* ... except to open it: then PROC_MAPS and above are for procfs_open */
     int hold;                  /* descriptor of ours that name refers to, until path_done; or -1 */
     const struct mount *mount; /* in a box: the piece that it lies in; else NULL */
+    uint64_t dev, ino; /* of a folder in two layers (overlay.h): as which it is known; ino 0: as it is */
 };
 
 /* A symbolic link that is the last component: what the call does with it. */
@@ -36,7 +37,8 @@ enum path_use {
     PATH_LAST = 0xf,    /* mask of enum path_last */
     PATH_CHANGE = 0x10, /* what it names is changed, though not opened */
     PATH_MAKE = 0x20,   /* the entry is made */
-    PATH_EMPTY = 0x40   /* AT_EMPTY_PATH: "" is the directory descriptor itself */
+    PATH_EMPTY = 0x40,  /* AT_EMPTY_PATH: "" is the directory descriptor itself */
+    PATH_LINK = 0x80    /* it gets another name: a folder's layer keeps it */
 };
 
 /* Of a call with AT_* flags. */

@@ -16,6 +16,7 @@ enum marshal {
     M_VAL,   /* as it is */
     M_LINK,  /* the same: flags, of which one says that the path's last link is not followed */
     M_FD,    /* a descriptor: noahv's own give -EBADF */
+    M_CFD,   /* the same; in a box one that may be changed (view_hold) */
     M_DIRFD, /* the same, of the path that follows */
     M_PATH,  /* copied, resolved (path.c), the preceding DIRFD replaced if need be; NULL stays NULL */
     M_STR,   /* a string, copied; NULL stays NULL */

@@ -17,12 +17,15 @@
 #include "syscalls/box.h"
 #include "syscalls/fd.h"
 #include "syscalls/learn.h"
+#include "syscalls/overlay.h"
 
 struct view {
     struct mount mount[PLACES_MAX]; /* in no order: view_mount() takes the longest dst */
     size_t n;
     char temp[256]; /* the folder on the host: "root", "tmp0", "tmp1" ... */
     int nr_tmps;
+    int overlay; /* own descriptor of the folder of --overlay, which is locked; or -1 */
+    int lock;    /* and of what is locked while names in it change (O_PATH) */
 };
 
 /* --- Looking up pieces -------------------------------------------------------------------------------- */
@@ -44,9 +47,13 @@ int view_place_of(const struct view *v, const char *host, char out[PATH_MAX])
     const char *rest = NULL;
     size_t deepest = 0;
 
-    for (size_t i = 0; i < v->n; i++)
-        if (place_holds(v->mount[i].src, host, &deepest, &rest))
-            best = &v->mount[i];
+    for (size_t i = 0; i < v->n; i++) { /* each with its upper layer */
+        const struct mount *m = &v->mount[i];
+
+        if (place_holds(m->src, host, &deepest, &rest) ||
+            (m->upper_src && place_holds(m->upper_src, host, &deepest, &rest)))
+            best = m;
+    }
     if (!best || *host != '/')
         return -ENOENT;
     if ((size_t)snprintf(out, PATH_MAX, "%s%s%s", best->dst, *rest ? "/" : "", rest) >= PATH_MAX)
@@ -113,14 +120,71 @@ const struct mount *view_mount_of(const struct view *v, int fd)
     return view_place(v, fd, at) == 0 ? view_mount(v, at, &rel) : NULL;
 }
 
-int64_t view_check_change(struct task *t, int fd)
+bool view_overlay(const struct view *v)
 {
+    return v->overlay >= 0;
+}
+
+int view_lock(const struct view *v)
+{
+    return v->lock;
+}
+
+bool view_is_upper(const struct view *v, int fd)
+{
+    char path[PATH_MAX];
+
+    if (host_path(fd, path) < 0)
+        return false;
+    for (size_t i = 0; i < v->n; i++)
+        if (v->mount[i].upper_src && place_below(path, v->mount[i].upper_src))
+            return true;
+    return false;
+}
+
+/* A descriptor of the lower layer's: what it is open on is copied up, and the guest's number is of the copy then. */
+static int64_t lift_fd(const struct view *v, int fd)
+{
+    int64_t flags = HOST_RAW(SYS_fcntl, fd, F_GETFL), keep = HOST_RAW(SYS_fcntl, fd, F_GETFD), new, at;
+    char path[PATH_MAX];
+    struct stat before, now;
+    const struct mount *m;
+    const char *rel;
+    bool same;
+
+    if (flags < 0 || view_place(v, fd, path) < 0 || !(m = view_mount(v, path, &rel)))
+        return -ESTALE;
+    new = overlay_lower(m, rel); /* it may not be what the name means any more */
+    same = new >= 0 && HOST_RAW(SYS_fstat, new, &now) == 0 && HOST_RAW(SYS_fstat, fd, &before) == 0 &&
+           now.st_ino == before.st_ino &&now.st_dev == before.st_dev;
+    if (new >= 0)
+        HOST_RAW(SYS_close, new);
+    if (!same)
+        return -ESTALE;
+    new = overlay_lift(v, m, rel);
+    if (new == 0)
+        new = view_down(NULL, m, true, rel, (int)(flags & (O_PATH | O_NONBLOCK)) | O_NOFOLLOW | O_CLOEXEC, 0);
+    if (new < 0)
+        return new;
+    at = HOST_RAW(SYS_lseek, fd, 0, SEEK_CUR);
+    if (at > 0)
+        HOST_RAW(SYS_lseek, new, at, SEEK_SET);
+    at = HOST_RAW(SYS_dup3, new, fd, keep & FD_CLOEXEC ? O_CLOEXEC : 0);
+    HOST_RAW(SYS_close, new);
+    return MIN(at, 0);
+}
+
+static int64_t may_change(struct task *t, int fd)
+{
+    const struct view *v = t->proc->box->view;
     const struct mount *m;
     struct stat st;
 
-    if (fd_is_own(fd) || HOST_RAW(SYS_fstat, fd, &st) < 0)
+    if (HOST_RAW(SYS_fstat, fd, &st) < 0)
         return -EBADF;
-    m = view_mount_of(t->proc->box->view, fd);
+    m = view_mount_of(v, fd);
+    if (overlaid(m) && !view_is_upper(v, fd))
+        return lift_fd(v, fd);
     if (m)
         return m->ro ? -EROFS : 0;
     if (!st.st_nlink || S_ISSOCK(st.st_mode) || S_ISFIFO(st.st_mode)) /* of memory, or of nobody any more */
@@ -128,6 +192,20 @@ int64_t view_check_change(struct task *t, int fd)
     return box_refuse(
         t, -EPERM,
         &(struct refusal){ "files", "an inherited descriptor", "the file is outside the box", NULL });
+}
+
+int64_t view_hold(struct task *t, int fd, int *hold)
+{
+    int64_t r = fd_is_own(fd) ? -EBADF : 0;
+
+    *hold = -1;
+    fd_freeze();
+    if (r == 0)
+        r = may_change(t, fd);
+    if (r == 0)
+        r = fd_hold(fd, hold);
+    fd_thaw();
+    return MIN(r, 0);
 }
 
 int64_t view_check_dir(struct task *t, int fd)
@@ -161,7 +239,7 @@ static int own_path(int dirfd, const char *name, int flags, int *holder)
 static struct mount *add(struct view *v, enum place_kind kind, const char *dst, bool ro)
 {
     size_t i = v->n;
-    struct mount m = { .kind = kind, .fd = -1, .dir = -1, .ro = ro, .dst = strdup(dst) };
+    struct mount m = { .kind = kind, .fd = -1, .dir = -1, .upper = -1, .ro = ro, .dst = strdup(dst) };
 
     if (v->n == PLACES_MAX || !m.dst) {
         free(m.dst);
@@ -232,10 +310,10 @@ static int make_temp(struct view *v, struct policy_shared *s, char *why)
     return -errno;
 }
 
-static int add_root(struct view *v, char *why)
+static int add_root(struct view *v, bool ro, char *why)
 {
     char path[sizeof v->temp + 8];
-    struct mount *m = add(v, PLACE_EMPTY, "", true);
+    struct mount *m = add(v, PLACE_EMPTY, "", ro);
     int r;
 
     snprintf(path, sizeof path, "%s/root", v->temp);
@@ -263,7 +341,7 @@ static int add_place(struct view *v, const struct policy_place *p, char *why)
     case PLACE_PROC:
         return add_proc(v, why);
     case PLACE_EMPTY:
-        return add_root(v, why);
+        return add_root(v, p->ro, why);
     case PLACE_DEVICE:
         if (access(p->src, F_OK) < 0)
             return 0;
@@ -445,6 +523,101 @@ static void link_streams(const struct view *v)
     }
 }
 
+/* --- Overlays ----------------------------------------------------------------------------------------- */
+
+/* A descriptor that becomes noahv's own. */
+static int keep_own(int fd, int *holder)
+{
+    int r = fd < 0 ? fd : fd_own(fd, holder);
+
+    if (r < 0 && fd >= 0)
+        close(fd);
+    return MIN(r, 0);
+}
+
+/* A piece gets its upper layer. */
+static int cover(const struct view *v, struct mount *m, const char *src, const char *dst)
+{
+    char path[PATH_MAX];
+    int r = keep_own(overlay_add(v->overlay, src, dst, m->fd), &m->upper);
+
+    if (r == 0)
+        r = host_path(m->upper, path);
+    if (r == 0 && !(m->upper_src = strdup(path)))
+        r = -ENOMEM;
+    return r;
+}
+
+/* A file that may be written is copied up at once, into an upper layer of its folder; the copy is the piece then. */
+static int cover_file(const struct view *v, struct mount *m)
+{
+    struct mount folder = { .kind = PLACE_BIND, .fd = m->dir, .dir = -1, .upper = -1 };
+    char src[PATH_MAX], dst[PATH_MAX], path[PATH_MAX];
+    int r;
+
+    snprintf(src, sizeof src, "%.*s", (int)(m->name - m->src - 1), m->src);
+    snprintf(dst, sizeof dst, "%.*s", (int)(strrchr(m->dst, '/') - m->dst), m->dst);
+    if (strcmp(strrchr(m->dst, '/') + 1, m->name) != 0)
+        return -EXDEV; /* what was changed could not be told by one name */
+    r = cover(v, &folder, src, dst);
+    if (r == 0)
+        r = (int)overlay_lift(v, &folder, m->name);
+    snprintf(path, sizeof path, "%s/%s", r == 0 ? folder.upper_src : "", m->name);
+    free(folder.upper_src);
+    if (folder.upper >= 0)
+        fd_release(folder.upper);
+    if (r < 0)
+        return r;
+    fd_release(m->fd);
+    fd_release(m->dir);
+    free(m->src);
+    m->src = NULL;
+    return open_source(m, path);
+}
+
+/* Does one of the two lie in the other? */
+static bool overlap(const char *a, const char *b)
+{
+    return place_below(a, b) || place_below(b, a);
+}
+
+/* What may be written. What goes away with the box anyway needs no layer. */
+static int cover_piece(const struct view *v, const char *overlay, struct mount *m, char *why)
+{
+    struct stat st;
+    int r = 0;
+
+    if (m->kind == PLACE_PROC || m->kind == PLACE_TMPFS)
+        return 0;
+    if (overlap(m->src, overlay)) {
+        snprintf(why, VIEW_WHY_MAX,
+                 "the overlay %.200s and %.200s, which the box is given, lie in one another", overlay,
+                 *m->src ? m->src : "/");
+        return -EINVAL;
+    }
+    if (m->ro || fstat(m->fd, &st) < 0 || !(S_ISDIR(st.st_mode) || S_ISREG(st.st_mode)))
+        return 0;
+    r = S_ISDIR(st.st_mode) ? cover(v, m, m->kind == PLACE_EMPTY ? NULL : m->src, m->dst) : cover_file(v, m);
+    if (r == -EXDEV)
+        snprintf(why, VIEW_WHY_MAX,
+                 "the file %.200s has another name in the box, which an overlay cannot keep", m->src);
+    else if (r < 0)
+        snprintf(why, VIEW_WHY_MAX, "cannot overlay %.200s: %s", m->src, strerror(-r));
+    return r;
+}
+
+static int add_overlay(struct view *v, const char *dir, char *why)
+{
+    char path[PATH_MAX];
+    int r = keep_own(overlay_open(dir, true, why), &v->overlay);
+
+    if (r == 0 && (r = own_path(v->overlay, "lock", O_DIRECTORY | O_NOFOLLOW, &v->lock)) == 0)
+        r = host_path(v->overlay, path);
+    for (size_t i = 0; r == 0 && i < v->n; i++)
+        r = cover_piece(v, path, &v->mount[i], why);
+    return r;
+}
+
 int view_create(const struct noahv_policy *p, struct view **out, char *why)
 {
     struct view *v = calloc(1, sizeof *v);
@@ -454,6 +627,7 @@ int view_create(const struct noahv_policy *p, struct view **out, char *why)
 
     if (!v)
         return -ENOMEM;
+    v->overlay = v->lock = -1;
     r = make_temp(v, p->shared, why);
     for (size_t i = 0; r == 0 && i < n; i++)
         r = add_place(v, &list[i], why);
@@ -464,6 +638,8 @@ int view_create(const struct noahv_policy *p, struct view **out, char *why)
     }
     if (r == 0)
         r = place_others(v, p, why);
+    if (r == 0 && p->overlay)
+        r = add_overlay(v, p->overlay, why);
     if (r < 0) {
         view_free(v);
         return r;
@@ -482,8 +658,15 @@ void view_free(struct view *v)
             fd_release(v->mount[i].fd);
         if (v->mount[i].dir >= 0)
             fd_release(v->mount[i].dir);
+        if (v->mount[i].upper >= 0)
+            fd_release(v->mount[i].upper);
         free(v->mount[i].dst);
         free(v->mount[i].src);
+        free(v->mount[i].upper_src);
     }
+    if (v->lock >= 0)
+        fd_release(v->lock);
+    if (v->overlay >= 0)
+        fd_release(v->overlay);
     free(v);
 }

@@ -22,6 +22,8 @@ struct mount {
     int dir;          /* of a file: own descriptor of its folder, for calls that follow no link; else -1 */
     const char *name; /* ... and its name there: into src */
     bool ro;
+    int upper; /* under --overlay: own descriptor (O_PATH) of what is written to it (overlay.h); else -1 */
+    char *upper_src; /* the host's path of that */
 };
 
 /*
@@ -43,6 +45,11 @@ int view_place(const struct view *v, int fd, char out[PATH_MAX]);
 
 /* The working directory as the guest knows it: its length, or -ENOENT. */
 int64_t view_cwd(struct task *t, char out[PATH_MAX]);
+
+/* Under --overlay: is there an overlaid piece, what is locked, and is a descriptor's file in an upper layer? */
+bool view_overlay(const struct view *v);
+int view_lock(const struct view *v);
+bool view_is_upper(const struct view *v, int fd);
 
 /* All pieces, by number. */
 size_t view_mounts(const struct view *v);
@@ -66,8 +73,17 @@ int64_t view_open(struct task *t, int dirfd, const char *name, int flags, uint32
 /* walk.c: readlink, where the answer is not the host's. */
 int64_t view_readlink(struct task *t, int dirfd, const char *name, char out[PATH_MAX]);
 
-/* 0, or -EROFS, -EPERM: may attributes of this open file be changed? */
-int64_t view_check_change(struct task *t, int fd);
+/*
+ * An own descriptor of what a guest's is open on, whose attributes are to be changed: in *hold, to be released. It is taken
+ * before it is decided, so that nothing else can be put in its place. 0, or -EROFS, -EPERM.
+ */
+int64_t view_hold(struct task *t, int fd, int *hold);
+
+/*
+ * walk.c: opens what lies below a piece's root, or that of its upper layer, without a link on the way. `t`: a guest's own
+ * open, which a signal may interrupt; NULL: a look of ours.
+ */
+int64_t view_down(struct task *t, const struct mount *m, bool up, const char *rel, int flags, uint32_t mode);
 
 /* 0, or -EACCES when the descriptor is no folder of the view. */
 int64_t view_check_dir(struct task *t, int fd);

@@ -16,6 +16,7 @@
 #include "syscalls/box.h"
 #include "syscalls/fd.h"
 #include "syscalls/learn.h"
+#include "syscalls/overlay.h"
 #include "syscalls/view.h"
 
 #define LINKS_MAX 40 /* MAXSYMLINKS */
@@ -31,6 +32,7 @@ struct walk {
     char rest[PATH_MAX]; /* what is still to walk */
     const struct mount *m;
     const char *rel; /* at, below the root of m */
+    bool up;         /* it is in the upper layer of m */
     int fd;          /* O_PATH of what was reached; -1: a name that does not exist, in a folder that does */
     struct stat st;  /* of what was reached */
     uint32_t type;   /* S_IFMT of it; 0: does not exist */
@@ -79,19 +81,16 @@ static int64_t down_by_steps(int fd, const char *rel, int flags, uint32_t mode)
      O_DIRECT | O_LARGEFILE | 0100000 | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH | \
      O_TMPFILE)
 
-/*
- * Opens what lies below a piece's root, without a link on the way. `t`: a guest's own open, which a signal may interrupt;
- * NULL: a look of ours.
- */
-static int64_t down(struct task *t, const struct mount *m, const char *rel, int flags, uint32_t mode)
+int64_t view_down(struct task *t, const struct mount *m, bool up, const char *rel, int flags, uint32_t mode)
 {
+    int root = up ? m->upper : m->fd;
     struct open_how how = { .flags = (uint64_t)(flags & OPEN2_FLAGS),
                             .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
     char link[32];
     int64_t r;
 
     if (!*rel) { /* the piece itself: it is what our descriptor is open on */
-        snprintf(link, sizeof link, "self/fd/%d", m->fd);
+        snprintf(link, sizeof link, "self/fd/%d", root);
         flags &= ~(O_NOFOLLOW | O_CREAT);
         return t ? HOST(t, SYS_openat, procfs_dir(), link, flags, mode)
                  : HOST_RAW(SYS_openat, procfs_dir(), link, flags, mode);
@@ -102,9 +101,9 @@ static int64_t down(struct task *t, const struct mount *m, const char *rel, int 
         how.flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
     if (flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE)
         how.mode = mode & 07777;
-    r = t ? HOST(t, SYS_openat2, m->fd, rel, &how, sizeof how)
-          : HOST_RAW(SYS_openat2, m->fd, rel, &how, sizeof how);
-    return r == -ENOSYS ? down_by_steps(m->fd, rel, flags, mode) : r;
+    r = t ? HOST(t, SYS_openat2, root, rel, &how, sizeof how)
+          : HOST_RAW(SYS_openat2, root, rel, &how, sizeof how);
+    return r == -ENOSYS ? down_by_steps(root, rel, flags, mode) : r;
 }
 
 /* --- The walk ----------------------------------------------------------------------------------------- */
@@ -135,7 +134,9 @@ static int64_t look(struct walk *w)
         return -ENOENT;
     if (w->m->kind == PLACE_PROC && !view_proc_has(w->t, w->rel))
         return -ENOENT;
-    fd = down(NULL, w->m, w->rel, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
+    w->up = false;
+    fd = overlaid(w->m) ? overlay_look(w->m, w->rel, &w->up)
+                        : view_down(NULL, w->m, false, w->rel, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
     if (fd < 0)
         return fd;
     w->fd = (int)fd;
@@ -246,13 +247,16 @@ static int64_t step(struct walk *w, const char *name, unsigned how)
     }
     if (strlen(name) > NAME_MAX || strlen(w->at) + strlen(name) + 2 > sizeof w->at)
         return -ENAMETOOLONG;
+    if (overlaid(w->m) && overlay_is_own(name))
+        return last && how & WALK_ENTRY ? -EPERM : -ENOENT;
     add_name(w, name);
     r = look(w);
     if (r == -ENOENT && last && how & WALK_ENTRY)
         return 0;
     if (r == -ENOENT)
         return absent(w);
-    if (r == 0 && w->type == S_IFLNK && (!last || w->slash || how & WALK_FOLLOW)) {
+    if (r == 0 && w->type == S_IFLNK &&
+        (!last || (w->slash ? !(how & WALK_ENTRY) : (how & WALK_FOLLOW) != 0))) {
         bool slash = w->slash;
 
         r = follow(w);
@@ -274,7 +278,8 @@ static int64_t add_names(struct walk *w, const char *name)
     size_t n = strlen(w->at);
     bool dot;
 
-    if (strlen(name) + n + 2 > sizeof w->at || strstr(name, ".."))
+    if (strlen(name) + n + 2 > sizeof w->at || strstr(name, "..") || strstr(name, OVERLAY_CUT) ||
+        strstr(name, OVERLAY_NEW))
         return -ELOOP;
     while (*name) {
         size_t len = strcspn(name, "/"), slashes = strspn(name + len, "/");
@@ -322,6 +327,7 @@ static int64_t begin(struct walk *w, struct task *t, int dirfd, const char *name
     w->v = t->proc->box->view;
     w->at[0] = w->rest[0] = '\0';
     w->m = NULL;
+    w->up = false;
     w->fd = -1;
     w->type = 0;
     w->links = 0;
@@ -351,7 +357,7 @@ static int64_t walk(struct walk *w, struct task *t, int dirfd, const char *name,
     r = look(w);
     while (r == 0 && next_name(w, component))
         r = step(w, component, how);
-    if (r == 0 && w->slash && w->type && w->type != S_IFDIR)
+    if (r == 0 && w->slash && w->type && w->type != S_IFDIR && !(how & WALK_ENTRY))
         r = -ENOTDIR;
     if (r < 0)
         walk_close(w);
@@ -390,8 +396,8 @@ static int64_t by_object(struct walk *w, struct path *out)
     return 0;
 }
 
-/* Its name in its folder, for calls that follow no link. */
-static int64_t by_name(struct walk *w, struct path *out)
+/* Its name in its folder, for calls that follow no link; and those that change the folder, which is in the upper layer. */
+static int64_t by_name(struct walk *w, bool entry, struct path *out)
 {
     char folder[PATH_MAX];
     const char *slash;
@@ -402,12 +408,13 @@ static int64_t by_name(struct walk *w, struct path *out)
         if (w->m->dir >= 0)
             snprintf(out->name, sizeof out->name, "/proc/self/fd/%d/%s", w->m->dir, w->m->name);
         else
-            snprintf(out->name, sizeof out->name, "/proc/self/fd/%d/.", w->m->fd);
+            snprintf(out->name, sizeof out->name, "/proc/self/fd/%d/.", w->up ? w->m->upper : w->m->fd);
         return 0;
     }
     slash = strrchr(w->rel, '/');
     snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - w->rel) : 0, w->rel);
-    fd = down(NULL, w->m, folder, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+    fd = overlaid(w->m) && entry ? overlay_dir(w->v, w->m, folder)
+                                 : view_down(NULL, w->m, w->up, folder, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
     if (fd < 0)
         return fd;
     if (keep(w, fd, out) < 0) {
@@ -460,11 +467,13 @@ static int64_t read_only(const struct walk *w, unsigned how)
         return 0;
     if (entry && !*w->rel)
         return how & PATH_MAKE ? -EEXIST : -EBUSY;
+    if (how & PATH_MAKE && w->type && (w->m->ro || overlaid(w->m)))
+        return -EEXIST;
     if (!w->m->ro || (w->magic && !entry))
         return 0;
     if (!w->type && !(how & PATH_MAKE) && policy_expects_absent(w->t->proc->box->policy, w->at))
         return -ENOENT; /* nothing to be removed */
-    return how & PATH_MAKE && w->type ? -EEXIST : -EROFS;
+    return -EROFS;
 }
 
 /* The special file of /proc that was reached. */
@@ -477,12 +486,32 @@ static enum proc_node node_of(struct walk *w)
     if (!*w->rel || w->magic || procfs_name(base + 1) == PROC_NONE)
         return PROC_NONE;
     *base = '\0';
-    dir = down(NULL, w->m, w->rel == base + 1 ? "" : w->rel, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+    dir = view_down(NULL, w->m, false, w->rel == base + 1 ? "" : w->rel, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
     *base = '/';
     node = dir < 0 ? PROC_ABSENT : procfs_node((int)dir, base + 1);
     if (dir >= 0)
         HOST_RAW(SYS_close, dir);
     return node;
+}
+
+/* In an overlaid piece: copies up what is to be changed or to get another name; a folder in two layers is told as one. */
+static int64_t overlay_path(struct walk *w, unsigned how, struct path *out)
+{
+    struct overlay_id id;
+    int64_t r = 0;
+
+    if (how & (PATH_CHANGE | PATH_LINK) && w->type && !w->up) {
+        r = overlay_lift(w->v, w->m, w->rel);
+        if (r == 0)
+            r = look(w);
+        if (r == 0 && !w->up)
+            r = -ESTALE;
+    }
+    if (r == 0 && w->type == S_IFDIR && overlay_identity(w->v, w->fd, &id)) {
+        out->dev = id.dev;
+        out->ino = id.ino;
+    }
+    return r;
 }
 
 static int64_t path_of(struct walk *w, int dirfd, const char *name, unsigned how, struct path *out)
@@ -500,9 +529,33 @@ static int64_t path_of(struct walk *w, int dirfd, const char *name, unsigned how
     if (w->m->kind == PLACE_PROC)
         out->virt = node_of(w);
     r = read_only(w, how);
+    if (r == 0 && overlaid(w->m))
+        r = overlay_path(w, how, out);
     if (r == 0)
-        r = end == WALK_FOLLOW ? by_object(w, out) : by_name(w, out);
+        r = end == WALK_FOLLOW ? by_object(w, out) : by_name(w, last == PATH_ENTRY, out);
     walk_close(w);
+    return r;
+}
+
+/* AT_EMPTY_PATH. */
+static int64_t path_of_fd(struct task *t, int dirfd, unsigned how, struct path *out)
+{
+    struct overlay_id id;
+    int64_t r = 0;
+
+    out->dirfd = dirfd;
+    out->name[0] = '\0';
+    if (!(how & PATH_EMPTY))
+        return 0;
+    out->mount = view_mount_of(t->proc->box->view, dirfd);
+    if (overlay_identity(t->proc->box->view, dirfd, &id)) {
+        out->dev = id.dev;
+        out->ino = id.ino;
+    }
+    if (how & PATH_CHANGE || (how & PATH_LINK && overlaid(out->mount))) {
+        r = view_hold(t, dirfd, &out->hold);
+        out->dirfd = out->hold;
+    }
     return r;
 }
 
@@ -515,12 +568,9 @@ int view_path(struct task *t, int dirfd, const char *name, unsigned how, struct 
     out->virt = PROC_NONE;
     out->hold = -1;
     out->mount = NULL;
-    if (!*name) { /* the descriptor itself, or an error of the kernel's choice */
-        out->dirfd = dirfd;
-        out->name[0] = '\0';
-        out->mount = how & PATH_EMPTY ? view_mount_of(t->proc->box->view, dirfd) : NULL;
-        return how & PATH_CHANGE && how & PATH_EMPTY ? (int)view_check_change(t, dirfd) : 0;
-    }
+    out->ino = 0;
+    if (!*name) /* the descriptor itself, or an error of the kernel's choice */
+        return (int)path_of_fd(t, dirfd, how, out);
     fd_freeze();
     r = path_of(&w, dirfd, name, how, out);
     fd_thaw();
@@ -534,10 +584,14 @@ int64_t view_stat(struct task *t, int dirfd, const char *name, bool follow, stru
 
     fd_freeze();
     r = walk(&w, t, dirfd, name, follow ? WALK_FOLLOW : 0);
+    if (r == 0 && learning(t))
+        learn_found(&w, ACCESS_LOOK, dirfd, name);
     if (r == 0 && w.magic)
         r = HOST_RAW(SYS_newfstatat, procfs_dir(), w.rel, st, 0);
     else if (r == 0)
         *st = w.st;
+    if (r == 0 && w.up)
+        overlay_tell(w.v, w.fd, st);
     walk_close(&w);
     fd_thaw();
     return r;
@@ -589,23 +643,48 @@ static void learn_open(struct walk *w, int flags, int dirfd, const char *name)
     }
 }
 
+/* In an overlaid piece: what is opened to be written is in the upper layer, and what is made gets its folder there. */
+static int64_t overlay_open_for(struct walk *w, int flags)
+{
+    const char *slash = strrchr(w->rel, '/');
+    char folder[PATH_MAX];
+    int64_t r = 0;
+
+    if (w->up || !overlaid(w->m) || (!w->type && w->slash))
+        return 0;
+    if (!w->type) {
+        snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - w->rel) : 0, w->rel);
+        r = overlay_dir(w->v, w->m, folder);
+        if (r >= 0)
+            HOST_RAW(SYS_close, r);
+        w->up = true;
+    } else if (w->type == S_IFREG ? writes(flags) && !((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
+                                  : w->type == S_IFDIR && (flags & O_TMPFILE) == O_TMPFILE && writes(flags)) {
+        r = overlay_lift(w->v, w->m, w->rel);
+        w->up = r == 0;
+    }
+    return MIN(r, 0);
+}
+
 /* What the walk found; -EAGAIN: it is not there any more, or there now. */
 static int64_t open_found(struct task *t, struct walk *w, int flags, uint32_t mode)
 {
-    bool file = w->type == S_IFREG || w->type == S_IFDIR;
+    bool file = w->type == S_IFREG || w->type == S_IFDIR, creates = flags & O_CREAT && !(flags & O_PATH);
     int64_t r;
 
     if (w->magic)
         return open_magic(t, w, flags);
-    if (w->type && (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL) && !(flags & O_PATH))
+    if (creates && w->slash)
+        return -EISDIR;
+    if (creates && w->type && flags & O_EXCL)
         return -EEXIST;
-    if (!w->type && w->slash)
+    if (creates && w->type == S_IFDIR)
         return -EISDIR;
     if (w->m->ro && (w->type ? file && writes(flags) : true))
         return -EROFS;
     if (w->type == S_IFLNK && !(flags & O_PATH))
         return -ELOOP;
-    r = down(t, w->m, w->rel, (w->type ? flags & ~O_CREAT : flags) | O_NOFOLLOW, mode);
+    r = view_down(t, w->m, w->up, w->rel, (w->type ? flags & ~O_CREAT : flags) | O_NOFOLLOW, mode);
     if ((r == -ELOOP && w->type != S_IFLNK) || (r == -ENOENT && w->type) || (r == -EXDEV))
         return -EAGAIN;
     return r;
@@ -621,9 +700,9 @@ static int64_t open_at_once(struct task *t, int dirfd, const char *name, int fla
         add_names(&w, name) < 0 || w.slash)
         return -ELOOP;
     w.m = view_mount(w.v, w.at, &w.rel);
-    if (!w.m || w.m->kind != PLACE_BIND || !*w.rel)
+    if (!w.m || w.m->kind != PLACE_BIND || overlaid(w.m) || !*w.rel)
         return -ELOOP;
-    r = down(t, w.m, w.rel, flags | O_NOFOLLOW, 0);
+    r = view_down(t, w.m, false, w.rel, flags | O_NOFOLLOW, 0);
     return r == -ENOENT || r == -EXDEV || r == -EAGAIN ? -ELOOP : r;
 }
 
@@ -647,6 +726,8 @@ int64_t view_open(struct task *t, int dirfd, const char *name, int flags, uint32
             learn_open(&w, flags, dirfd, name);
         node = r == 0 && w.m->kind == PLACE_PROC && !(flags & O_PATH) ? node_of(&w) : PROC_NONE;
         walk_close(&w); /* its number is the lowest free one, which open() returns */
+        if (r == 0)
+            r = overlay_open_for(&w, flags);
         fd_thaw();
         if (r < 0)
             return r;

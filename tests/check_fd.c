@@ -43,7 +43,7 @@ static void no_room_above(void)
 START_TEST(own_descriptor_is_out_of_the_guests_reach)
 {
     struct rlimit r, now;
-    int w, holder = -1, low = new_pipe(&w), fd;
+    int w, holder = -1, other = -1, low = new_pipe(&w), fd;
 
     ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &r), 0);
     r.rlim_cur = 100;
@@ -57,6 +57,8 @@ START_TEST(own_descriptor_is_out_of_the_guests_reach)
     ck_assert(fd_is_own(fd));
     while (dup(w) >= 0)
         ;
+    ck_assert_int_ge(fd_hold(w, &other), 100);
+    ck_assert(fd_is_own(other) && leads_to(fd, w) && leads_to(fd, other));
     ck_assert_int_ge(fd_open(AT_FDCWD, "/", O_RDONLY), 100);
     ck_assert_int_eq(open("/", O_RDONLY), -1);
     ck_assert_int_eq(fd_open(AT_FDCWD, "/nonexistent", O_RDONLY), -ENOENT);

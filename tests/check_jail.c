@@ -23,9 +23,9 @@
 #include "syscalls/procfs.h"
 
 static char given[] = "/tmp/check_jail.XXXXXX", readonly[] = "/tmp/check_jail.XXXXXX";
-static char file[64];
+static char file[64], low[64], overlay[64]; /* in readonly, in given; the overlay of the last policy */
 static struct noahv_policy
-    *policies[6]; /* one per test: made outside, so that main can clear up after them */
+    *policies[7]; /* one per test: made outside, so that main can clear up after them */
 
 static void open_folders(void)
 {
@@ -34,7 +34,9 @@ static void open_folders(void)
     if (!mkdtemp(given) || !mkdtemp(readonly))
         exit(1);
     snprintf(file, sizeof file, "%s/file", readonly);
+    snprintf(low, sizeof low, "%s/low", given);
     close(open(file, O_WRONLY | O_CREAT, 0600));
+    close(open(low, O_WRONLY | O_CREAT, 0600));
     for (size_t i = 0; i < ARRAY_SIZE(policies); i++) {
         if (noahv_policy_create(&policies[i]) < 0)
             exit(1);
@@ -44,6 +46,8 @@ static void open_folders(void)
         noahv_policy_set(policies[i], "volume", setting);
         noahv_policy_set(policies[i], "allow-connect", "127.0.0.1:7");
     }
+    snprintf(overlay, sizeof overlay, "%s.overlay", given);
+    noahv_policy_set(policies[6], "overlay", overlay);
 }
 
 static void remove_folders(void)
@@ -52,7 +56,9 @@ static void remove_folders(void)
         noahv_policy_clear(policies[i]);
         noahv_policy_destroy(policies[i]);
     }
+    noahv_overlay_discard(overlay, (char[NOAHV_WHY_MAX]){ 0 });
     unlink(file);
+    unlink(low);
     rmdir(readonly);
     rmdir(given);
 }
@@ -200,9 +206,9 @@ START_TEST(landlock_refuses_objects)
     struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(9) };
     char path[64];
 
-    close_jail(2);
-    if (jail_lacks(LAYER_LANDLOCK))
+    if (jail_lacks(LAYER_LANDLOCK)) /* asked before the filter stands, which would say so too */
         return;
+    close_jail(2);
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     ck_assert_int_eq(error_of(open("/etc/passwd", O_RDONLY)), EACCES);
     ck_assert_int_eq(error_of(open("/", O_RDONLY | O_DIRECTORY)), EACCES);
@@ -222,6 +228,32 @@ START_TEST(landlock_refuses_objects)
 }
 END_TEST
 
+/* What is overlaid is read, and written to in the upper layer; the overlay's own notes are out of reach. */
+START_TEST(landlock_keeps_what_is_overlaid)
+{
+    char up[96], path[96];
+
+    if (jail_lacks(LAYER_LANDLOCK))
+        return;
+    close_jail(6);
+    snprintf(up, sizeof up, "%s/files/0/up", overlay);
+    ck_assert_int_ge(open(low, O_RDONLY), 0);
+    ck_assert_int_eq(error_of(open(low, O_WRONLY)), EACCES);
+    ck_assert_int_eq(error_of(linkat(AT_FDCWD, low, AT_FDCWD, up, 0)), EXDEV);
+    ck_assert_int_eq(error_of(unlinkat(AT_FDCWD, low, 0)), EACCES);
+    ck_assert_int_ge(open(up, O_WRONLY | O_CREAT, 0600), 0);
+    snprintf(path, sizeof path, "%s/files/0/other", overlay);
+    ck_assert_int_eq((int)syscall(SYS_renameat2, AT_FDCWD, up, AT_FDCWD, path, 0), 0);
+    snprintf(path, sizeof path, "%s/lock/new", overlay);
+    ck_assert_int_eq(error_of(open(path, O_WRONLY | O_CREAT, 0600)), EACCES);
+    snprintf(path, sizeof path, "%s/pieces/0.src", overlay);
+    ck_assert_int_eq(error_of(unlinkat(AT_FDCWD, path, 0)), EACCES);
+    snprintf(path, sizeof path, "%s/pieces/9.src", overlay);
+    ck_assert_int_eq(error_of(symlinkat("/", AT_FDCWD, path)), EACCES);
+    ck_assert_int_eq(error_of(open(overlay, O_RDONLY | O_DIRECTORY)), EACCES);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("jail");
@@ -235,6 +267,7 @@ int main(void)
     tcase_add_test(tc, namespaces_are_its_own);
     tcase_add_test(tc, so_they_are_without_privilege);
     tcase_add_test(tc, landlock_refuses_objects);
+    tcase_add_test(tc, landlock_keeps_what_is_overlaid);
     suite_add_tcase(s, tc);
     r = srunner_create(s);
     open_folders();

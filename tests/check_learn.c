@@ -161,6 +161,22 @@ START_TEST(decides_on_files)
 }
 END_TEST
 
+/* The root, and what is a place in it and no more, is writable then; what is granted read-only is not. */
+START_TEST(decides_on_files_in_an_overlay)
+{
+    set("ro-bind", "/ /ro");
+    set("dir", "/d/e");
+    set("absent", "/not");
+    set("overlay", "/nonexistent/over");
+    ck_assert(allows(ACCESS_MAKE, "/x") && allows(ACCESS_MAKE, "/d/e/x") && allows(ACCESS_MAKE, "/not"));
+    ck_assert(allows(ACCESS_WRITE, "/d") && allows(ACCESS_ABSENT, "/not") && !allows(ACCESS_READ, "/x"));
+    ck_assert(!allows(ACCESS_MAKE, "/ro/x") && !allows(ACCESS_WRITE, "/ro/x") && !allows(ACCESS_MAKE, "/ro"));
+    ck_assert(!allows(ACCESS_WRITE, "/proc/self/comm"));
+    set("root", "/");
+    ck_assert(allows(ACCESS_WRITE, "/x") && !allows(ACCESS_WRITE, "/ro/x"));
+}
+END_TEST
+
 START_TEST(decides_on_addresses)
 {
     ck_assert(!allows(ACCESS_SOCKET, "AF_INET"));
@@ -347,6 +363,7 @@ int main(void)
     tcase_add_test(tc, what_is_no_line);
     tcase_add_test(tc, walks_by_links);
     tcase_add_test(tc, decides_on_files);
+    tcase_add_test(tc, decides_on_files_in_an_overlay);
     tcase_add_test(tc, decides_on_addresses);
     tcase_add_test(tc, grants_folders_only_where_they_are_narrow);
     tcase_add_test(tc, tells_only_names_that_a_file_can_hold);

@@ -129,7 +129,7 @@ START_TEST(kind_is_consistent) /* _i is the kind */
     bool used = false;
 
     ck_assert(k->bytes == 4 || k->bytes == 8);
-    if (k->marshal == M_FD || k->marshal == M_DIRFD)
+    if (k->marshal == M_FD || k->marshal == M_CFD || k->marshal == M_DIRFD)
         ck_assert(k->bytes == 4 && k->is_signed);
     if (k->marshal >= M_PATH)
         ck_assert_msg(k->bytes == 8 && !k->is_signed, "%s holds an address", k->name);

@@ -860,6 +860,197 @@ once_box_clears_up() {
     [ ! -e "$folder" ] || fail 'a box left its folder behind'
 }
 
+# All of a folder that can be told apart.
+state() {
+    find "$1" -printf "%P %y %m %s ${2-%T@} %l\n" | sort
+}
+
+# What a program sees of a folder is the same whether it has one layer or two; the lower one stays as it was; what is
+# applied to it makes it what it would have been.
+cli_overlay_layers() {
+    for dir in plain lower; do
+        mkdir $dir
+        noahv "$guest/cli/layers" $dir make
+    done
+    state lower > before
+    run noahv box --tmpfs /w "$guest/cli/layers" /w make and
+    [ "$status" = 0 ] || fail 'in memory'
+    mv out want
+    grep -q '^300 entries, 0 twice, 0 missed' want || fail 'a program that does nothing'
+    grep -qxF 'unlink("f0/") = ENOTDIR' want && grep -qxF 'open("d0", O_RDONLY | O_CREAT, 0600) = EISDIR' want || fail 'as the kernel has it'
+    want 0 "$(cat want)" noahv box -v "$PWD/plain:/w" "$guest/cli/layers" /w
+    want 0 "$(cat want)" noahv box -v "$PWD/lower:/w" --overlay over "$guest/cli/layers" /w
+    state lower | diff before - || fail 'the lower folder has changed'
+    want 125 "$(noahv diff over)" noahv apply over
+    grep -q '^noahv: /w/socket: it is no file, folder, link or pipe' err || fail 'a socket'
+    want 0 'A /w/socket' noahv diff over
+    rm plain/socket
+    state plain '' | grep -v ' d ' > want
+    state lower '' | grep -v ' d ' | diff want - || fail 'what was applied'
+    state plain '' | grep ' d ' | cut -d ' ' -f 1-3 > want
+    state lower '' | grep ' d ' | cut -d ' ' -f 1-3 | diff want - || fail 'which folders were applied'
+    want 0 '' noahv discard over
+    [ ! -e over ] || fail 'the overlay is still there'
+}
+
+# The same for changes at random.
+cli_overlay_random() {
+    for seed in $(seq 30); do
+        for dir in plain lower; do
+            mkdir $dir
+            noahv "$guest/cli/names" $dir "$seed" quietly
+        done
+        run noahv box -v "$PWD/plain:/w" "$guest/cli/names" /w "1$seed"
+        [ "$status" = 0 ] && [ -s out ] || fail 'a folder of one layer'
+        mv out want
+        run noahv box -v "$PWD/lower:/w" --overlay over "$guest/cli/names" /w "1$seed"
+        diff want out || fail "seed $seed"
+        noahv apply over > log
+        want 0 '' noahv diff over
+        for dir in plain lower; do (cd $dir && find . -type f -exec sha256sum {} + -o -printf '%p %y %m %l\n' | sort) > $dir.is; done
+        diff plain.is lower.is || fail "applied, seed $seed"
+        noahv discard over
+        rm -r plain lower
+    done
+}
+
+once_overlay_changes() {
+    mkdir -p d/sub ro
+    echo old > d/file
+    echo text > d/sub/gone
+    echo one > single
+    ln -s file d/link
+    noahv box -v d:/d --ro-bind ro /ro -v "$PWD/single:/single" --overlay over "$BB" sh -c '
+        cd /d; echo new > file; rm -r sub; mkdir sub; echo x > sub/new; ln -s /etc/passwd planted; echo two > /single
+        touch "$(printf "a\nb\033")"; chmod 4755 file; echo y > /top; touch /ro/x' 2> log || :
+    [ "$(cat d/file d/sub/gone single | tr '\n' ,)$(ls d | tr '\n' ,)$(ls ro)" = old,text,one,file,link,sub, ] || fail 'files of the host'
+    cat > want << 'TEXT'
+A /d/a\012b\033
+A /d/planted
+A /d/sub/new
+A /top
+D /d/sub/gone
+M /d/file
+M /single
+TEXT
+    noahv diff over | sort > out
+    cmp want out || fail 'what is told'
+    noahv diff --json over > out
+    grep -qxF '{"change":"added","path":"/d/a\u000ab\u001b"}' out && grep -qxF '{"change":"deleted","path":"/d/sub/gone"}' out || fail json
+    # Programs run from both layers.
+    mkdir low
+    cp "$BB" low/busybox
+    want 0 'copied
+below' noahv box -v "$PWD/low:/low" --overlay run "$BB" sh -c 'mkdir /low/up; cp /low/busybox /low/up; /low/up/busybox echo copied
+        chmod 700 /low/busybox; /low/busybox echo below'
+    noahv discard run
+    # Again, in another box: what was written is there, and where it was.
+    want 0 'new
+x
+two
+y' noahv box -v d:/d --ro-bind ro /ro -v "$PWD/single:/single" --overlay over "$BB" cat /d/file /d/sub/new /single /top
+    mkdir elsewhere
+    run noahv apply --to elsewhere over
+    [ "$status" = 0 ] && [ "$(cat elsewhere/d/file elsewhere/single elsewhere/top | tr '\n' ,)" = new,two,y, ] || fail 'applied elsewhere'
+    [ "$(cat d/file)" = old ] || fail 'applied here too'
+    want 125 "$(noahv diff over | grep -v top)" noahv apply over
+    grep -qF 'noahv: /: no folder of the host' err || fail 'the root of the box'
+    [ "$(cat d/file single | tr '\n' ,)$(ls d/sub)$(readlink d/planted)$(stat -c %a d/file)" = new,two,new/etc/passwd755 ] || fail 'what was applied'
+    want 0 'A /top' noahv diff over
+    want 0 '' noahv discard over
+    want 125 '' noahv diff over
+    # No overlay, or one in use; a folder that is no business of ours.
+    mkdir other
+    touch other/file
+    refused 125 'other: this is no overlay' noahv discard other
+    refused 125 'other: the folder is there already and is no overlay' noahv box --overlay other "$guest/cli/ends"
+    [ -e other/file ] || fail 'a folder that is no overlay'
+    refused 125 'which the box is given, lie in one another' noahv box -v d:/d --overlay d/over "$guest/cli/ends"
+    "$NOAHV" box --overlay busy "$BB" sleep 100 &
+    until_true test -d busy/lock
+    until_true sh -c '! "$0" diff busy > log 2>&1' "$NOAHV" || fail 'an overlay in use'
+    refused 125 'busy: a box is using this overlay' noahv discard busy
+    refused 125 'busy: a box is using this overlay' noahv box --overlay busy "$guest/cli/ends"
+    kill $!
+    wait $! || :
+    want 0 '' noahv discard busy
+}
+
+# What the overlay holds is the program's work: nothing of it leads to a change elsewhere.
+once_overlay_hostile() {
+    mkdir -p outside d/real d/keep
+    echo secret > outside/secret
+    ln -s ../outside d/out
+    echo x > d/real/secret
+    echo x > d/keep/low
+    script='cd /d; rm out; mkdir out; echo bad > out/secret; rm -r real; ln -s ../outside real; ln -s ../../outside/secret keep/secret
+        mkfifo pipe; mkdir closed; echo in > closed/in; chmod 0 closed/in closed'
+    noahv box -v d:/d --overlay over "$BB" sh -c "$script"
+    # As if its walls had fallen: links and folders in the place of what an overlay notes.
+    rmdir over/files/0/keep/.noahv-cut 2> log || :
+    ln -s "$PWD/outside" over/files/0/keep/.noahv-cut
+    ln -s "$PWD/outside" over/files/0/toplink
+    # As if somebody had been killed who copied something up.
+    touch over/files/0/keep/.noahv-new
+    noahv box -v d:/d --overlay over "$BB" sh -c 'ls -a /d/keep; rm /d/keep/secret /d/keep/low; rm -r /d/keep; ls /d' > out 2> log || :
+    grep -q real out || fail 'a box in an overlay'
+    ! grep noahv out || fail 'what is being copied up is seen'
+    run noahv apply over
+    [ "$status" = 0 ] || fail 'apply'
+    [ "$(cat outside/secret)$(ls outside)" = secretsecret ] || fail 'outside'
+    [ "$(cat d/out/secret)$(readlink d/real)$(stat -c %a%F d/closed d/pipe | tr -d '\n')" = 'bad../outside0directory644fifo' ] || fail 'what was applied'
+    chmod 700 d/closed
+    [ "$(stat -c %a d/closed/in)" = 0 ] || fail 'in a closed folder'
+    # Now the folder below has links where the overlay has folders.
+    rm -r d/out
+    ln -s ../outside d/out
+    noahv box -v d:/d --overlay over2 "$BB" sh -c 'rm /d/out; mkdir /d/out; echo bad > /d/out/new'
+    mkdir -p to/d
+    ln -s ../../outside to/d/out
+    run noahv apply --to to over2
+    [ "$status" = 0 ] && [ -d to/d/out ] && [ ! -h to/d/out ] && [ "$(cat to/d/out/new)" = bad ] || fail 'in place of a link'
+    rm -r to
+    ln -s "$PWD/outside" link
+    mkdir to
+    ln -s ../outside to/d
+    run noahv apply --to to over2
+    [ "$status" = 125 ] && grep -q '^noahv: /d/out: Not a directory' err || fail 'by way of a link'
+    [ "$(ls outside)" = secret ] || fail 'outside, by a link'
+    want 0 '' noahv discard over
+    want 0 '' noahv discard over2
+    [ "$(ls outside)" = secret ] || fail 'outside, discarded'
+}
+
+# Folders, links and absent names of a policy, with what is written over them. What goes away with the box goes away.
+once_overlay_places() {
+    mkdir d d/in
+    printf '%s\n' 'dir = /own/deep' 'symlink = own/deep/file /link' 'absent = /not' "bind = $PWD/d /d" 'dir = /d/in' 'tmpfs = /t' > p
+    run noahv box --policy p --overlay over "$BB" sh -c 'test -e /not; rm -f /not; echo 1 > /own/deep/file; cat /link; echo 2 > /not; echo 3 > /d/in/new
+        echo 4 > /t/x; cat /not; mv /own/deep /own/moved; test -e /link || rm /link; ls /own; test -h /link || echo gone'
+    [ "$status" = 0 ] && [ "$(tr '\n' , < out)" = 1,2,moved,gone, ] || fail 'the script'
+    ! grep /not err || fail 'a refusal about an absent name'
+    [ -z "$(ls d/in)" ] || fail 'the folder on the host'
+    want 0 '2
+3
+1' noahv box --policy p --overlay over "$BB" sh -c 'cat /not /d/in/new /own/moved/file; ls /t'
+    want 0 'A /d/in/new
+A /not
+A /own
+A /own/moved
+A /own/moved/file' noahv diff over
+    want 0 '' noahv discard over
+}
+
+cli_overlay_usage() {
+    refused 125 'usage: noahv diff [--json] DIR' noahv diff
+    refused 125 'usage: noahv diff [--json] DIR' noahv discard --to x y
+    refused 125 'none: No such file or directory' noahv apply none
+    refused 125 '--overlay: no folder is named' noahv box --overlay '' prog
+    mkdir open
+    chmod 777 open
+    refused 125 'open: an overlay must be a folder that only its owner' noahv box --overlay open "$guest/cli/ends"
+}
+
 # A child of vfork in a box has a copy of the memory: it runs, and its parent sees its end.
 cli_box_spawns() {
     riscv64-linux-gnu-gcc -static -o prog -x c - << 'C'
@@ -935,8 +1126,9 @@ once_policy_learn() {
     echo secret > many/secret
     echo text > in/file
     echo other > in/untouched
+    echo third > in/looked
     ln -s in/file link
-    script='cat link many/[1-9]; ls in/none; readlink link; cd made; echo x > deep/new; pwd; test -d ../in && exit 7'
+    script='cat link many/[1-9]; ls in/none; readlink link; cd made; echo x > deep/new; pwd; test -f ../in/looked && exit 7'
     learned p "$BB" sh -c "$script"
     [ "$watched" = 7 ] && grep -qx text watched.out && grep -qx "$PWD/made" watched.out || fail 'the script did not do its work'
     # Just that: files one by one, a folder for many, nothing else of this host.
@@ -960,7 +1152,7 @@ once_policy_learn() {
         [ "$status" != 7 ] || ! cmp -s watched.out out || ! cmp -s watched.err err || fail "the box does not miss: $line"
         n=$((n + 1))
     done < lines
-    [ "$n" = 5 ] || fail "$n lines"
+    [ "$n" = 6 ] || fail "$n lines"
 }
 
 once_policy_learn_temporary_and_wide() {
@@ -1000,6 +1192,10 @@ old' ] || fail 'files of a program that did not run'
     refused 125 'cannot write none/p: No such file' noahv policy learn -o none/p "$guest/cli/ends" exit 3
     refused 125 '--accesses x: only noahv policy learn writes accesses' noahv box --accesses x "$guest/cli/ends" exit 3
     refused 125 'no program given' noahv policy learn
+    refused 125 "--overlay: a box that is learned from works on the host's own files" noahv policy learn --overlay over "$guest/cli/ends"
+    echo 'overlay = over' > with
+    refused 125 "with:1: a box that is learned from works on the host's own files" noahv policy learn --policy with "$guest/cli/ends"
+    [ ! -e over ] || fail 'an overlay that nobody uses'
 }
 
 # What a program puts in the place of what it used does not lead a policy elsewhere.
@@ -1118,6 +1314,11 @@ cli_policy_explain() {
     # A refusal of a box, as it was told.
     run noahv box --policy p --report json "$guest/cli/ends" open /etc/x
     printf '{"rule":"files","syscall":"openat","object":"/\\u00e9","cause":"outside the box","remedy":""}\n' > refusal
+    printf '%s\n' 'bind = /x /data' 'tmpfs = /tmp' 'overlay = over' > over.p
+    explained 0 '/data/x: allowed, line 1: bind = /x /data, in the overlay over' over.p write /data/x
+    explained 0 '/x: allowed, every box has its own root, in the overlay over' over.p mkdirat /x
+    explained 0 '/data/x: allowed, line 1: bind = /x /data' over.p openat /data/x
+    explained 0 '/tmp/x: allowed, line 2: tmpfs = /tmp' over.p mkdirat /tmp/x
     explained 123 "$(printf 'refused openat(/\351): outside the box. To allow it: --ro-bind /\351 /\351')" p "$(cat refusal)"
     run sh -c '"$1" policy explain p < refusal' sh "$NOAHV"
     [ "$status" = 123 ] || fail 'a refusal from standard input'

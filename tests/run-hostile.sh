@@ -59,11 +59,23 @@ trap 'kill $outsider; exec 9>&-; chmod -R u+w "$work"; rm -rf "$work"' EXIT
 fresh() {
     chmod -R u+w "$work/t" 2> /dev/null
     rm -rf "$work/t"
-    mkdir -p "$work/t/outside" "$work/t/given/sub" "$work/t/ro"
+    mkdir -p "$work/t/outside" "$work/t/given/sub" "$work/t/given/low" "$work/t/given/deep/a/b" "$work/t/ro"
+    for file in low/file low/second low/other deep/a/b/file $(seq -f deep/a/%g 0 19); do
+        echo 'as it was' > "$work/t/given/$file"
+    done
+    ln -s low/file "$work/t/given/lowlink"
     echo 'the secret' > "$work/t/outside/secret"
     echo 'to be read' > "$work/t/ro/file"
     ln -s "$work/socket" "$work/t/outside/socket"
     cp "$programs/exec_outside" "$work/t/outside/program"
+    chmod 444 "$work/t/outside/secret"
+}
+
+# What may not change, with all that there is to it, and the folders that are named.
+state() {
+    set -- "$work/t/outside" "$work/t/ro" "$@"
+    find "$@" -printf '%p %y %m %n %s %T@ %C@ %l\n' | sort
+    find "$@" -type f -exec sha256sum {} +
 }
 
 # try NAME COMMAND...: the program's status, its words in $work/out.
@@ -75,7 +87,6 @@ try() {
     '0<folder') in=$work/t/outside ;;
     '0<file') in=$work/t/outside/secret ;;
     esac
-    chmod 444 "$work/t/outside/secret"
     (
         # In a session of its own, by which it is known.
         cd "$work/t" && exec setsid sh -c 'echo $$ > "$0"; exec timeout -k 5 60 "$@"' "$work/session" "$@" \
@@ -109,6 +120,10 @@ report() {
 for name; do
     options=$(sed -n '1,3s;^/\* box: \(--*[^<]*\) \*/$;\1;p' "tests/hostile/$name.c")
     fresh
+    lower=
+    case $options in *--overlay*) lower=$work/t/given ;; esac
+    # shellcheck disable=SC2086
+    state $lower > "$work/before"
     # shellcheck disable=SC2086
     try "$name" "$noahv" box -v "$work/t/given:$work/t/given" --ro-bind "$work/t/ro" "$work/t/ro" $options
     status=$?
@@ -126,9 +141,10 @@ for name; do
         report "in its box: status $status" # 122: a limit may end it
         continue
     fi
-    if [ "$(cat "$work/t/outside/secret" "$work/t/ro/file")" != 'the secret
-to be read' ]; then
-        report 'changed a file'
+    # shellcheck disable=SC2086
+    if ! state $lower | diff "$work/before" - > "$work/changed"; then
+        report 'changed what it was not to'
+        head -n 10 "$work/changed"
         continue
     fi
     if ! sed 3q "tests/hostile/$name.c" | grep -q 'outside: nothing'; then

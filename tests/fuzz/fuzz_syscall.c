@@ -354,6 +354,7 @@ static uint64_t draw_argument(struct source *s, const struct sysent *e, int i)
 
     switch (k->marshal) {
     case M_FD:
+    case M_CFD:
     case M_DIRFD:
         return draw_fd(s);
     case M_PATH:
