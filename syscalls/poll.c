@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
@@ -13,6 +14,8 @@
 
 #include "syscalls/fd.h"
 #include "syscalls/linux.h"
+#include "syscalls/procfs.h"
+#include "syscalls/procgen.h"
 #include "syscalls/signal.h"
 
 /* --- ppoll ------------------------------------------------------------------------------------------- */
@@ -80,10 +83,24 @@ int64_t sys_ppoll(struct task *t, gva_t fds, uint32_t nfds, gva_t timeout, gva_t
 
 /* --- pselect6 ---------------------------------------------------------------------------------------- */
 
+/* Numbers that the host's descriptor table has room for (fs/proc/array.c): none above them is open. */
+static int host_table_size(void)
+{
+    int size = 1 << 20; /* what fs.nr_open is unless somebody has changed it */
+    struct lines l;
+    const char *line;
+
+    if (lines_open(&l, procfs_dir(), "self/status") == 0)
+        while ((line = lines_next(&l)) && sscanf(line, "FDSize: %d", &size) != 1)
+            continue;
+    lines_close(&l);
+    return size;
+}
+
 /* Numbers that the guest's descriptor table would have room for: fs/file.c alloc_fdtable. */
 static int table_size(int nfds)
 {
-    int highest = nfds - 1, size = 64;
+    int highest = (nfds > FD_SETSIZE ? MIN(nfds, host_table_size()) : nfds) - 1, size = 64;
 
     while (highest >= size && (fd_is_own(highest) || HOST_RAW(SYS_fcntl, highest, F_GETFD) < 0))
         highest--;
@@ -99,8 +116,10 @@ static int table_size(int nfds)
 int64_t sys_pselect6(struct task *t, int nfds, gva_t readfds, gva_t writefds, gva_t exceptfds, gva_t timeout,
                      gva_t sig)
 {
-    uint64_t bytes = nfds > 0 ? ((uint64_t)nfds + 63) / 64 * 8 : 0;
-    uint64_t a[6] = { (uint64_t)nfds, span(t, readfds, bytes), span(t, writefds, bytes),
+    const int n =
+        nfds > FD_SETSIZE ? MIN(nfds, table_size(nfds)) : nfds; /* what lies beyond is not even read */
+    uint64_t bytes = n > 0 ? ((uint64_t)n + 63) / 64 * 8 : 0;
+    uint64_t a[6] = { (uint64_t)n, span(t, readfds, bytes), span(t, writefds, bytes),
                       span(t, exceptfds, bytes), span(t, timeout, 16) };
     struct {
         gva_t mask;
@@ -111,8 +130,8 @@ int64_t sys_pselect6(struct task *t, int nfds, gva_t readfds, gva_t writefds, gv
     if (sig && get_user(t->mem, &pair, sig))
         return -EFAULT;
     r = sig_masked_call(t, pair.mask, pair.size, MASK_PAIR, 5, SYS_pselect6, a);
-    if (r == -EBADF && table_size(nfds) < nfds) {
-        a[0] = (uint64_t)table_size(nfds);
+    if (r == -EBADF && table_size(n) < n) {
+        a[0] = (uint64_t)table_size(n);
         r = sig_masked_call(t, pair.mask, pair.size, MASK_PAIR, 5, SYS_pselect6, a);
     }
     return r;

@@ -3,6 +3,7 @@
  * and the program's own file, which cannot be written while it runs.
  */
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/select.h>
@@ -39,7 +40,10 @@ static void selected(void)
     printf("%d %d\n", FD_ISSET(900, &r) != 0, FD_ISSET(1, &w) != 0);
     FD_SET(1010, &r);
     CALL(select(1024, &r, NULL, NULL, &none));
+    CALL(select(INT_MAX, &r, NULL, NULL, &none)); /* no more is looked at than there can be */
+    printf("%d\n", FD_ISSET(1010, &r) != 0);
     FD_SET(50, &r);
+    CALL(select(INT_MAX, &r, NULL, NULL, &none));
     CALL(select(1024, &r, NULL, NULL, &none));
     CALL(dup2(1, 100));
     FD_CLR(50, &r);
