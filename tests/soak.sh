@@ -67,7 +67,7 @@ stays=$!
 execs=$!
 trap 'kill -9 $stays $execs 2> /dev/null' EXIT
 
-rounds=0
+rounds=0 SECONDS=0 # make has put its variable of this name into the environment
 until_rounds=$((SECONDS + seconds))
 first_stays='' first_execs=''
 while [ $SECONDS -lt $until_rounds ]; do
