@@ -111,13 +111,13 @@ static int table_size(int nfds)
 
 /*
  * fs/select.c core_sys_select: the kernel looks at no more than the table has bits, so that a stray bit past it is
- * not -EBADF. The host's table is larger, for noahv's own numbers are high.
+ * not -EBADF. The host's table is larger, for noahv's own numbers are high: sets longer than any fd_set are cut first, others
+ * when the host has complained.
  */
 int64_t sys_pselect6(struct task *t, int nfds, gva_t readfds, gva_t writefds, gva_t exceptfds, gva_t timeout,
                      gva_t sig)
 {
-    const int n =
-        nfds > FD_SETSIZE ? MIN(nfds, table_size(nfds)) : nfds; /* what lies beyond is not even read */
+    const int n = nfds > FD_SETSIZE ? MIN(nfds, table_size(nfds)) : nfds;
     uint64_t bytes = n > 0 ? ((uint64_t)n + 63) / 64 * 8 : 0;
     uint64_t a[6] = { (uint64_t)n, span(t, readfds, bytes), span(t, writefds, bytes),
                       span(t, exceptfds, bytes), span(t, timeout, 16) };
