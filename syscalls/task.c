@@ -278,6 +278,12 @@ int64_t sys_unshare(struct task *t, uint64_t flags)
     return r;
 }
 
+int64_t sys_setns(struct task *t, int fd, int kind)
+{
+    threads_settle(t);
+    return HOST(t, SYS_setns, fd, kind);
+}
+
 int64_t sys_set_tid_address(struct task *t, gva_t addr)
 {
     t->clear_tid = addr;

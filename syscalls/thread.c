@@ -14,6 +14,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "mem/fault.h"
@@ -62,6 +63,17 @@ void threads_init(struct process *p, struct task *first)
 
 /* --- The end of one thread ----------------------------------------------------------------------------- */
 
+/*
+ * The host wakes who joins a thread (Linux: mm_release, at the start of exit_mm) before it takes the thread out of the
+ * group (__unhash_process), and unshare and setns count the group. A number that has another owner by now is not
+ * waited for without end.
+ */
+static void await_unhashed(pid_t tid)
+{
+    for (int i = 0; i < 10000 && HOST_RAW(SYS_tgkill, getpid(), tid, 0) == 0; i++)
+        HOST_RAW(SYS_sched_yield);
+}
+
 void threads_reap(struct process *p)
 {
     struct task *t;
@@ -71,6 +83,7 @@ void threads_reap(struct process *p)
         p->ended = t->next;
         pthread_mutex_unlock(&p->lock);
         pthread_join(t->thread, NULL); /* it takes no lock any more */
+        await_unhashed(t->tid);
         free(t);
         pthread_mutex_lock(&p->lock);
     }
@@ -95,6 +108,8 @@ void threads_settle(struct task *t)
         pthread_cond_wait(&p->changed, &p->lock);
     pthread_mutex_unlock(&p->lock);
     threads_reap(p);
+    /* Their numbers go before they leave the group: a look at all children waits for the lock held over both. */
+    HOST_RAW(SYS_waitid, P_ALL, 0, 0, WEXITED | WNOHANG | WNOWAIT);
 }
 
 void threads_destroy(struct process *p)
