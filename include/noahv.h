@@ -49,6 +49,7 @@ struct noahv_config {
     int engine;            /* enum noahv_engine, default NOAHV_ENGINE_JIT */
     int harden;            /* mask of enum noahv_harden */
     int perf_map;          /* write /tmp/perf-PID.map: perf(1) then shows guest symbols */
+    int eager;             /* translate what runs for the first time, not only what keeps running */
 };
 
 enum noahv_exit_reason {

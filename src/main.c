@@ -31,7 +31,7 @@ extern char **environ;
 
 struct options {
     int engine, harden, log; /* enum noahv_engine, mask of enum noahv_harden, enum noahv_log */
-    bool trace, follow, no_aslr, stats, perf_map, quiet, clear_env;
+    bool trace, follow, no_aslr, stats, perf_map, eager, quiet, clear_env;
     const char *trace_file, *trace_filter, *argv0, *workdir, *root;
     char **set; /* arguments of -E */
     size_t nr_set;
@@ -72,6 +72,7 @@ static const char usage_text[] =
     "                      the JIT checked block by block\n"
     "      --harden spectre   keep speculative accesses inside the guest, too\n"
     "      --log jit       print guest and host code of every block that is translated\n"
+    "      --eager         translate code before it first runs, not only what keeps running\n"
     "      --perf-map      write /tmp/perf-PID.map, so that perf(1) shows the program's symbols\n"
     "      --stats         count ecalls, G-stage faults, instructions and time\n"
     "  -h, --help          this text\n"
@@ -175,6 +176,7 @@ enum {
     OPT_HARDEN,
     OPT_LOG,
     OPT_PERF_MAP,
+    OPT_EAGER,
     OPT_MAX,
     OPT_ACCESSES
 };
@@ -193,6 +195,7 @@ static const struct option long_options[] = {
     { "version", no_argument, NULL, 'V' },
     { "engine", required_argument, NULL, OPT_ENGINE },
     { "perf-map", no_argument, NULL, OPT_PERF_MAP },
+    { "eager", no_argument, NULL, OPT_EAGER },
     { "log", required_argument, NULL, OPT_LOG },
     { "harden", required_argument, NULL, OPT_HARDEN },
     { "max", required_argument, NULL, OPT_MAX },
@@ -318,6 +321,9 @@ static void set_option(struct options *o, int c)
         break;
     case OPT_PERF_MAP:
         o->perf_map = true;
+        break;
+    case OPT_EAGER:
+        o->eager = true;
         break;
     case OPT_HARDEN:
         o->harden |= harden_bits(optarg);
@@ -487,6 +493,7 @@ static int run_program(const struct options *o)
     cfg.engine = o->engine;
     cfg.harden = o->harden;
     cfg.perf_map = o->perf_map;
+    cfg.eager = o->eager;
     if (noahv_vm_create(&cfg, &vm) < 0) {
         say("%s", noahv_last_error(NULL));
         return EXIT_NOAHV;

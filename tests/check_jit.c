@@ -231,17 +231,63 @@ static struct hart run(enum engine_exit (*engine)(struct hart *), const struct p
     return *h;
 }
 
+static void ends_alike(const struct program *p, const struct hart *a, const struct hart *b)
+{
+    for (int r = 0; r < 32; r++) {
+        ck_assert_msg(a->x[r] == b->x[r], "%s: x%d", p->name, r);
+        ck_assert_msg(a->f[r] == b->f[r], "%s: f%d", p->name, r);
+    }
+    ck_assert_msg(a->pc == b->pc && a->fcsr == b->fcsr, "%s: pc or fcsr", p->name);
+    ck_assert_msg(a->trap.scause == b->trap.scause && a->trap.stval == b->trap.stval, "%s: trap", p->name);
+}
+
 START_TEST(both_engines_end_alike)
 {
     const struct program *p = &program[_i];
-    struct hart a = run(interp_run, p), b = run(jit_run, p);
+    struct hart a = run(interp_run, p), b;
 
-    for (int r = 0; r < 32; r++) {
-        ck_assert_msg(a.x[r] == b.x[r], "%s: x%d", p->name, r);
-        ck_assert_msg(a.f[r] == b.f[r], "%s: f%d", p->name, r);
-    }
-    ck_assert_msg(a.pc == b.pc && a.fcsr == b.fcsr, "%s: pc or fcsr", p->name);
-    ck_assert_msg(a.trap.scause == b.trap.scause && a.trap.stval == b.trap.stval, "%s: trap", p->name);
+    rig_hart.jit.options = JIT_COLD;
+    b = run(jit_run, p);
+    ends_alike(p, &a, &b);
+    rig_hart.jit.options = 0;
+    b = run(jit_run, p);
+    ends_alike(p, &a, &b);
+}
+END_TEST
+
+/* What is cold is not translated, and the fourth time it is not cold. */
+START_TEST(cold_code_waits)
+{
+    struct hart *h = &rig_hart;
+
+    h->jit.options = JIT_COLD;
+    RIG_CODE(RIG_TEXT, RIG_INSN(addi, .rd = A0, .rs1 = A0, .imm = 1),
+             RIG_INSN(bne, .rs1 = A0, .rs2 = A1, .imm = -4), RIG_ECALL);
+    h->x[A1] = (uint64_t)_i;
+    ck_assert_int_eq(jit_run(h), ENGINE_TRAP);
+    ck_assert_uint_eq(h->x[A0], (uint64_t)_i);
+    ck_assert_uint_eq(h->pc, RIG_TEXT + 8);
+    ck_assert_uint_eq(((struct jit *)h->jit.state)->nr_blocks, _i > 3);
+}
+END_TEST
+
+/* ... and does not end where it was entered. */
+START_TEST(a_loop_entered_in_its_middle_is_whole)
+{
+    const uint64_t top = RIG_TEXT + 4;
+    struct hart *h = &rig_hart;
+    const struct jit *j;
+    unsigned len = 0;
+
+    RIG_CODE(RIG_TEXT, RIG_INSN(jal, .imm = 8), RIG_INSN(addi, .rd = A0, .rs1 = A0, .imm = 1),
+             RIG_INSN(addi, .rd = A1, .rs1 = A1, .imm = -1), RIG_INSN(bne, .rs1 = A1, .imm = -8), RIG_ECALL);
+    h->x[A1] = 5;
+    ck_assert_int_eq(jit_run(h), ENGINE_TRAP);
+    ck_assert_uint_eq(h->x[A0], 4);
+    j = h->jit.state;
+    for (size_t k = 0; k < j->nr_blocks; k++)
+        len = j->block[k].pc == top ? j->block[k].len : len;
+    ck_assert_uint_eq(len, 12);
 }
 END_TEST
 
@@ -381,6 +427,8 @@ int main(void)
 
     tcase_add_checked_fixture(tc, rig_setup, teardown);
     tcase_add_loop_test(tc, both_engines_end_alike, 0, (int)ARRAY_SIZE(program));
+    tcase_add_loop_test(tc, cold_code_waits, 1, 6);
+    tcase_add_test(tc, a_loop_entered_in_its_middle_is_whole);
     tcase_add_test(tc, a_call_forgets_bounds);
     tcase_add_test(tc, calls_nest_deeply);
     tcase_add_test(tc, calls_are_polls);

@@ -435,7 +435,7 @@ cli_verbose() {
 
 # The first block ends with an ecall, whose line has host code on the right.
 cli_log_jit() {
-    want 3 '' noahv --engine=jit --log=jit "$guest/cli/ends" exit 3
+    want 3 '' noahv --engine=jit --eager --log=jit "$guest/cli/ends" exit 3
     grep -q '^noahv: jit: block [0-9a-f]*, at 0x' err || fail 'no block'
     grep -q '^noahv: jit: [0-9a-f]*: ecall  *| [0-9a-f]*: mov ' err || fail 'no ecall'
     ! grep -v '^noahv: jit: ' err || fail 'other lines'
@@ -447,7 +447,7 @@ cli_perf_map() {
     chmod +x prog
     for pair in "3:main:ends:$guest/cli/ends" "7:leave:pie:$guest/cli/pie" '7:le?a?:prog:./prog'; do
         # shellcheck disable=SC2016  # its own number
-        run sh -c 'echo $$ > pid; exec "$@"' sh "$NOAHV" --engine=jit --perf-map "${pair##*:}" exit 3
+        run sh -c 'echo $$ > pid; exec "$@"' sh "$NOAHV" --eager --perf-map "${pair##*:}" exit 3
         map=/tmp/perf-$(cat pid).map
         mv "$map" map || fail 'no map'
         [ "$status" = "${pair%%:*}" ] && [ ! -s err ] || fail "status $status"

@@ -64,7 +64,7 @@ int vm_hart_create(struct noahv_vm *vm, struct noahv_hart **out)
     h->hart.limit = vm->mem.limit;
     h->hart.counting |= vm->cfg.stats != 0;
     h->hart.jit.options = (vm->cfg.harden & NOAHV_HARDEN_SPECTRE ? JIT_HARDEN_SPECTRE : 0) |
-                          (vm->cfg.perf_map ? JIT_PERF_MAP : 0);
+                          (vm->cfg.perf_map ? JIT_PERF_MAP : 0) | (vm->cfg.eager ? 0 : JIT_COLD);
     h->hart.may_translate = vm->may_translate;
     hart_reset(&h->hart);
 

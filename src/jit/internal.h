@@ -30,10 +30,11 @@ struct jit_call {
     uint64_t pc;
 };
 
-/* A direct jump that has not been linked: the rel32 field, and the guest pc it is to reach. */
+/* A direct jump that has not been linked. */
 struct jit_edge {
-    uint8_t *field; /* executable address */
-    uint64_t target;
+    uint64_t target; /* the guest pc it is to reach */
+    uint32_t field;  /* its rel32: offset in the code; 0: that of a detour, which table_enter links */
+    bool back;       /* to before the translation that it is part of */
 };
 
 /*
@@ -125,6 +126,10 @@ struct jit_host {
 #define JIT_STARTS 8192
 #define JIT_START(pc) ((pc) >> 1 & (JIT_STARTS - 1))
 
+/* The place of a pc in jit.runs, which others may share. */
+#define JIT_RUNS_KEPT 32768
+#define JIT_RUNS(pc) (((pc) >> 16 ^ (pc)) >> 1 & (JIT_RUNS_KEPT - 1))
+
 struct jit {
     struct code code;
     size_t stubs_end; /* what a flush keeps */
@@ -148,9 +153,10 @@ struct jit {
     struct jit_page *page;   /* pages.c */
     struct jit_entry *table; /* what has been translated by pc, open addressing, at most half full */
     uint64_t starts[JIT_STARTS / 64];
-    unsigned table_bits;        /* of the table in use, which grows; the reservation is for the most */
-    struct hart_target *victim; /* targets of indirect jumps that a hart's target[] had no room for */
-    uint8_t *stack;             /* of host return addresses; guard page below */
+    uint8_t runs[JIT_RUNS_KEPT / 4]; /* how often what has no translation was run: two bits each */
+    unsigned table_bits;             /* of the table in use, which grows; the reservation is for the most */
+    struct hart_target *victim;      /* targets of indirect jumps that a hart's target[] had no room for */
+    uint8_t *stack;                  /* of host return addresses; guard page below */
     size_t nr_calls, nr_edges, nr_sites, nr_dirt, nr_lazy, nr_marks, nr_blocks, nr_entries, nr_pages;
     unsigned code_gen, epoch; /* of guest code; of our own, raised when all is forgotten */
     bool full;                /* no room for what must be noted: all is to be forgotten */
@@ -354,9 +360,9 @@ void jit_drop(struct jit *j, const struct jit_block *b);
 
 /*
  * translate.c: the code for `pc`, made anew: there is room for it, and the code memory can be written. NULL when not even
- * the first instruction can be fetched.
+ * the first instruction can be fetched. `back`: what jumps there comes from behind it, and is perhaps the end of a loop.
  */
-const uint8_t *jit_translate(struct jit *j, struct hart *h, uint64_t pc);
+const uint8_t *jit_translate(struct jit *j, struct hart *h, uint64_t pc, bool back);
 
 /* Before anything is written to the code memory. False: it cannot be; j->lost. */
 bool jit_writable(struct jit *j);

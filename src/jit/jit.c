@@ -20,7 +20,7 @@
 
 #define BLOCK_ENTRIES (2 * GEN_COLD_MAX) /* of each record: cold ones, and some per instruction */
 #define BLOCK_LAZY ((size_t)6 * GEN_INSNS_MAX * 32)
-#define FORK_PATIENCE 300 /* a fork by the C library, and what leads to execve */
+#define FORK_PATIENCE 2000 /* stretches of code: what a small subshell does, or a millisecond of them */
 
 static struct jit *state(struct hart *h)
 {
@@ -172,48 +172,96 @@ static bool has_room(const struct jit *j)
            j->nr_entries + 1 < (size_t)1 << j->table_bits; /* the search for a free slot must end */
 }
 
+/* Translating takes longer than a few runs do, and most of what a program starts with is run once or twice. */
+static bool is_cold(struct jit *j, const struct hart *h, uint64_t pc)
+{
+    uint8_t *four = &j->runs[JIT_RUNS(pc) / 4];
+    unsigned shift = JIT_RUNS(pc) % 4 * 2;
+
+    if (!(h->jit.options & JIT_COLD) || h->jit.apart || (*four >> shift & 3) == 3)
+        return false;
+    *four = (uint8_t)(*four + (1u << shift));
+    return true;
+}
+
 /* The code for `pc`, made now if need be; NULL: it cannot be fetched, or waits. May forget everything first. */
-static const uint8_t *code_for(struct jit *j, struct hart *h, uint64_t pc)
+static const uint8_t *code_for(struct jit *j, struct hart *h, uint64_t pc, bool back)
 {
     const struct jit_entry *e = table_slot(j, pc);
 
     if (e->block)
         return j->code.rx + e->host;
-    if (jit_waits(j))
+    if (jit_waits(j) || is_cold(j, h, pc))
         return NULL;
     if (!has_room(j) || !jit_affords(j, h))
         forget(j, h);
     if (j->nr_entries >= (size_t)1 << (j->table_bits - 1) && j->table_bits < JIT_TABLE_BITS_MAX)
         table_grow(j);
-    return jit_writable(j) ? jit_translate(j, h, pc) : NULL;
+    return jit_writable(j) ? jit_translate(j, h, pc, back) : NULL;
 }
 
 /* --- Running ------------------------------------------------------------------------------------------------- */
 
-/* One instruction by its body: what generated code found to fault, or could not address, or there is none. */
-static int replay(struct hart *h)
+/* Decodes `got` bytes; false when it is not all there. */
+static bool decode(const uint8_t *text, size_t got, struct insn *i)
 {
     uint32_t word = 0;
-    struct insn insn;
-    size_t got;
+
+    memcpy(&word, text, MIN(got, sizeof word));
+    if (got < 2 || (got < 4 && insn_length((uint16_t)word) == 4))
+        return false;
+    insn_decode(word, i);
+    return true;
+}
+
+/* One instruction by its body; JIT_OK: what is next is behind it. */
+static int body(struct hart *h, const struct insn *i)
+{
     int r;
 
-    got = gmem_fetch(h->mem, h->pc, &word, sizeof word);
-    if (got < 2 || (got < 4 && insn_length((uint16_t)word) == 4)) {
-        trap_gpf(h, CAUSE_GPF_FETCH, NULL, h->pc, h->pc + got, false);
-        return JIT_TRAP;
-    }
-    insn_decode(word, &insn);
-    if (jit_wants_count(h, &insn))
+    if (jit_wants_count(h, i))
         return JIT_COUNT;
-    r = jit_body[insn.op](h, &insn);
+    r = jit_body[i->op](h, i);
     h->x[0] = 0;
     if (r == OP_EXIT)
         return JIT_TRAP;
     h->instret += h->counting;
-    if (r != OP_JUMP)
-        h->pc += insn.len;
-    return r == OP_REFETCH ? JIT_REFETCH : JIT_RESUME;
+    if (r == OP_JUMP)
+        return JIT_RESUME;
+    h->pc += i->len;
+    return r == OP_REFETCH ? JIT_REFETCH : JIT_OK;
+}
+
+/* What generated code found to fault, or could not address, or there is none. */
+static int replay(struct hart *h)
+{
+    struct insn insn;
+    uint8_t text[4];
+    size_t got = gmem_fetch(h->mem, h->pc, text, sizeof text);
+    int why;
+
+    if (!decode(text, got, &insn)) {
+        trap_gpf(h, CAUSE_GPF_FETCH, NULL, h->pc, h->pc + got, false);
+        return JIT_TRAP;
+    }
+    why = body(h, &insn);
+    return why == JIT_OK ? JIT_RESUME : why;
+}
+
+/* A stretch of code that has no translation, by its bodies. */
+static int run_cold(struct hart *h)
+{
+    uint8_t text[JIT_TEXT_MAX];
+    uint64_t start = h->pc;
+    size_t got = gmem_fetch(h->mem, start, text, sizeof text);
+    struct insn insn;
+    int why = JIT_OK;
+
+    while (why == JIT_OK && decode(text + (h->pc - start), got - (h->pc - start), &insn))
+        why = body(h, &insn);
+    if (why == JIT_OK)
+        return h->pc == start ? replay(h) : JIT_RESUME;
+    return why;
 }
 
 /*
@@ -267,15 +315,15 @@ static void remember(struct jit *j, struct hart *h, uint64_t pc, const uint8_t *
 /* Code for h->pc, with what the last exit left to be linked to it. */
 static const uint8_t *next_code(struct jit *j, struct hart *h, int why)
 {
-    size_t edge = h->jit.info;
+    const struct jit_edge *edge = why == JIT_LINK ? &j->edge[h->jit.info] : NULL;
     unsigned epoch = j->epoch;
     const uint8_t *code;
 
-    code = code_for(j, h, h->pc);
+    code = code_for(j, h, h->pc, edge && edge->back);
     if (!code || j->epoch != epoch) /* all was forgotten on the way, the edge too */
         return code;
-    if (why == JIT_LINK && !jit_waits(j) && jit_writable(j))
-        x64_link(j->edge[edge].field, code_rw(&j->code, code));
+    if (edge && edge->field && !jit_waits(j) && jit_writable(j))
+        x64_link(j->code.rw + edge->field, code_rw(&j->code, code));
     else if (why == JIT_INDIRECT)
         remember(j, h, h->pc, code);
     return code;
@@ -310,6 +358,7 @@ static void catch_up(struct jit *j, struct hart *h)
     h->jit.pair_rsp = h->jit.pair_top; /* no return leads into what is dropped */
     for (size_t k = 0; k < n; k++)
         if (c[k].len == h->limit && c[k].mapping) { /* execve: includes what came before and after */
+            memset(j->runs, 0, sizeof j->runs);
             if (pages_mostly_true(j, h))
                 pages_remapped(j, h, 0, h->limit);
             else
@@ -345,7 +394,7 @@ const uint8_t *jit_block(struct hart *h)
     BUG_ON(!j);
     prepare(j, h);
     BUG_ON(!jit_writable(j));
-    return (h->fcsr >> 5 & 7) > 3 ? NULL : code_for(j, h, h->pc);
+    return (h->fcsr >> 5 & 7) > 3 ? NULL : code_for(j, h, h->pc, false);
 }
 
 enum jit_exit jit_step(struct hart *h, const uint8_t *code)
@@ -376,7 +425,7 @@ enum engine_exit jit_run(struct hart *h)
         code = next_code(j, h, why);
         if (j->lost)
             return interp_run(h);
-        why = settle(j, h, code ? enter(j, h, code) : JIT_REPLAY);
+        why = settle(j, h, code ? enter(j, h, code) : run_cold(h));
         if (why == JIT_TRAP)
             return ENGINE_TRAP;
     }

@@ -1,5 +1,5 @@
 /*
- * The JIT: translates guest code to x86-64 from its first execution on. The contract is the interpreter's:
+ * The JIT: translates guest code to x86-64 from its first execution on, or soon after. The contract is the interpreter's:
  * registers and pc exact whenever it returns; instret too when the hart counts (h->counting).
  */
 #ifndef NOAHV_JIT_JIT_H
@@ -22,6 +22,7 @@ enum jit_option {
      */
     JIT_HARDEN_SPECTRE = 1,
     JIT_PERF_MAP = 2, /* name the code for perf(1): perfmap.c */
+    JIT_COLD = 4,     /* at first, and the second and third time, run it by the instructions' bodies */
 };
 
 /* Before the first hart with JIT_PERF_MAP runs in this process: an empty map. */

@@ -100,7 +100,7 @@ void jit_drop(struct jit *j, const struct jit_block *b)
     if (e->host != b->host) { /* it has been dropped before */
         x64_link(j->code.rw + e->host + 1, j->code.rw + e->host + DETOUR_JUMP);
     } else if (j->nr_edges < JIT_MAX_EDGES) {
-        j->edge[j->nr_edges] = (struct jit_edge){ NULL, b->pc };
+        j->edge[j->nr_edges] = (struct jit_edge){ .target = b->pc };
         emit_detour(j, e->host);
     } else {
         j->full = true;

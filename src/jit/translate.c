@@ -69,7 +69,7 @@ static void emit_edge(struct gen *g, uint8_t *field, uint64_t target)
         return;
     }
     x64_link(field, g->e.at);
-    j->edge[j->nr_edges] = (struct jit_edge){ field, target };
+    j->edge[j->nr_edges] = (struct jit_edge){ target, (uint32_t)(field - j->code.rw), target < g->start };
     x64_push_i(&g->e, (int32_t)j->nr_edges++);
     x64_link(x64_jmp(&g->e), code_rw(&j->code, j->link));
 }
@@ -171,25 +171,43 @@ static bool ends_path(const struct insn *i)
     return i->op == OP_ILLEGAL || i->op == OP_ecall || ((i->op == OP_jal || i->op == OP_jalr) && i->rd != 1);
 }
 
-/* Decodes what is to be one translation, up to where one begins already. Lockstep looks at clocks alone: each is a block. */
-static void scan(struct gen *g)
+/* A jump back to the start, from `pc`. */
+static bool closes_loop(const struct gen *g, const struct insn *i, uint64_t pc)
 {
-    unsigned n = 0, budget = 0;
+    return (insn_desc[i->op].fmt == FMT_B || (i->op == OP_jal && i->rd == 0)) &&
+           pc + (uint64_t)(int64_t)i->imm == g->start;
+}
+
+/*
+ * Decodes what is to be one translation, up to where one begins already. A loop that was entered in its middle is
+ * better whole: it ends with the jump `back` to here. Lockstep looks at clocks alone: each is a block.
+ */
+static void scan(struct gen *g, bool back)
+{
+    unsigned n = 0, budget = 0, known = 0; /* instructions in front of where another translation begins */
     uint64_t pc = g->start;
 
-    while (n < GEN_INSNS_MAX && budget < BLOCK_BUDGET && !(n && table_has(g->j, pc)) &&
-           fetch(g, pc, &g->insn[n])) {
-        bool alone = g->h->jit.apart && jit_reads_clock(&g->insn[n]);
+    while (n < GEN_INSNS_MAX && budget < BLOCK_BUDGET && fetch(g, pc, &g->insn[n])) {
+        const struct insn *i = &g->insn[n];
+        bool alone = g->h->jit.apart && jit_reads_clock(i);
 
         if (alone && n)
             break;
-        budget += alone ? BLOCK_BUDGET : weight(&g->insn[n]);
-        pc += g->insn[n].len;
-        if (ends_path(&g->insn[n++]))
+        if (n && !known && table_has(g->j, pc)) {
+            if (!back)
+                break;
+            known = n;
+        }
+        if (known && closes_loop(g, i, pc))
+            known = n + 1;
+        budget += alone ? BLOCK_BUDGET : weight(i);
+        pc += i->len;
+        n++;
+        if (ends_path(i))
             break;
     }
-    g->nr_insns = n;
-    g->insn[n].op = g->insn[n + 1].op = OP_ILLEGAL;
+    g->nr_insns = known ? known : n;
+    g->insn[g->nr_insns].op = g->insn[g->nr_insns + 1].op = OP_ILLEGAL;
 }
 
 /* One pass over the first `count` instructions; how many belong to loops back to the start. */
@@ -301,7 +319,7 @@ static void announce(struct jit *j, struct hart *h, uint64_t pc, const uint8_t *
     show_block(j, h, code, LOG_JIT);
 }
 
-const uint8_t *jit_translate(struct jit *j, struct hart *h, uint64_t pc)
+const uint8_t *jit_translate(struct jit *j, struct hart *h, uint64_t pc, bool back)
 {
     static _Thread_local struct gen g;
     uint8_t *start = j->code.rw + j->code.used;
@@ -318,7 +336,7 @@ const uint8_t *jit_translate(struct jit *j, struct hart *h, uint64_t pc)
     g.now = (struct facts){ .word = 1 };
     g.looping = g.slots_known = false;
     g.nr_cold = 0;
-    scan(&g);
+    scan(&g, back);
     if (!g.nr_insns)
         return NULL;
     gen_find_wide(&g);

@@ -665,7 +665,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (pick(&s, 16) == 0) { /* what it decides once per hart */
         jit_free(&hart);
         memset(&hart.jit, 0, sizeof hart.jit);
-        hart.jit.options = pick(&s, 2) ? JIT_HARDEN_SPECTRE : 0;
+        hart.jit.options = (pick(&s, 2) ? JIT_HARDEN_SPECTRE : 0) | (pick(&s, 4) ? 0 : JIT_COLD);
         if (pick(&s, 4) == 0)
             jit_baseline(&hart);
     }
