@@ -1,8 +1,11 @@
 /*
  * Single costs, measured from inside: micro hello | getppid | pipe | fork COMMAND... | fault. Prints nanoseconds of
  * CPU time per operation (hello: a line of text; what counts there is seen from outside). The command is
- * `micro nothing`, behind a launcher where the machine needs one to run it.
+ * `micro nothing`, behind a launcher where the machine needs one to run it. And micro threads: how many times as fast
+ * as one after the other two threads are that have nothing to do with each other.
  */
+#include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +13,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* CPU time so far in nanoseconds, of this process and of the children that it has waited for: on a busy machine the
@@ -90,6 +94,48 @@ static int faults(void)
     return (int)pages;
 }
 
+static void *count(void *arg)
+{
+    uint64_t x = 88172645463325252u, *seen = calloc(4096, sizeof *seen), most = 0;
+
+    for (int i = 0; seen && i < 30000000; i++) {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        most = ++seen[x % 4096] > most ? seen[x % 4096] : most;
+    }
+    free(seen);
+    *(uint64_t *)arg = most;
+    return NULL;
+}
+
+static double seconds(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* The time of two threads one after the other, over that of two at once. */
+static double gain(void)
+{
+    double start = seconds(), middle;
+    pthread_t t[2];
+    uint64_t most[4];
+
+    for (int i = 0; i < 2; i++) {
+        pthread_create(&t[i], NULL, count, &most[i]);
+        pthread_join(t[i], NULL);
+    }
+    middle = seconds();
+    for (int i = 0; i < 2; i++)
+        pthread_create(&t[i], NULL, count, &most[2 + i]);
+    for (int i = 0; i < 2; i++)
+        pthread_join(t[i], NULL);
+    return most[0] == most[3] ? (middle - start) / (seconds() - middle) : 0;
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -112,6 +158,9 @@ int main(int argc, char **argv)
             printf("%.1f\n", (spent() - start) / n);
             return 0;
         }
-    puts("hello");
+    if (strcmp(what, "threads") == 0)
+        printf("%.3f\n", gain());
+    else
+        puts("hello");
     return 0;
 }
