@@ -96,6 +96,17 @@ $(B)/loader/vdso.so: loader/vdso/vdso.S loader/vdso/vdso.lds Makefile | $(NEED)
 	$(call say,GUEST,$@)
 	$(Q)mkdir -p $(@D) && $(RVCC) -march=rv64g -mabi=lp64d -nostdlib -shared $(VDSO_LDFLAGS) -o $@ $<
 
+# The filters of a box, made by all of noahv but themselves; syscalls/filter_image.S carries them.
+$(B)/syscalls/filter_image.o: $(B)/syscalls/filter_none.bpf $(B)/syscalls/filter_net.bpf
+
+$(B)/syscalls/filter/make: $(B)/syscalls/filter/make.o $(filter-out %/filter_image.o,$(OBJ))
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(B)/syscalls/filter_%.bpf: $(B)/syscalls/filter/make
+	$(call say,MAKE,$@)
+	$(Q)$< $* > $@
+
 # --- Running ------------------------------------------------------------------------------------------
 
 # make run: Debian's riscv64 busybox, a tour of it; make run PROG=./prog ARGS='a b': that program.

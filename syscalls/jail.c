@@ -1,6 +1,6 @@
 /*
- * The host's own walls: no new privileges, no capabilities, Landlock, and a system call filter whose list derives from
- * what the policy lets a guest ask for. Raised once, before the first guest instruction; nothing here is undone.
+ * The host's own walls: no new privileges, no capabilities, Landlock, and a system call filter (filter.c). Raised once,
+ * before the first guest instruction; nothing here is undone.
  */
 #include "syscalls/jail.h"
 
@@ -10,7 +10,6 @@
 #include <linux/landlock.h>
 #include <netinet/in.h>
 #include <sched.h>
-#include <seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +22,7 @@
 
 #include "syscalls/box.h"
 #include "syscalls/fd.h"
+#include "syscalls/filter.h"
 #include "syscalls/linux.h"
 #include "syscalls/overlay.h"
 
@@ -234,153 +234,6 @@ static int landlock(const struct box *b)
     return (int)MIN(r, 0);
 }
 
-/* --- The filter --------------------------------------------------------------------------------------- */
-
-static const struct {
-    const char *name;
-} core[] = {
-#define CORE(name, reason) { #name },
-#define NEVER(name, reason)
-#include "syscalls/jail.def"
-#undef CORE
-#undef NEVER
-}, never[] = {
-#define CORE(name, reason)
-#define NEVER(name, reason) { #name },
-#include "syscalls/jail.def"
-#undef CORE
-#undef NEVER
-};
-
-static bool is_never(const char *name)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(never); i++)
-        if (strcmp(never[i].name, name) == 0)
-            return true;
-    return false;
-}
-
-void noahv_policy_host_calls(noahv_host_call_visit_fn visit, void *opaque)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(core); i++)
-        visit(opaque, seccomp_syscall_resolve_name(core[i].name), core[i].name);
-    for (uint64_t nr = 0; nr < NR_SYS; nr++) {
-        const struct sysent *e = sysent_get(nr);
-        int host = e && e->how != HOW_NONE && box_lists(nr) && !is_never(e->name)
-                       ? seccomp_syscall_resolve_name(e->name)
-                       : __NR_SCMP_ERROR;
-
-        if (host >= 0)
-            visit(opaque, host, e->name);
-    }
-}
-
-struct filter {
-    scmp_filter_ctx ctx;
-    const struct noahv_policy *policy;
-    uint32_t allow; /* what is done with a call of the list */
-    int err;
-};
-
-static void allow_if(struct filter *f, int nr, struct scmp_arg_cmp a)
-{
-    int r = seccomp_rule_add_array(f->ctx, f->allow, nr, 1, &a);
-
-    f->err = f->err ? f->err : r;
-}
-
-/* Local sockets, and the internet's where the policy has any. */
-static void allow_socket(struct filter *f, int nr)
-{
-    allow_if(f, nr, SCMP_A0_32(SCMP_CMP_EQ, AF_UNIX));
-    if (nr == SYS_socket && f->policy->net != NET_NONE) {
-        allow_if(f, nr, SCMP_A0_32(SCMP_CMP_EQ, AF_INET));
-        allow_if(f, nr, SCMP_A0_32(SCMP_CMP_EQ, AF_INET6));
-    }
-}
-
-/* No namespaces; unshare none at all. */
-static void allow_clone(struct filter *f, int nr)
-{
-    const uint64_t namespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
-                                CLONE_NEWPID | CLONE_NEWNET;
-
-    allow_if(f, nr, SCMP_A0_64(SCMP_CMP_MASKED_EQ, namespaces, 0));
-}
-
-static void allow_numbers(struct filter *f, int nr, unsigned arg, size_t n, uint64_t (*at)(size_t i))
-{
-    for (size_t i = 0; i < n; i++)
-        allow_if(f, nr,
-                 arg ? SCMP_A1_32(SCMP_CMP_EQ, (uint32_t)at(i)) : SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)at(i)));
-}
-
-/* The box's own options, and one of noahv's that takes something away. */
-static void allow_prctl(struct filter *f)
-{
-    const struct scmp_arg_cmp hide[] = { SCMP_A0_32(SCMP_CMP_EQ, PR_SET_DUMPABLE),
-                                         SCMP_A1_64(SCMP_CMP_EQ, 0) };
-    int r = seccomp_rule_add_array(f->ctx, f->allow, SYS_prctl, ARRAY_SIZE(hide), hide);
-
-    f->err = f->err ? f->err : r;
-    allow_numbers(f, SYS_prctl, 0, box_prctls(), box_prctl_at);
-}
-
-static void allow_call(void *opaque, int nr, const char *name)
-{
-    struct filter *f = opaque;
-
-    (void)name;
-    if (nr == SYS_socket || nr == SYS_socketpair) {
-        allow_socket(f, nr);
-    } else if (nr == SYS_clone || nr == SYS_unshare) {
-        allow_clone(f, nr);
-    } else if (nr == SYS_ioctl) {
-        allow_numbers(f, nr, 1, box_ioctls(), box_ioctl_at);
-    } else if (nr == SYS_prctl) {
-        allow_prctl(f);
-    } else {
-        int r = seccomp_rule_add(f->ctx, f->allow, nr, 0);
-
-        f->err = f->err ? f->err : r;
-    }
-}
-
-/*
- * Where the listener of an audit will be, which must be known before it is: from the load on each call waits for one
- * who has a copy of it, also those that the C library makes of its own accord.
- */
-static int announce_listener(const struct noahv_policy *p)
-{
-    int lowest = dup(STDIN_FILENO);
-
-    if (lowest < 0)
-        return -errno;
-    close(lowest);
-    atomic_store(&p->shared->listener, lowest);
-    return 0;
-}
-
-/* EPERM for all else; ENOSYS for clone3, so that the C library takes clone. */
-static int filter(const struct noahv_policy *p)
-{
-    struct filter f = { .ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM)), .policy = p };
-
-    if (!f.ctx)
-        return -ENOMEM;
-    f.allow = p->audit ? SCMP_ACT_NOTIFY : SCMP_ACT_ALLOW;
-    seccomp_attr_set(f.ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree: some 250 calls */
-    noahv_policy_host_calls(allow_call, &f);
-    if (!f.err)
-        f.err = seccomp_rule_add(f.ctx, SCMP_ACT_ERRNO(ENOSYS), SYS_clone3, 0);
-    if (!f.err && p->audit)
-        f.err = announce_listener(p);
-    if (!f.err)
-        f.err = seccomp_load(f.ctx);
-    seccomp_release(f.ctx);
-    return f.err;
-}
-
 /* --- From outside -------------------------------------------------------------------------------------- */
 
 /* The box finds its processes by the host's /proc, which may show to users only those that they could debug. */
@@ -461,7 +314,7 @@ int jail_close(const struct box *b, char *why)
     if (r == 0)
         r = missing(p, LAYER_CAPS, drop_privileges(), why);
     if (r == 0)
-        r = missing(p, LAYER_SECCOMP, filter(p), why);
+        r = missing(p, LAYER_SECCOMP, filter_load(p), why);
     if (r == 0)
         r = missing(p, LAYER_NON_DUMPABLE, hide(), why);
     if (r == 0 && p->audit) /* the lock-down is over: what comes now is counted */

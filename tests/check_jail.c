@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
@@ -20,6 +21,7 @@
 #include <unistd.h>
 
 #include "syscalls/box.h"
+#include "syscalls/filter.h"
 #include "syscalls/procfs.h"
 
 static char given[] = "/tmp/check_jail.XXXXXX", readonly[] = "/tmp/check_jail.XXXXXX";
@@ -87,6 +89,22 @@ START_TEST(no_privilege_is_left)
     ck_assert_int_eq(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), 1);
     ck_assert_int_eq((int)syscall(SYS_capget, &h, d), 0);
     ck_assert(!(d[0].effective | d[0].permitted | d[0].inheritable | d[1].effective | d[1].permitted));
+}
+END_TEST
+
+/* What was made when noahv was built is what is made now. */
+START_TEST(the_filters_are_these)
+{
+    int fd = memfd_create("filter", MFD_CLOEXEC);
+    scmp_filter_ctx ctx;
+    char bytes[8192];
+
+    ck_assert_int_eq(filter_make(_i, false, &ctx), 0);
+    ck_assert_int_eq(seccomp_export_bpf(ctx, fd), 0);
+    seccomp_release(ctx);
+    ck_assert_int_eq(pread(fd, bytes, sizeof bytes, 0), (ssize_t)filter_image[_i].bytes);
+    ck_assert_mem_eq(bytes, filter_image[_i].at, filter_image[_i].bytes);
+    close(fd);
 }
 END_TEST
 
@@ -262,6 +280,7 @@ int main(void)
     int failed;
 
     tcase_add_test(tc, no_privilege_is_left);
+    tcase_add_loop_test(tc, the_filters_are_these, 0, 2);
     tcase_add_test(tc, the_filter_refuses_calls);
     tcase_add_test(tc, nobody_looks_into_it);
     tcase_add_test(tc, namespaces_are_its_own);
