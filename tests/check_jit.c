@@ -335,6 +335,26 @@ START_TEST(calls_nest_deeply)
 }
 END_TEST
 
+/* A thread ends, a program calls execve, deep in calls that are not returned from: the next one begins with none. */
+START_TEST(calls_end_with_the_program)
+{
+    struct hart *h = &rig_hart;
+    uint64_t first = 0;
+
+    RIG_CODE(RIG_TEXT, RIG_INSN(jal, .rd = 1, .imm = 8), RIG_ECALL, RIG_INSN(jal, .rd = 1, .imm = 8),
+             RIG_ECALL, RIG_ECALL);
+    for (int k = 0; k < 1000; k++) {
+        hart_reset(h);
+        h->pc = RIG_TEXT;
+        ck_assert_int_eq(jit_run(h), ENGINE_TRAP);
+        ck_assert_uint_eq(h->pc, RIG_TEXT + 16);
+        first = k ? first : h->jit.pair_rsp;
+        ck_assert_uint_eq(h->jit.pair_rsp, first);
+    }
+    ck_assert_uint_lt(first, h->jit.pair_top);
+}
+END_TEST
+
 /* Functions that each call the next one twice take 2^n calls: one that waits for a transfer backwards waits long. */
 START_TEST(calls_are_polls)
 {
@@ -431,6 +451,7 @@ int main(void)
     tcase_add_test(tc, a_loop_entered_in_its_middle_is_whole);
     tcase_add_test(tc, a_call_forgets_bounds);
     tcase_add_test(tc, calls_nest_deeply);
+    tcase_add_test(tc, calls_end_with_the_program);
     tcase_add_test(tc, calls_are_polls);
     tcase_add_loop_test_raise_signal(tc, lockstep_sees_a_difference, SIGABRT, 0, (int)ARRAY_SIZE(forgery));
     tcase_add_test(tc, lockstep_stores_once);

@@ -17,6 +17,7 @@ void hart_reset(struct hart *h)
     h->trap = (struct trap){ 0 };
     h->window = h->mem ? h->mem->gs.window : NULL;
     h->limit = h->mem ? h->mem->limit : 0;
+    h->jit.pair_rsp = h->jit.pair_top; /* nobody returns from the calls that were under way */
 }
 
 void hart_copy(struct hart *to, const struct hart *from)
