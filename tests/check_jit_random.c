@@ -190,6 +190,7 @@ static void look_at_block(look_fn look)
     const struct jit *j = rig_hart.jit.state;
     const struct jit_mark *first, *last;
     size_t left, marks = j->nr_marks;
+    unsigned epoch = j->epoch;
     const uint8_t *code;
     uint64_t address;
     cs_insn *i;
@@ -198,7 +199,7 @@ static void look_at_block(look_fn look)
     jit_flush(&rig_hart);
     rig_hart.pc = RIG_TEXT;
     ck_assert_ptr_nonnull(jit_block(&rig_hart));
-    first = j->mark + marks;
+    first = j->mark + (j->epoch == epoch ? marks : 0);
     last = j->mark + j->nr_marks - 1;
     ck_assert(first < last && last->kind == MARK_END);
     code = j->code.rx + first->host;

@@ -240,6 +240,27 @@ START_TEST(everything_is_replaced)
 }
 END_TEST
 
+/* What is dropped does not pile up, though the code is never the same, and what is true is seldom made anew for it. */
+START_TEST(rewritten_for_ever)
+{
+    enum { TIMES = 60000, SIZE = 16 };
+    unsigned kept = 0, epoch;
+    size_t most = 0;
+
+    RIG_CODE(RIG_TEXT, CALL(1024), RIG_ECALL);
+    for (int k = 0; k < TIMES; k++) {
+        RIG_CODE(RIG_TEXT + 1024, LI(k & 1023), RET);
+        rig_new_code();
+        epoch = k ? jit()->epoch : 0;
+        ck_assert_uint_eq(run(RIG_TEXT), k & 1023);
+        kept += jit()->epoch == epoch;
+        most = MAX(most, jit()->code.used);
+    }
+    ck_assert_uint_ge(kept, TIMES - TIMES * SIZE / JIT_DROPPED_BYTES - 1);
+    ck_assert_uint_le(most, jit()->stubs_end + JIT_DROPPED_BYTES + PAGE_BYTES);
+}
+END_TEST
+
 static void teardown(void)
 {
     jit_free(&rig_hart);
@@ -260,5 +281,6 @@ int main(void)
     tcase_add_test(tc, written_through_another_mapping);
     tcase_add_test(tc, fence_i_looks_at_its_own_block);
     tcase_add_test(tc, everything_is_replaced);
+    tcase_add_test(tc, rewritten_for_ever);
     return rig_main(tc, "pages");
 }

@@ -106,6 +106,7 @@ enum { JIT_TABLE_BITS_MIN = 11, JIT_TABLE_BITS_MAX = 19, JIT_VICTIMS = 4096 };
 #define JIT_BLOCK_ROOM ((size_t)512 << 10) /* what a translation can take at the very most */
 #define JIT_CODE_BYTES ((size_t)64 << 20)
 #define JIT_CODE_BYTES_MAPPED ((size_t)512 << 20) /* with a perf map, when a flush makes no room */
+#define JIT_DROPPED_BYTES ((size_t)128 << 10) /* of code that is not true any more, borne whatever is true */
 #define JIT_STACK_BYTES ((size_t)256 << 10)
 #define JIT_MAX_BLOCKS ((size_t)1 << (JIT_TABLE_BITS_MAX - 1))
 #define JIT_MAX_PAGES ((size_t)1 << 15)
@@ -158,6 +159,7 @@ struct jit {
     struct hart_target *victim;      /* targets of indirect jumps that a hart's target[] had no room for */
     uint8_t *stack;                  /* of host return addresses; guard page below */
     size_t nr_calls, nr_edges, nr_sites, nr_dirt, nr_lazy, nr_marks, nr_blocks, nr_entries, nr_pages;
+    size_t dropped;           /* bytes of code that nothing but jumps to what took its place leads to */
     unsigned code_gen, epoch; /* of guest code; of our own, raised when all is forgotten */
     bool full;                /* no room for what must be noted: all is to be forgotten */
     bool lost;                /* the code memory could not be thawed: the interpreter takes over for good */
@@ -357,6 +359,12 @@ void table_enter(struct gen *g, const uint8_t *start, uint64_t end);
 
 /* The translation is not true any more. */
 void jit_drop(struct jit *j, const struct jit_block *b);
+
+/*
+ * True when more has been dropped than not, so that it is cheaper to make the rest anew than to keep all of it: a guest
+ * that writes new code for ever has no more than twice what it uses, or JIT_DROPPED_BYTES more.
+ */
+bool jit_wastes(const struct jit *j);
 
 /*
  * translate.c: the code for `pc`, made anew: there is room for it, and the code memory can be written. NULL when not even

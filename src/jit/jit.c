@@ -64,6 +64,7 @@ static void forget(struct jit *j, struct hart *h)
     j->full = false;
     j->nr_blocks = j->nr_entries = j->nr_pages = j->nr_calls = j->nr_edges = 0;
     j->nr_marks = 0;
+    j->dropped = 0;
     memset(j->starts, 0, sizeof j->starts);
     j->nr_sites = 1;             /* the poll of the indirect stub */
     j->nr_dirt = j->nr_lazy = 1; /* 0 is none */
@@ -193,7 +194,7 @@ static const uint8_t *code_for(struct jit *j, struct hart *h, uint64_t pc, bool 
         return j->code.rx + e->host;
     if (jit_waits(j) || is_cold(j, h, pc))
         return NULL;
-    if (!has_room(j) || !jit_affords(j, h))
+    if (!has_room(j) || !jit_affords(j, h) || jit_wastes(j))
         forget(j, h);
     if (j->nr_entries >= (size_t)1 << (j->table_bits - 1) && j->table_bits < JIT_TABLE_BITS_MAX)
         table_grow(j);

@@ -3,7 +3,7 @@
  * code memory at all. Knows nothing of how blocks are made or run.
  *
  * What is dropped keeps its memory, and its first bytes become a detour, for the jumps that lead there: nothing has to
- * be unlinked.
+ * be unlinked. When it is more than what is left, all of it goes (jit_wastes).
  */
 #include <string.h>
 #include <sys/mman.h>
@@ -68,6 +68,20 @@ bool jit_affords(const struct jit *j, struct hart *h)
     return true;
 }
 
+bool jit_wastes(const struct jit *j)
+{
+    return j->dropped >= JIT_DROPPED_BYTES && 2 * j->dropped > j->code.used - j->stubs_end &&
+           !j->symbols; /* what a map has named is kept anyway */
+}
+
+/* Bytes of code, up to the next block. */
+static size_t block_size(const struct jit *j, const struct jit_block *b)
+{
+    const struct jit_block *next = b + 1;
+
+    return (next < j->block + j->nr_blocks ? next->host : j->code.used) - b->host;
+}
+
 bool jit_writable(struct jit *j)
 {
     if (UNLIKELY(j->code.frozen) && !j->lost)
@@ -95,6 +109,7 @@ void jit_drop(struct jit *j, const struct jit_block *b)
     struct jit_entry *e = table_slot(j, b->pc);
 
     e->block = 0;
+    j->dropped += block_size(j, b);
     if (!jit_writable(j))
         return;
     if (e->host != b->host) { /* it has been dropped before */
