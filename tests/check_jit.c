@@ -271,23 +271,61 @@ START_TEST(cold_code_waits)
 }
 END_TEST
 
-/* ... and does not end where it was entered. */
+/* The guest code, in bytes, of the translation of `pc`; 0: there is none. */
+static unsigned translated(const struct hart *h, uint64_t pc)
+{
+    const struct jit *j = h->jit.state;
+    unsigned len = 0;
+
+    for (size_t k = 0; k < j->nr_blocks; k++)
+        len = j->block[k].pc == pc ? j->block[k].len : len;
+    return len;
+}
+
+/* What is too long for one translation is not cold from where the first one ends. */
+START_TEST(long_code_is_hot_at_once)
+{
+    enum { LEN = 100 };
+    const uint64_t end = RIG_TEXT + 4 * LEN;
+    struct hart *h = &rig_hart;
+    uint64_t pc = RIG_TEXT;
+
+    h->jit.options = JIT_COLD;
+    for (int k = 0; k < LEN; k++) /* a branch takes as much of a translation as eight others */
+        RIG_CODE(RIG_TEXT + 4 * (uint64_t)k, RIG_INSN(bne, .imm = 8));
+    RIG_CODE(end, RIG_ECALL);
+    for (int n = 0; n < 4; n++) {
+        h->pc = RIG_TEXT;
+        ck_assert_int_eq(jit_run(h), ENGINE_TRAP);
+        ck_assert_uint_eq(h->pc, end);
+    }
+    while (pc <= end) {
+        ck_assert_uint_ne(translated(h, pc), 0);
+        pc += translated(h, pc);
+    }
+}
+END_TEST
+
+/* A loop does not end where it was entered, whether it first went round cold or not. */
 START_TEST(a_loop_entered_in_its_middle_is_whole)
 {
     const uint64_t top = RIG_TEXT + 4;
     struct hart *h = &rig_hart;
-    const struct jit *j;
-    unsigned len = 0;
 
     RIG_CODE(RIG_TEXT, RIG_INSN(jal, .imm = 8), RIG_INSN(addi, .rd = A0, .rs1 = A0, .imm = 1),
              RIG_INSN(addi, .rd = A1, .rs1 = A1, .imm = -1), RIG_INSN(bne, .rs1 = A1, .imm = -8), RIG_ECALL);
-    h->x[A1] = 5;
+    h->jit.options = _i ? JIT_COLD : 0;
+    for (int n = 0; n < 5; n++) { /* where it is entered is translated before the rest of it first runs */
+        h->pc = RIG_TEXT;
+        h->x[A1] = 1;
+        ck_assert_int_eq(jit_run(h), ENGINE_TRAP);
+        ck_assert_uint_eq(translated(h, top), 0);
+    }
+    h->pc = RIG_TEXT;
+    h->x[A1] = 6;
     ck_assert_int_eq(jit_run(h), ENGINE_TRAP);
-    ck_assert_uint_eq(h->x[A0], 4);
-    j = h->jit.state;
-    for (size_t k = 0; k < j->nr_blocks; k++)
-        len = j->block[k].pc == top ? j->block[k].len : len;
-    ck_assert_uint_eq(len, 12);
+    ck_assert_uint_eq(h->x[A0], 5);
+    ck_assert_uint_eq(translated(h, top), 12);
 }
 END_TEST
 
@@ -448,7 +486,8 @@ int main(void)
     tcase_add_checked_fixture(tc, rig_setup, teardown);
     tcase_add_loop_test(tc, both_engines_end_alike, 0, (int)ARRAY_SIZE(program));
     tcase_add_loop_test(tc, cold_code_waits, 1, 6);
-    tcase_add_test(tc, a_loop_entered_in_its_middle_is_whole);
+    tcase_add_test(tc, long_code_is_hot_at_once);
+    tcase_add_loop_test(tc, a_loop_entered_in_its_middle_is_whole, 0, 2);
     tcase_add_test(tc, a_call_forgets_bounds);
     tcase_add_test(tc, calls_nest_deeply);
     tcase_add_test(tc, calls_end_with_the_program);

@@ -35,6 +35,7 @@ struct jit_edge {
     uint64_t target; /* the guest pc it is to reach */
     uint32_t field;  /* its rel32: offset in the code; 0: that of a detour, which table_enter links */
     bool back;       /* to before the translation that it is part of */
+    bool on;         /* to right behind it, where it ends for its size: as hot as it is */
 };
 
 /*
@@ -205,7 +206,7 @@ struct gen {
     struct jit *j;
     struct hart *h;
     struct x64 e;
-    uint64_t pc, start;
+    uint64_t pc, start, behind; /* of the row under way, the first one, and the last one's end */
     uint8_t text[JIT_TEXT_MAX]; /* guest code from `start` on, copied once */
     size_t text_len;
     struct insn insn[GEN_INSNS_MAX + 2]; /* decoded; ends with OP_ILLEGAL ones */

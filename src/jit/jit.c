@@ -185,20 +185,23 @@ static bool is_cold(struct jit *j, const struct hart *h, uint64_t pc)
     return true;
 }
 
-/* The code for `pc`, made now if need be; NULL: it cannot be fetched, or waits. May forget everything first. */
-static const uint8_t *code_for(struct jit *j, struct hart *h, uint64_t pc, bool back)
+/*
+ * The code for `pc`, made now if need be; NULL: it cannot be fetched, or waits. May forget everything first, but `edge`,
+ * which leads there if it is not NULL, is there to be read still.
+ */
+static const uint8_t *code_for(struct jit *j, struct hart *h, uint64_t pc, const struct jit_edge *edge)
 {
     const struct jit_entry *e = table_slot(j, pc);
 
     if (e->block)
         return j->code.rx + e->host;
-    if (jit_waits(j) || is_cold(j, h, pc))
+    if (jit_waits(j) || (!(edge && edge->on) && is_cold(j, h, pc)))
         return NULL;
     if (!has_room(j) || !jit_affords(j, h) || jit_wastes(j))
         forget(j, h);
     if (j->nr_entries >= (size_t)1 << (j->table_bits - 1) && j->table_bits < JIT_TABLE_BITS_MAX)
         table_grow(j);
-    return jit_writable(j) ? jit_translate(j, h, pc, back) : NULL;
+    return jit_writable(j) ? jit_translate(j, h, pc, edge && edge->back) : NULL;
 }
 
 /* --- Running ------------------------------------------------------------------------------------------------- */
@@ -249,8 +252,8 @@ static int replay(struct hart *h)
     return why == JIT_OK ? JIT_RESUME : why;
 }
 
-/* A stretch of code that has no translation, by its bodies. */
-static int run_cold(struct hart *h)
+/* A stretch of code that has no translation, up to where one begins, by its bodies. */
+static int run_cold(struct jit *j, struct hart *h)
 {
     uint8_t text[JIT_TEXT_MAX];
     uint64_t start = h->pc;
@@ -258,7 +261,8 @@ static int run_cold(struct hart *h)
     struct insn insn;
     int why = JIT_OK;
 
-    while (why == JIT_OK && decode(text + (h->pc - start), got - (h->pc - start), &insn))
+    while (why == JIT_OK && (h->pc == start || !table_has(j, h->pc)) &&
+           decode(text + (h->pc - start), got - (h->pc - start), &insn))
         why = body(h, &insn);
     if (why == JIT_OK)
         return h->pc == start ? replay(h) : JIT_RESUME;
@@ -320,7 +324,7 @@ static const uint8_t *next_code(struct jit *j, struct hart *h, int why)
     unsigned epoch = j->epoch;
     const uint8_t *code;
 
-    code = code_for(j, h, h->pc, edge && edge->back);
+    code = code_for(j, h, h->pc, edge);
     if (!code || j->epoch != epoch) /* all was forgotten on the way, the edge too */
         return code;
     if (edge && edge->field && !jit_waits(j) && jit_writable(j))
@@ -395,7 +399,7 @@ const uint8_t *jit_block(struct hart *h)
     BUG_ON(!j);
     prepare(j, h);
     BUG_ON(!jit_writable(j));
-    return (h->fcsr >> 5 & 7) > 3 ? NULL : code_for(j, h, h->pc, false);
+    return (h->fcsr >> 5 & 7) > 3 ? NULL : code_for(j, h, h->pc, NULL);
 }
 
 enum jit_exit jit_step(struct hart *h, const uint8_t *code)
@@ -426,7 +430,7 @@ enum engine_exit jit_run(struct hart *h)
         code = next_code(j, h, why);
         if (j->lost)
             return interp_run(h);
-        why = settle(j, h, code ? enter(j, h, code) : run_cold(h));
+        why = settle(j, h, code ? enter(j, h, code) : run_cold(j, h));
         if (why == JIT_TRAP)
             return ENGINE_TRAP;
     }

@@ -69,7 +69,10 @@ static void emit_edge(struct gen *g, uint8_t *field, uint64_t target)
         return;
     }
     x64_link(field, g->e.at);
-    j->edge[j->nr_edges] = (struct jit_edge){ target, (uint32_t)(field - j->code.rw), target < g->start };
+    j->edge[j->nr_edges] = (struct jit_edge){ .target = target,
+                                              .field = (uint32_t)(field - j->code.rw),
+                                              .back = target < g->start,
+                                              .on = target == g->behind };
     x64_push_i(&g->e, (int32_t)j->nr_edges++);
     x64_link(x64_jmp(&g->e), code_rw(&j->code, j->link));
 }
@@ -324,7 +327,6 @@ const uint8_t *jit_translate(struct jit *j, struct hart *h, uint64_t pc, bool ba
     static _Thread_local struct gen g;
     uint8_t *start = j->code.rw + j->code.used;
     unsigned in_loop;
-    uint64_t end;
 
     g.j = j;
     g.h = h;
@@ -341,9 +343,9 @@ const uint8_t *jit_translate(struct jit *j, struct hart *h, uint64_t pc, bool ba
         return NULL;
     gen_find_wide(&g);
     in_loop = generate(&g, g.nr_insns);
-    end = g.pc;
+    g.behind = g.pc;
     add_loop(&g, in_loop);
-    table_enter(&g, start, end); /* before edges are: a loop to its own start is linked at once */
+    table_enter(&g, start, g.behind); /* before edges are: a loop to its own start is linked at once */
     for (unsigned k = 0; k < g.nr_cold; k++)
         emit_cold(&g, &g.cold[k]);
     mark(&g, MARK_END, 0);
