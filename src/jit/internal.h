@@ -352,7 +352,13 @@ void *jit_reserve(size_t bytes);
 
 /* table.c: the entry of `pc`, or the free one where it belongs: host is 0 there, as in a zeroed table. */
 struct jit_entry *table_slot(struct jit *j, uint64_t pc);
-bool table_has(struct jit *j, uint64_t pc);
+
+/* Asked for each instruction that is translated, or run cold: mostly no. */
+static inline bool table_has(struct jit *j, uint64_t pc)
+{
+    return j->starts[JIT_START(pc) / 64] >> JIT_START(pc) % 64 & 1 && table_slot(j, pc)->host;
+}
+
 void table_grow(struct jit *j); /* twice as many; or not, and searches take longer */
 
 /* The translation under way, of what is in front of `end`, becomes that of its pc. */

@@ -22,12 +22,6 @@ struct jit_entry *table_slot(struct jit *j, uint64_t pc)
     return &j->table[i];
 }
 
-/* Asked for each instruction that is translated: mostly no. */
-bool table_has(struct jit *j, uint64_t pc)
-{
-    return j->starts[JIT_START(pc) / 64] >> JIT_START(pc) % 64 & 1 && table_slot(j, pc)->host;
-}
-
 /* In place: every entry is put anew. */
 void table_grow(struct jit *j)
 {
