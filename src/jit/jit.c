@@ -4,7 +4,6 @@
  */
 #include "jit/jit.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/platform/x86.h>
@@ -91,12 +90,12 @@ static void destroy(struct jit *j)
     munmap(j->table, sizeof *j->table << JIT_TABLE_BITS_MAX);
     munmap(j->victim, sizeof *j->victim * JIT_VICTIMS);
     munmap(j->stack, JIT_STACK_BYTES);
-    free(j);
+    munmap(j, sizeof *j);
 }
 
 static struct jit *create(const struct hart *h)
 {
-    struct jit *j = calloc(1, sizeof *j);
+    struct jit *j = jit_reserve(sizeof *j);
 
     if (!j)
         return NULL;
