@@ -22,6 +22,7 @@ struct step {
     uint64_t pc, x, f, resv_addr, resv_val;
     uint32_t fcsr;
     uint8_t size; /* of the store; 0: none, or there is no memory */
+    bool atomic;
     gva_t at;
     uint64_t before, after; /* what is stored to, zero-extended */
 };
@@ -32,6 +33,9 @@ struct lockstep {
     const struct insn *insn;
     unsigned n;   /* steps that retired */
     bool trapped; /* the next one did not: ref.trap */
+    bool seen;    /* the last one cannot be taken back */
+    gva_t doubted;
+    unsigned doubts; /* how often in a row the block at `doubted` has differed */
 };
 
 struct difference {
@@ -76,11 +80,25 @@ static bool peek(const struct hart *h, gva_t at, unsigned size, uint64_t *out)
     return ok;
 }
 
-/* Puts back what `s` has stored to; another thread may have unmapped it. */
-static void unstore(const struct hart *h, const struct step *s)
+/*
+ * Puts back what `s` has stored to; another thread may have unmapped it. false: it is a lock, say, and no longer what
+ * was stored: the host kernel has taken it, or waits for it.
+ */
+static bool unstore(const struct hart *h, const struct step *s)
 {
-    if (s->size)
+    uint32_t word = (uint32_t)s->after;
+    uint64_t dword = s->after;
+    bool done = true;
+
+    if (s->size && s->atomic && s->at < h->limit) {
+        if (s->size == 4)
+            access_cas32(h->window + s->at, &word, (uint32_t)s->before, &done);
+        else
+            access_cas64(h->window + s->at, &dword, s->before, &done);
+    } else if (s->size) {
         copy_out(h->mem, s->at, &s->before, s->size);
+    }
+    return done;
 }
 
 /* Before instruction `i` runs on the reference. The size of a store is the low half of funct3. */
@@ -95,6 +113,7 @@ static void note_step(struct step *s, const struct hart *ref, const struct insn 
     s->resv_val = ref->resv_val;
     s->fcsr = ref->fcsr;
     s->size = 0;
+    s->atomic = d->fmt == FMT_AMO;
     if (!(d->flags & INSN_STORE))
         return;
     s->at = ref->x[i->rs1];
@@ -105,39 +124,23 @@ static void note_step(struct step *s, const struct hart *ref, const struct insn 
         s->size = 0;
 }
 
-/* Runs the bodies on the reference until something ends the block for sure, and takes its stores back. */
-static void record(struct lockstep *l, const struct jit_listing *list)
+/* What instruction `i` has stored. Of sc that is known without another look, which may be too late to tell. */
+static void note_store(struct step *s, const struct hart *ref, const struct insn *i, uint64_t rs2)
 {
-    struct hart *ref = &l->ref;
-    int r = OP_NEXT;
+    bool conditional = s->atomic && !(insn_desc[i->op].flags & INSN_LOAD);
 
-    l->insn = list->insn;
-    l->trapped = false;
-    for (l->n = 0; l->n < list->n && r == OP_NEXT; l->n++) {
-        const struct insn *i = &list->insn[l->n];
-        struct step *s = &l->step[l->n];
-
-        if (i->op == OP_ecall || (l->n && jit_reads_clock(i)))
-            break;
-        note_step(s, ref, i);
-        r = jit_body[i->op](ref, i);
-        ref->x[0] = 0;
-        if (r == OP_EXIT) {
-            l->trapped = true;
-            break;
-        }
-        if (r != OP_JUMP)
-            ref->pc += i->len;
-        ref->instret++;
-        if (s->size)
-            peek(ref, s->at, s->size, &s->after);
-        if (jit_reads_clock(i)) {
-            l->n++;
-            break;
-        }
+    if (!s->size)
+        return;
+    if (!conditional || !i->rd) {
+        peek(ref, s->at, s->size, &s->after);
+    } else if (ref->x[i->rd]) {
+        s->size = 0;
+    } else {
+        s->before = s->resv_val;
+        s->after = s->size == 4 ? (uint32_t)rs2 : rs2;
     }
-    for (unsigned k = l->n; k-- > 0;)
-        unstore(ref, &l->step[k]);
+    if (s->size == 4)
+        s->before = (uint32_t)s->before;
 }
 
 /* The reference as it was after its first n steps. */
@@ -157,6 +160,52 @@ static void go_back(struct lockstep *l, unsigned n)
         ref->fcsr = s->fcsr;
         ref->instret--;
     }
+}
+
+/* Takes the reference's stores back, from the last; one that others have seen counts, with all before it. */
+static void take_back(struct lockstep *l)
+{
+    unsigned k = l->n;
+
+    while (k > 0 && unstore(&l->ref, &l->step[k - 1]))
+        k--;
+    l->seen = k > 0;
+    if (l->seen)
+        go_back(l, k);
+}
+
+/* Runs the bodies on the reference until something ends the block for sure, and takes its stores back. */
+static void record(struct lockstep *l, const struct jit_listing *list)
+{
+    struct hart *ref = &l->ref;
+    int r = OP_NEXT;
+
+    l->insn = list->insn;
+    l->trapped = false;
+    for (l->n = 0; l->n < list->n && r == OP_NEXT; l->n++) {
+        const struct insn *i = &list->insn[l->n];
+        struct step *s = &l->step[l->n];
+        uint64_t rs2 = ref->x[i->rs2];
+
+        if (i->op == OP_ecall || (l->n && jit_reads_clock(i)))
+            break;
+        note_step(s, ref, i);
+        r = jit_body[i->op](ref, i);
+        ref->x[0] = 0;
+        if (r == OP_EXIT) {
+            l->trapped = true;
+            break;
+        }
+        if (r != OP_JUMP)
+            ref->pc += i->len;
+        ref->instret++;
+        note_store(s, ref, i, rs2);
+        if (jit_reads_clock(i)) {
+            l->n++;
+            break;
+        }
+    }
+    take_back(l);
 }
 
 /* What both harts have in common between blocks. */
@@ -264,7 +313,28 @@ static _Noreturn void report(const struct lockstep *l, struct hart *h, const uin
  */
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 
-enum { TRIES = 3 };
+enum { TRIES = 3, DOUBTS = 8 };
+
+/* Among the first n instructions is one that may have stored atomically. */
+static bool is_atomic(const struct jit_listing *list, unsigned n)
+{
+    for (unsigned k = 0; k < MIN(n, list->n); k++)
+        if (insn_desc[list->insn[k].op].fmt == FMT_AMO)
+            return true;
+    return false;
+}
+
+/*
+ * The block at `pc` has taken or left a lock, of which the host kernel may know by now: it is not done again. What generated
+ * code has made of it counts, until it has differed too often.
+ */
+static bool is_believed(struct lockstep *l, gva_t pc)
+{
+    if (l->doubted != pc)
+        l->doubts = 0;
+    l->doubted = pc;
+    return ++l->doubts < DOUBTS;
+}
 
 /* One block, by both. JIT_TRAP, JIT_KICK, or JIT_RESUME with h->pc where it goes on. */
 static enum jit_exit both(struct lockstep *l, struct hart *h, int tries)
@@ -274,6 +344,8 @@ static enum jit_exit both(struct lockstep *l, struct hart *h, int tries)
     uint64_t from = h->instret;
     struct hart start;
     enum jit_exit why;
+    const struct jit_listing *list;
+    bool atomic;
     unsigned n;
 
     copy_state(&start, h);
@@ -282,18 +354,30 @@ static enum jit_exit both(struct lockstep *l, struct hart *h, int tries)
         copy_state(&l->ref, h);
         return why;
     }
-    record(l, jit_listing(code));
+    list = jit_listing(code);
+    record(l, list);
+    if (l->seen) { /* generated code would find another memory */
+        copy_state(h, &l->ref);
+        return JIT_RESUME;
+    }
     why = jit_step(h, code);
     n = (unsigned)MIN(h->instret - from, (uint64_t)UINT32_MAX);
+    atomic = is_atomic(list, n);
     if (block_differs(&d, l, h, n, why)) {
-        if (tries <= 1)
+        if (atomic ? !is_believed(l, start.pc) : tries <= 1)
             report(l, h, code, MIN(n, l->n), &d);
+        if (atomic) {
+            copy_state(&l->ref, h);
+            return why;
+        }
         for (unsigned k = MIN(n, l->n); k-- > 0;)
             unstore(h, &l->step[k]);
         copy_state(h, &start);
         copy_state(&l->ref, &start);
         return both(l, h, tries - 1);
     }
+    if (atomic && l->doubted == start.pc)
+        l->doubts = 0;
     if (n && jit_reads_clock(&l->insn[n - 1]))
         copy_state(&l->ref, h);
     return why;
