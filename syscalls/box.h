@@ -70,6 +70,9 @@ int64_t box_may_clone(struct task *t, uint64_t flags);
 /* True for a process or thread number of this box; always outside of one. */
 bool box_has(struct task *t, int pid);
 
+/* In a box: a thread of it that has not ended. */
+bool box_lives(struct task *t, int tid);
+
 /* 0, or -ENOMEM: may the box's memory grow by so many bytes? Counts anew what there is, also for 0. */
 int box_may_grow(struct task *t, uint64_t bytes);
 

@@ -8,8 +8,11 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 
 #include "mem/access.h"
+#include "syscalls/box.h"
+#include "syscalls/clock.h"
 #include "syscalls/share.h"
 
 /* All architectures share these numbers. */
@@ -26,16 +29,117 @@ struct robust_head {
     uint64_t pending;
 };
 
+/* The word of the lock that is just being taken, or left. */
+static gva_t pending_word(const struct robust_head *head)
+{
+    return (head->pending & ~(uint64_t)1) + (uint64_t)head->futex_offset;
+}
+
+/* The owner, a thread, died: marks the word and wakes one waiter (handle_futex_death). */
+static void futex_death(struct task *t, gva_t uaddr, pid_t owner, bool pending)
+{
+    uint32_t old;
+
+    if ((uaddr & 3) || get_user(t->mem, &old, uaddr))
+        return;
+    if (pending && !old) {
+        HOST_RAW(SYS_futex, span(t, uaddr, 4), FUTEX_WAKE, 1);
+        return;
+    }
+    while ((old & FUTEX_TID_MASK) == (uint32_t)owner) {
+        uint32_t dead = (old & FUTEX_WAITERS) | FUTEX_OWNER_DIED;
+        bool done;
+
+        if (!access_cas32(gmem_span(t->mem, uaddr, 4), &old, dead, &done))
+            return;
+        if (done) {
+            if (old & FUTEX_WAITERS)
+                HOST_RAW(SYS_futex, span(t, uaddr, 4), FUTEX_WAKE, 1);
+            return;
+        }
+    }
+}
+
+/*
+ * A process that SIGKILL ended has not walked its lists. Whoever waits for a lock that it held looks now and then
+ * whether its owner is there, and does for it what it owed. That the word is such a lock, and no other number, tells the
+ * waiter's own list, in which it has put it down as pending (glibc: nptl/pthread_mutex_lock.c).
+ */
+static bool is_pending(struct task *t, gva_t uaddr)
+{
+    struct robust_head head;
+
+    return t->robust_list && get_user(t->mem, &head, t->robust_list) == 0 && head.pending &&
+           pending_word(&head) == uaddr;
+}
+
+/* It has ended: the host knows no such thread, or one without memory, whose parent has not asked for it yet. */
+static bool is_gone(struct task *t, pid_t tid)
+{
+    char byte;
+    struct iovec local = { &byte, 1 }, remote = { NULL, 1 };
+
+    if (t->proc->box)
+        return !box_lives(t, tid);
+    return HOST_RAW(SYS_tkill, tid, 0) == -ESRCH ||
+           HOST_RAW(SYS_process_vm_readv, tid, &local, 1, &remote, 1, 0) == -ESRCH;
+}
+
+static void bury_owner(struct task *t, gva_t uaddr)
+{
+    uint32_t word;
+    pid_t owner;
+
+    if (get_user(t->mem, &word, uaddr))
+        return;
+    owner = (pid_t)(word & FUTEX_TID_MASK);
+    if (owner && owner != t->tid && is_gone(t, owner))
+        futex_death(t, uaddr, owner, false);
+}
+
+#define LOOK_NS (NS_PER_S / 20)
+
+/* FUTEX_WAIT and FUTEX_WAIT_BITSET, in pieces. */
+static int64_t wait_for_owner(struct task *t, gva_t uaddr, int op, uint32_t val, gva_t timeout, uint32_t mask)
+{
+    bool relative = (op & FUTEX_CMD_MASK) == FUTEX_WAIT;
+    clockid_t clock = op & FUTEX_CLOCK_REALTIME ? CLOCK_REALTIME : CLOCK_MONOTONIC;
+    int64_t end = INT64_MAX, piece, r = 0;
+
+    if (timeout && (r = clock_in(t, timeout, &end)) < 0)
+        return r;
+    if (timeout && relative)
+        end += clock_ns(clock);
+    op = (op & ~FUTEX_CMD_MASK) | FUTEX_WAIT_BITSET;
+    do {
+        struct timespec ts;
+
+        bury_owner(t, uaddr); /* the word is another one then, and the host says so */
+        piece = MIN(end, clock_ns(clock) + LOOK_NS);
+        ts = (struct timespec){ piece / NS_PER_S, piece % NS_PER_S };
+        r = HOST(t, SYS_futex, span(t, uaddr, 4), op, val, &ts, 0, relative ? FUTEX_BITSET_MATCH_ANY : mask);
+    } while (r == -ETIMEDOUT && piece < end);
+    return r;
+}
+
 int64_t sys_futex(struct task *t, gva_t uaddr, int op, uint32_t val, gva_t timeout, gva_t uaddr2,
                   uint32_t val3)
 {
     uint64_t arg4, word = span(t, uaddr, 4), word2 = 0;
+    int cmd = op & FUTEX_CMD_MASK;
 
-    switch (op & FUTEX_CMD_MASK) {
+    switch (cmd) {
     case FUTEX_WAIT:
     case FUTEX_WAIT_BITSET:
     case FUTEX_LOCK_PI:
     case FUTEX_LOCK_PI2:
+        if (is_pending(t, uaddr)) {
+            bury_owner(t, uaddr);
+            if (cmd == FUTEX_WAIT_BITSET || op == FUTEX_WAIT) /* of a PI lock, the host knows the owner */
+                return wait_for_owner(t, uaddr, op, val, timeout, val3);
+        }
+        arg4 = span(t, timeout, 16);
+        break;
     case FUTEX_WAIT_REQUEUE_PI:
         arg4 = span(t, timeout, 16);
         break;
@@ -43,7 +147,7 @@ int64_t sys_futex(struct task *t, gva_t uaddr, int op, uint32_t val, gva_t timeo
         arg4 = timeout; /* val2, a number, or unused */
         break;
     }
-    switch (op & FUTEX_CMD_MASK) {
+    switch (cmd) {
     case FUTEX_REQUEUE:
     case FUTEX_CMP_REQUEUE:
     case FUTEX_WAKE_OP:
@@ -119,31 +223,6 @@ int64_t sys_get_robust_list(struct task *t, int pid, gva_t head_out, gva_t len_o
     return 0;
 }
 
-/* The owner died: marks the word and wakes one waiter (handle_futex_death). */
-static void futex_death(struct task *t, gva_t uaddr, bool pending)
-{
-    uint32_t old;
-
-    if ((uaddr & 3) || get_user(t->mem, &old, uaddr))
-        return;
-    if (pending && !old) {
-        HOST_RAW(SYS_futex, span(t, uaddr, 4), FUTEX_WAKE, 1);
-        return;
-    }
-    while ((old & FUTEX_TID_MASK) == (uint32_t)t->tid) {
-        uint32_t dead = (old & FUTEX_WAITERS) | FUTEX_OWNER_DIED;
-        bool done;
-
-        if (!access_cas32(gmem_span(t->mem, uaddr, 4), &old, dead, &done))
-            return;
-        if (done) {
-            if (old & FUTEX_WAITERS)
-                HOST_RAW(SYS_futex, span(t, uaddr, 4), FUTEX_WAKE, 1);
-            return;
-        }
-    }
-}
-
 static void robust_walk(struct task *t, gva_t head_at)
 {
     struct robust_head head;
@@ -156,13 +235,13 @@ static void robust_walk(struct task *t, gva_t head_at)
         bool more = get_user(t->mem, &next, entry & ~(uint64_t)1) == 0;
 
         if (entry != head.pending && !(entry & 1)) /* bit 0: a PI futex, the host kernel's business */
-            futex_death(t, entry + (uint64_t)head.futex_offset, false);
+            futex_death(t, entry + (uint64_t)head.futex_offset, t->tid, false);
         if (!more)
             break;
         entry = next;
     }
     if (head.pending)
-        futex_death(t, (head.pending & ~(uint64_t)1) + (uint64_t)head.futex_offset, true);
+        futex_death(t, pending_word(&head), t->tid, true);
 }
 
 void futex_exit(struct task *t)

@@ -98,6 +98,13 @@ bool box_has(struct task *t, int pid)
     return m && still_there(m, pid, &life);
 }
 
+bool box_lives(struct task *t, int tid)
+{
+    struct life life;
+
+    return box_has(t, tid) && life_of(tid, &life) && life.state != 'Z' && life.state != 'X';
+}
+
 static void forget_memory(struct policy_member *m)
 {
     atomic_store(&m->bytes, 0);

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "syscalls/box.h"
+#include "syscalls/clock.h"
 #include "syscalls/fd.h"
 #include "syscalls/iovec.h"
 #include "syscalls/linux.h"
@@ -231,34 +232,10 @@ int64_t sys_sendmmsg(struct task *t, int fd, gva_t msgvec, uint32_t vlen, uint32
     return done ? (int64_t)done : r;
 }
 
-static int64_t now_ns(void)
-{
-    struct timespec ts;
-
-    HOST_RAW(SYS_clock_gettime, CLOCK_MONOTONIC, &ts);
-    return ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
-
-/* Seconds that cannot pass; keeps the sum in range as the kernel's timespec64_add_safe does. */
-#define FOREVER_S ((int64_t)1 << 32)
-
-/* *end becomes the time when the timeout runs out. */
-static int timeout_in(struct task *t, gva_t timeout, int64_t *end)
-{
-    struct timespec ts;
-
-    if (get_user(t->mem, &ts, timeout))
-        return -EFAULT;
-    if (ts.tv_sec < 0 || ts.tv_nsec < 0 || ts.tv_nsec >= 1000000000)
-        return -EINVAL;
-    *end = now_ns() + MIN(ts.tv_sec, FOREVER_S) * 1000000000 + ts.tv_nsec;
-    return 0;
-}
-
 static int timeout_out(struct task *t, gva_t timeout, int64_t end)
 {
-    int64_t left = MAX(end - now_ns(), 0);
-    struct timespec ts = { left / 1000000000, left % 1000000000 };
+    int64_t left = MAX(end - clock_ns(CLOCK_MONOTONIC), 0);
+    struct timespec ts = { left / NS_PER_S, left % NS_PER_S };
 
     return put_user(t->mem, timeout, &ts);
 }
@@ -275,8 +252,9 @@ int64_t sys_recvmmsg(struct task *t, int fd, gva_t msgvec, uint32_t vlen, uint32
 
     if (fd_is_own(fd))
         return -EBADF;
-    if (timeout && (r = timeout_in(t, timeout, &end)) < 0)
+    if (timeout && (r = clock_in(t, timeout, &end)) < 0)
         return r;
+    end += clock_ns(CLOCK_MONOTONIC);
     if (!vlen)
         return check_socket(t, fd);
     for (vlen = MIN(vlen, IOVECS_MAX); done < vlen && !(msg_flags & MSG_OOB);) {
@@ -293,7 +271,7 @@ int64_t sys_recvmmsg(struct task *t, int fd, gva_t msgvec, uint32_t vlen, uint32
         done++;
         if (flags & MSG_WAITFORONE)
             once |= MSG_DONTWAIT;
-        if (timeout && now_ns() >= end)
+        if (timeout && clock_ns(CLOCK_MONOTONIC) >= end)
             break;
     }
     if (timeout && done && timeout_out(t, timeout, end))

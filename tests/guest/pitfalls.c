@@ -5,6 +5,7 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -225,6 +226,32 @@ static void robust_after(const char *what, int sig, pthread_mutex_t *m, atomic_i
     SHOW(pthread_mutex_unlock(m));
 }
 
+/* And the process that already waits for it hears of that. */
+static void robust_waiter(pthread_mutex_t *m, atomic_int *held)
+{
+    pid_t owner, waiter;
+
+    *held = 0;
+    fflush(stdout);
+    owner = fork();
+    if (owner == 0) {
+        pthread_mutex_lock(m);
+        *held = 1;
+        for (;;)
+            pause();
+    }
+    while (!*held)
+        sched_yield();
+    waiter = fork();
+    if (waiter == 0)
+        _exit(pthread_mutex_lock(m) == EOWNERDEAD ? 7 : 1);
+    while (!(*(volatile unsigned *)m & FUTEX_WAITERS))
+        sched_yield();
+    kill(owner, SIGKILL);
+    guest_wait("the waiter", waiter);
+    guest_wait("its owner", owner);
+}
+
 static void robust(void)
 {
     pthread_mutex_t *m = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -237,6 +264,8 @@ static void robust(void)
     robust_after("owner exits", 0, m, (atomic_int *)(m + 1));
     robust_after("owner is ended", SIGTERM, m, (atomic_int *)(m + 1));
     robust_after("owner is timed", SIGPROF, m, (atomic_int *)(m + 1));
+    robust_after("owner is killed", SIGKILL, m, (atomic_int *)(m + 1));
+    robust_waiter(m, (atomic_int *)(m + 1));
 }
 
 /* Any address of 38 bits: either memory or not, and the program goes on. */
