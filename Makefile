@@ -158,7 +158,7 @@ check-malformed: $(B)/noahv
 check-install: all $(G)/riscv64/hello
 	@CC=$(CC) tests/run-install.sh "$(MAKE)" $(G)/riscv64/hello
 
-check-cli: $(B)/noahv $(G)/cli/ends $(G)/cli/pie $(G)/cli/layers $(G)/cli/names
+check-cli: $(B)/noahv $(G)/cli/ends $(G)/cli/pie $(G)/cli/layers $(G)/cli/looks $(G)/cli/names
 	@ENGINES="$(filter --engine=jit --engine=interp,$(ENGINES))" tests/run-cli.sh $<
 
 # Debian's programs; REAL=all: the large ones too. Downloads them once.

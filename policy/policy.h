@@ -83,6 +83,7 @@ struct policy_shared {
     atomic_uint nr_told;
     atomic_ullong most_bytes; /* of memory at a time, as LIMIT_MEMORY counts it */
     atomic_uint most_tasks;   /* processes and threads at a time */
+    atomic_uint names;        /* how often a name was made, moved or removed */
     atomic_int listener;      /* an audited box's descriptor of its calls; -1: not known yet */
     atomic_ullong learned[POLICY_LEARNED_MAX]; /* hashes of the accesses that were written down last */
 };

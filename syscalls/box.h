@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "policy/policy.h"
+#include "syscalls/folders.h"
 #include "syscalls/linux.h"
 
 struct view;
@@ -19,6 +20,7 @@ struct box {
     int leash;    /* own descriptor of a pipe: its end is the process's; -1: none */
     bool running; /* the guest: before, refusals are the caller's to tell */
     int record;   /* own descriptor: what it uses is written there (learn.h); -1: nowhere */
+    struct folders folders;
 };
 
 /* What a refusal consists of. Texts are for people, and may hold anything the guest chose. */

@@ -97,6 +97,7 @@ int box_start(struct task *t, const struct noahv_policy *policy)
     }
     b->policy = policy;
     b->leash = b->record = -1;
+    folders_start(&b->folders);
     handover_forbid();
     fill_standard();
     set_limits(policy);
@@ -138,6 +139,7 @@ void box_free(struct box *b)
         return;
     if (b->record >= 0)
         fd_release(b->record);
+    folders_forget(&b->folders);
     view_free(b->view);
     if (b->leash >= 0)
         fd_release(b->leash);

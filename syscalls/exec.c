@@ -443,6 +443,8 @@ void exec_run(struct task *t, struct exec *x)
         process_die(t, r == -ENOMEM ? SIGKILL : SIGSEGV);
     linux_mark_execve(t->proc);
     close_on_exec();
+    if (t->proc->box)
+        folders_forget(&t->proc->box->folders);
     exec_free(x);
 }
 

@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
+#include "syscalls/box.h"
 #include "syscalls/share.h"
 
 /* Where the limit is all that there can be, own numbers stay below it and this: fd_set ends here. */
@@ -84,6 +85,21 @@ static int dup_above(int fd)
     }
     fd_limit_unlock();
     return (int)r;
+}
+
+int fd_renew(int high, int fd)
+{
+    struct rlimit old;
+    int64_t r;
+    int low;
+
+    fd_limit_lock();
+    low = limit_raise(&old);
+    r = HOST_RAW(SYS_dup3, fd, high, O_CLOEXEC);
+    if (low)
+        HOST_RAW(SYS_prlimit64, 0, RLIMIT_NOFILE, &old, 0);
+    fd_limit_unlock();
+    return (int)MIN(r, 0);
 }
 
 /* A duplicate as high below FD_TOP and the limit as there is room. */
@@ -243,12 +259,17 @@ void fd_thaw(void)
 /* A call that closes descriptors, maybe by putting others in their place. */
 static int64_t replace(struct task *t, long nr, uint64_t a, uint64_t b, uint64_t c)
 {
+    int gone = (int)(nr == SYS_dup3 ? b : a);
     int64_t r;
 
     if (!t->proc->box)
         return HOST(t, nr, a, b, c);
     fd_freeze();
-    r = HOST(t, nr, a, b, c);
+    if (nr != SYS_close_range && fd_is_own(gone)) /* since it was looked at */
+        r = -EBADF;
+    else
+        r = HOST(t, nr, a, b, c);
+    folders_closed(&t->proc->box->folders, (uint32_t)gone, nr == SYS_close_range ? (uint32_t)b : (uint32_t)gone);
     fd_thaw();
     return r;
 }

@@ -45,6 +45,9 @@ int fd_own(int fd, int *holder);
 /* The same of a descriptor that stays the guest's: a second one, however few the guest may have. */
 int fd_hold(int fd, int *holder);
 
+/* An own descriptor gets another file, which `fd` is open on, and keeps its number. 0 or -errno, then it is as it was. */
+int fd_renew(int high, int fd);
+
 /* Closes an own descriptor and sets its holder to -1. */
 void fd_release(int fd);
 

@@ -441,7 +441,7 @@ int64_t sys_getdents64(struct task *t, int fd, gva_t dirent, uint32_t count)
 
     if (fd_is_own(fd))
         return -EBADF;
-    if (t->proc->box ? procfs_is_on(fd) : procfs_is_fd_dir(fd))
+    if (t->proc->box ? !folders_is_folder(t, fd) && procfs_is_on(fd) : procfs_is_fd_dir(fd))
         return proc_dents(t, fd, dirent, count);
     if (t->proc->box && view_overlay(t->proc->box->view) && (r = overlay_dents(t, fd, dirent, count)) != 1)
         return r;

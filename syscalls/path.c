@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "syscalls/box.h"
 #include "syscalls/fd.h"
 #include "syscalls/view.h"
 
@@ -82,6 +83,7 @@ int path_resolve(struct task *t, struct path *p, unsigned how)
     p->hold = -1;
     p->mount = NULL;
     p->ino = 0;
+    p->changed = NULL;
     if (p->name[0] != '/' && fd_is_own(p->dirfd))
         return -EBADF;
     if (t->proc->box) {
@@ -99,6 +101,8 @@ void path_done(struct path *p)
         fd_release(p->hold);
     else if (p->hold >= 0)
         HOST_RAW(SYS_close, p->hold);
+    if (p->changed)
+        folders_changed(p->changed);
 }
 
 int path_in(struct task *t, int dirfd, gva_t guest, unsigned how, struct path *out)
@@ -107,6 +111,7 @@ int path_in(struct task *t, int dirfd, gva_t guest, unsigned how, struct path *o
 
     out->dirfd = dirfd;
     out->hold = -1;
+    out->changed = NULL;
     return len < 0 ? (int)len : path_resolve(t, out, how);
 }
 

@@ -12,6 +12,7 @@
 #include "syscalls/linux.h"
 #include "syscalls/procfs.h"
 
+struct box;
 struct mount;
 
 struct path {
@@ -20,6 +21,7 @@ struct path {
     enum proc_node virt;       /* ... except to open it: then PROC_MAPS and above are for procfs_open */
     int hold;                  /* descriptor of ours that name refers to, until path_done; or -1 */
     const struct mount *mount; /* in a box: the piece that it lies in; else NULL */
+    const struct box *changed; /* whose names the call changes, in a box; else NULL */
     uint64_t dev, ino; /* of a folder in two layers (overlay.h): as which it is known; ino 0: as it is */
 };
 

@@ -56,6 +56,7 @@ int64_t address_in(struct task *t, struct address *a, gva_t guest, int len, enum
     int64_t r = 0;
 
     a->path.hold = -1;
+    a->path.changed = NULL;
     a->len = 0;
     if (len < 0 || (size_t)len > sizeof a->sa)
         return -EINVAL;

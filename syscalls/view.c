@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -216,6 +217,64 @@ int64_t view_check_dir(struct task *t, int fd)
         return 0;
     return box_refuse(t, -EACCES,
                       &(struct refusal){ "files", "an inherited folder", "it is outside the box", NULL });
+}
+
+/* --- Down from the root of a piece -------------------------------------------------------------------- */
+
+/* For hosts without openat2: the same, a component at a time. */
+static int64_t down_by_steps(int fd, const char *rel, int flags, uint32_t mode)
+{
+    int64_t dir = HOST_RAW(SYS_openat, fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC), next;
+    char name[NAME_MAX + 1];
+
+    while (dir >= 0) {
+        size_t n = strcspn(rel, "/");
+
+        if (n > NAME_MAX) {
+            next = -ENAMETOOLONG;
+        } else {
+            snprintf(name, sizeof name, "%.*s", (int)n, rel);
+            next = rel[n] ? HOST_RAW(SYS_openat, dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+                          : HOST_RAW(SYS_openat, dir, name, flags | O_NOFOLLOW, mode);
+        }
+        HOST_RAW(SYS_close, dir);
+        if (!rel[n] || next < 0)
+            return next;
+        rel += n + 1;
+        dir = next;
+    }
+    return dir;
+}
+
+/* What the kernel's openat2 takes of open's flags. */
+#define OPEN2_FLAGS                                                                                 \
+    (O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC | O_ASYNC | \
+     O_DIRECT | O_LARGEFILE | 0100000 | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH | \
+     O_TMPFILE)
+
+int64_t view_down(struct task *t, const struct mount *m, bool up, const char *rel, int flags, uint32_t mode)
+{
+    int root = up ? m->upper : m->fd;
+    struct open_how how = { .flags = (uint64_t)(flags & OPEN2_FLAGS),
+                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
+    char link[32];
+    int64_t r;
+
+    if (!*rel) { /* the piece itself: it is what our descriptor is open on */
+        snprintf(link, sizeof link, "self/fd/%d", root);
+        flags &= ~(O_NOFOLLOW | O_CREAT);
+        return t ? HOST(t, SYS_openat, procfs_dir(), link, flags, mode)
+                 : HOST_RAW(SYS_openat, procfs_dir(), link, flags, mode);
+    }
+    if (m->dir >= 0)
+        return -ENOTDIR;
+    if (flags & O_PATH)
+        how.flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    if (flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE)
+        how.mode = mode & 07777;
+    r = t ? HOST(t, SYS_openat2, root, rel, &how, sizeof how)
+          : HOST_RAW(SYS_openat2, root, rel, &how, sizeof how);
+    return r == -ENOSYS ? down_by_steps(root, rel, flags, mode) : r;
 }
 
 /* --- Making them -------------------------------------------------------------------------------------- */

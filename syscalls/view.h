@@ -64,6 +64,9 @@ int view_place_of(const struct view *v, const char *host, char out[PATH_MAX]);
 /* walk.c: a path for a call: see path_in. */
 int view_path(struct task *t, int dirfd, const char *name, unsigned how, struct path *out);
 
+/* walk.c: an O_PATH descriptor of the folder that a name leads to, its piece, and its path in the box. */
+int64_t view_folder(struct task *t, int dirfd, const char *name, const struct mount **m, char at[PATH_MAX]);
+
 /* walk.c: stat, by a name that is not empty. */
 int64_t view_stat(struct task *t, int dirfd, const char *name, bool follow, struct stat *st);
 
@@ -80,7 +83,7 @@ int64_t view_readlink(struct task *t, int dirfd, const char *name, char out[PATH
 int64_t view_hold(struct task *t, int fd, int *hold);
 
 /*
- * walk.c: opens what lies below a piece's root, or that of its upper layer, without a link on the way. `t`: a guest's own
+ * Opens what lies below a piece's root, or that of its upper layer, without a link on the way. `t`: a guest's own
  * open, which a signal may interrupt; NULL: a look of ours.
  */
 int64_t view_down(struct task *t, const struct mount *m, bool up, const char *rel, int flags, uint32_t mode);

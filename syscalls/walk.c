@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,64 +45,6 @@ static void walk_close(struct walk *w)
     if (w->fd >= 0)
         HOST_RAW(SYS_close, w->fd);
     w->fd = -1;
-}
-
-/* --- Down from the root of a piece -------------------------------------------------------------------- */
-
-/* For hosts without openat2: the same, a component at a time. */
-static int64_t down_by_steps(int fd, const char *rel, int flags, uint32_t mode)
-{
-    int64_t dir = HOST_RAW(SYS_openat, fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC), next;
-    char name[NAME_MAX + 1];
-
-    while (dir >= 0) {
-        size_t n = strcspn(rel, "/");
-
-        if (n > NAME_MAX) {
-            next = -ENAMETOOLONG;
-        } else {
-            snprintf(name, sizeof name, "%.*s", (int)n, rel);
-            next = rel[n] ? HOST_RAW(SYS_openat, dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-                          : HOST_RAW(SYS_openat, dir, name, flags | O_NOFOLLOW, mode);
-        }
-        HOST_RAW(SYS_close, dir);
-        if (!rel[n] || next < 0)
-            return next;
-        rel += n + 1;
-        dir = next;
-    }
-    return dir;
-}
-
-/* What the kernel's openat2 takes of open's flags. */
-#define OPEN2_FLAGS                                                                                 \
-    (O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC | O_ASYNC | \
-     O_DIRECT | O_LARGEFILE | 0100000 | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH | \
-     O_TMPFILE)
-
-int64_t view_down(struct task *t, const struct mount *m, bool up, const char *rel, int flags, uint32_t mode)
-{
-    int root = up ? m->upper : m->fd;
-    struct open_how how = { .flags = (uint64_t)(flags & OPEN2_FLAGS),
-                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
-    char link[32];
-    int64_t r;
-
-    if (!*rel) { /* the piece itself: it is what our descriptor is open on */
-        snprintf(link, sizeof link, "self/fd/%d", root);
-        flags &= ~(O_NOFOLLOW | O_CREAT);
-        return t ? HOST(t, SYS_openat, procfs_dir(), link, flags, mode)
-                 : HOST_RAW(SYS_openat, procfs_dir(), link, flags, mode);
-    }
-    if (m->dir >= 0)
-        return -ENOTDIR;
-    if (flags & O_PATH)
-        how.flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-    if (flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE)
-        how.mode = mode & 07777;
-    r = t ? HOST(t, SYS_openat2, root, rel, &how, sizeof how)
-          : HOST_RAW(SYS_openat2, root, rel, &how, sizeof how);
-    return r == -ENOSYS ? down_by_steps(root, rel, flags, mode) : r;
 }
 
 /* --- The walk ----------------------------------------------------------------------------------------- */
@@ -562,6 +503,8 @@ static int64_t path_of_fd(struct task *t, int dirfd, unsigned how, struct path *
 int view_path(struct task *t, int dirfd, const char *name, unsigned how, struct path *out)
 {
     struct walk w = { .t = t };
+    const struct folder *f;
+    const char *leaf;
     int64_t r;
 
     out->dirfd = AT_FDCWD;
@@ -569,19 +512,50 @@ int view_path(struct task *t, int dirfd, const char *name, unsigned how, struct 
     out->hold = -1;
     out->mount = NULL;
     out->ino = 0;
+    out->changed = how & PATH_CHANGE || (how & PATH_LAST) == PATH_ENTRY ? t->proc->box : NULL;
     if (!*name) /* the descriptor itself, or an error of the kernel's choice */
         return (int)path_of_fd(t, dirfd, how, out);
+    if (how == PATH_NOFOLLOW && (f = folder_of(t, dirfd, name, &leaf))) {
+        out->dirfd = f->fd;
+        out->mount = f->m;
+        memcpy(out->name, leaf, strlen(leaf) + 1);
+        return 0;
+    }
     fd_freeze();
     r = path_of(&w, dirfd, name, how, out);
     fd_thaw();
     return (int)r;
 }
 
+int64_t view_folder(struct task *t, int dirfd, const char *name, const struct mount **m, char at[PATH_MAX])
+{
+    struct walk w;
+    int64_t r = walk(&w, t, dirfd, name, WALK_FOLLOW);
+
+    if (r == 0 && (w.type != S_IFDIR || w.magic)) {
+        walk_close(&w);
+        r = -ENOTDIR;
+    }
+    if (r < 0)
+        return r;
+    *m = w.m;
+    memcpy(at, w.at, strlen(w.at) + 1);
+    return w.fd;
+}
+
+static void tell_absent(const struct walk *w, const char *name, int64_t r)
+{
+    if (r == -ENOENT && w->m && w->m->kind == PLACE_EMPTY && w->m->ro) /* nor can it be made */
+        folder_absent(w->t, name);
+}
+
 int64_t view_stat(struct task *t, int dirfd, const char *name, bool follow, struct stat *st)
 {
     struct walk w;
-    int64_t r;
+    int64_t r = folder_stat(t, dirfd, name, follow, st);
 
+    if (r != FOLDER_WALK)
+        return r;
     fd_freeze();
     r = walk(&w, t, dirfd, name, follow ? WALK_FOLLOW : 0);
     if (r == 0 && learning(t))
@@ -594,6 +568,7 @@ int64_t view_stat(struct task *t, int dirfd, const char *name, bool follow, stru
         overlay_tell(w.v, w.fd, st);
     walk_close(&w);
     fd_thaw();
+    tell_absent(&w, name, r);
     return r;
 }
 
@@ -696,6 +671,9 @@ static int64_t open_at_once(struct task *t, int dirfd, const char *name, int fla
     struct walk w;
     int64_t r;
 
+    if (!writes(flags) && !(flags & (O_CREAT | O_PATH)) &&
+        (r = folder_open(t, dirfd, name, flags)) != FOLDER_WALK)
+        return r;
     if (writes(flags) || flags & (O_CREAT | O_PATH) || learning(t) || begin(&w, t, dirfd, name) < 0 ||
         add_names(&w, name) < 0 || w.slash)
         return -ELOOP;
@@ -729,6 +707,7 @@ int64_t view_open(struct task *t, int dirfd, const char *name, int flags, uint32
         if (r == 0)
             r = overlay_open_for(&w, flags);
         fd_thaw();
+        tell_absent(&w, name, r);
         if (r < 0)
             return r;
         if (node >= PROC_MAPS)
@@ -761,6 +740,9 @@ int64_t view_readlink(struct task *t, int dirfd, const char *name, char out[PATH
     }
     r = read_exe(t, name, out);
     if (r != -ELOOP)
+        return r;
+    r = folder_readlink(t, dirfd, name, out, PATH_MAX - 1);
+    if (r != FOLDER_WALK)
         return r;
     r = walk(&w, t, dirfd, name, 0);
     if (r < 0)

@@ -50,6 +50,7 @@ static int64_t xattr_call(struct task *t, long nr, int dirfd, gva_t path, int at
         p.dirfd = dirfd;
         p.name[0] = '\0';
         p.hold = -1;
+        p.changed = NULL;
         r = fd_check_at(dirfd);
     }
     if (r < 0)

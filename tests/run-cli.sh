@@ -865,6 +865,15 @@ state() {
     find "$1" -printf "%P %y %m %s ${2-%T@} %l\n" | sort
 }
 
+# A box remembers folders that were looked into; what a name means is never older than the last change.
+cli_looks() {
+    mkdir here given
+    cp "$guest/cli/looks" given/
+    (cd here && exec "$NOAHV" "$guest/cli/looks") > want || fail 'outside of a box'
+    want 0 "$(cat want)" noahv box -v "$PWD/given:/w" -w /w /w/looks
+    want 0 "$(cat want)" noahv box --tmpfs /w -w /w "$guest/cli/looks"
+}
+
 # What a program sees of a folder is the same whether it has one layer or two; the lower one stays as it was; what is
 # applied to it makes it what it would have been.
 cli_overlay_layers() {

@@ -1,0 +1,343 @@
+#include "syscalls/folders.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "policy/places.h"
+#include "syscalls/box.h"
+#include "syscalls/fd.h"
+#include "syscalls/learn.h"
+#include "syscalls/overlay.h"
+#include "syscalls/view.h"
+
+/* A walk's result is good for some eight milliseconds, by a clock that costs nothing. */
+#define TICK_BITS 23
+
+static int64_t tick(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+    return (ts.tv_sec * 1000000000 + ts.tv_nsec) >> TICK_BITS;
+}
+
+void folders_start(struct folders *f)
+{
+    for (int i = 0; i < FOLDERS_MAX; i++)
+        f->named[i].own = -1;
+}
+
+void folders_forget(struct folders *f)
+{
+    folders_closed(f, 0, UINT32_MAX);
+    for (int i = 0; i < FOLDERS_MAX; i++) {
+        f->named[i].f.m = NULL;
+        fd_release(f->named[i].own);
+    }
+}
+
+void folders_closed(struct folders *f, uint64_t first, uint64_t last)
+{
+    if (last - first >= FOLDERS_FDS)
+        last = first + FOLDERS_FDS - 1; /* that is all of them */
+    for (uint64_t fd = first; fd <= last; fd++) {
+        f->closed[fd % FOLDERS_FDS]++;
+        f->plain[fd % FOLDERS_FDS] = false;
+        f->at[fd % FOLDERS_FDS].m = NULL;
+    }
+}
+
+void folders_changed(const struct box *b)
+{
+    atomic_fetch_add(&b->policy->shared->names, 1);
+}
+
+bool folders_is_file(const struct folders *f, uint64_t fd)
+{
+    return fd < FOLDERS_FDS && f->plain[fd];
+}
+
+/* --- Which are at hand -------------------------------------------------------------------------------- */
+
+/* How often it has happened that what `n` is named by may mean another folder. */
+static void count_changes(const struct box *b, const struct named_folder *n, unsigned now[4])
+{
+    const struct folders *all = &b->folders;
+
+    now[0] = n->dirfd == AT_FDCWD ? atomic_load(&all->moved) : all->closed[(unsigned)n->dirfd % FOLDERS_FDS];
+    now[1] = n->len ? atomic_load(&b->policy->shared->names) : 0;
+    now[2] = n->len ? atomic_load(&all->heard) : 0;
+    now[3] = n->f.fd == n->own ? 0 : all->closed[(unsigned)n->f.fd % FOLDERS_FDS];
+}
+
+/* Pieces that are names in the folder `at`, or anywhere below it. */
+static bool holds_piece(const struct view *v, const char *at, bool below)
+{
+    for (size_t i = 0; i < view_mounts(v); i++) {
+        const char *rel = place_below(view_mount_at(v, i)->dst, at);
+
+        if (rel && *rel && (below || !strchr(rel, '/')))
+            return true;
+    }
+    return false;
+}
+
+/* Walks to a folder: an O_PATH descriptor, if it is one to be kept. */
+static int64_t find(struct task *t, int dirfd, const char *name, struct folder *f)
+{
+    const struct view *v = t->proc->box->view;
+    char at[PATH_MAX];
+    int64_t fd = view_folder(t, dirfd, name, &f->m, at);
+    struct stat st;
+
+    if (fd < 0)
+        return fd;
+    if ((f->m->kind == PLACE_BIND || f->m->kind == PLACE_TMPFS) && !overlaid(f->m) && f->m->dir < 0 &&
+        !holds_piece(v, at, false) && !procfs_is_on((int)fd) && HOST_RAW(SYS_fstat, fd, &st) == 0) {
+        f->dev = st.st_dev;
+        f->clear = !holds_piece(v, at, true);
+        return fd;
+    }
+    HOST_RAW(SYS_close, fd);
+    f->m = NULL;
+    return -EXDEV;
+}
+
+static bool fill_named(struct task *t, struct named_folder *n, int dirfd, const char *name, unsigned len)
+{
+    struct named_folder new = { .dirfd = dirfd, .own = n->own, .len = len, .f.fd = n->own, .f.tick = tick() };
+    char dot[] = ".";
+    int64_t fd, r;
+
+    memcpy(new.name, name, len);
+    count_changes(t->proc->box, &new, new.since); /* before the walk: what changes during it counts */
+    fd = find(t, dirfd, len ? new.name : dot, &new.f);
+    if (fd < 0)
+        return false;
+    r = n->own >= 0 ? fd_renew(n->own, (int)fd) : fd_hold((int)fd, &n->own);
+    HOST_RAW(SYS_close, fd);
+    if (r < 0)
+        return false;
+    new.own = new.f.fd = n->own;
+    *n = new;
+    return true;
+}
+
+/* What the program has open is looked at itself. */
+static bool fill_open(struct task *t, struct folder *f, int dirfd)
+{
+    struct folder new = { .fd = dirfd, .tick = tick() };
+    int64_t fd = find(t, dirfd, ".", &new);
+
+    if (fd < 0)
+        return false;
+    HOST_RAW(SYS_close, fd);
+    *f = new;
+    return true;
+}
+
+static uint64_t hash(int dirfd, const char *name, unsigned len)
+{
+    uint64_t h = (uint64_t)(unsigned)dirfd + 1;
+
+    for (unsigned i = 0; i < len; i++)
+        h = (h ^ (uint8_t)name[i]) * 0x100000001b3;
+    return h;
+}
+
+/* A folder is kept that is asked for twice in a row; one that cannot be is not tried again soon. */
+static bool is_worth_it(struct folders *all, uint64_t which)
+{
+    bool again = which == all->missed;
+
+    all->missed = which;
+    return again && (which != all->useless || all->useless_at != tick());
+}
+
+static const struct folder *open_folder(struct task *t, int dirfd)
+{
+    struct folders *all = &t->proc->box->folders;
+    struct folder *f = &all->at[dirfd];
+    uint64_t which = hash(dirfd, "", 0);
+
+    if (f->m && f->tick == tick())
+        return f;
+    if (!f->m && !is_worth_it(all, which))
+        return NULL;
+    if (fill_open(t, f, dirfd))
+        return f;
+    f->m = NULL;
+    all->useless = which;
+    all->useless_at = tick();
+    return NULL;
+}
+
+static struct named_folder *by_name(struct folders *all, int dirfd, const char *name, unsigned len)
+{
+    for (struct named_folder *n = all->named; n < all->named + FOLDERS_MAX; n++)
+        if (n->f.m && n->dirfd == dirfd && n->len == len && memcmp(n->name, name, len) == 0)
+            return n;
+    return NULL;
+}
+
+static struct named_folder *next_place(struct folders *all)
+{
+    all->next = (all->next + 1) % FOLDERS_MAX;
+    return &all->named[all->next];
+}
+
+static const struct folder *named_folder(struct task *t, int dirfd, const char *name, unsigned len)
+{
+    struct box *b = t->proc->box;
+    struct folders *all = &b->folders;
+    struct named_folder *n = by_name(all, dirfd, name, len);
+    uint64_t which;
+    unsigned now[4];
+
+    if (n) {
+        count_changes(b, n, now);
+        if (n->f.tick == tick() && memcmp(now, n->since, sizeof now) == 0)
+            return &n->f;
+    }
+    which = hash(dirfd, name, len);
+    if (!is_worth_it(all, which))
+        return NULL;
+    if (!n)
+        n = next_place(all);
+    if (fill_named(t, n, dirfd, name, len))
+        return &n->f;
+    all->useless = which;
+    all->useless_at = tick();
+    return NULL;
+}
+
+const struct folder *folder_of(struct task *t, int dirfd, const char *name, const char **leaf)
+{
+    const char *slash = strrchr(name, '/');
+    unsigned len = slash ? (unsigned)(slash + 1 - name) : 0;
+
+    *leaf = name + len;
+    if (!**leaf || len >= FOLDER_NAME_MAX || strlen(*leaf) > NAME_MAX || strcmp(*leaf, ".") == 0 ||
+        strcmp(*leaf, "..") == 0 || learning(t) || !atomic_load(&t->hart->alone))
+        return NULL;
+    if (*name == '/')
+        dirfd = AT_FDCWD;
+    if (len || dirfd == AT_FDCWD)
+        return named_folder(t, dirfd, name, len);
+    return dirfd >= 0 && dirfd < FOLDERS_FDS ? open_folder(t, dirfd) : NULL;
+}
+
+bool folders_is_folder(struct task *t, int fd)
+{
+    return fd >= 0 && fd < FOLDERS_FDS && atomic_load(&t->hart->alone) && t->proc->box->folders.at[fd].m;
+}
+
+/* --- What is asked of a name in one ------------------------------------------------------------------- */
+
+static void count_news(const struct box *b, unsigned now[2])
+{
+    now[0] = atomic_load(&b->policy->shared->names);
+    now[1] = atomic_load(&b->folders.heard);
+}
+
+void folder_absent(struct task *t, const char *name)
+{
+    struct absent_name *a = &t->proc->box->folders.absent;
+    size_t n = strlen(name);
+
+    if (*name != '/' || n >= sizeof a->name || learning(t) || !atomic_load(&t->hart->alone))
+        return;
+    memcpy(a->name, name, n + 1);
+    a->tick = tick();
+    count_news(t->proc->box, a->since);
+}
+
+static bool is_absent(struct task *t, const char *name)
+{
+    const struct absent_name *a = &t->proc->box->folders.absent;
+    unsigned now[2];
+
+    if (*name != '/' || strcmp(a->name, name) != 0 || !atomic_load(&t->hart->alone))
+        return false;
+    count_news(t->proc->box, now);
+    return a->tick == tick() && memcmp(now, a->since, sizeof now) == 0;
+}
+
+int64_t folder_stat(struct task *t, int dirfd, const char *name, bool follow, struct stat *st)
+{
+    const struct folder *f;
+    const char *leaf;
+    int64_t r;
+
+    if (is_absent(t, name))
+        return -ENOENT;
+    f = folder_of(t, dirfd, name, &leaf);
+    r = f ? HOST_RAW(SYS_newfstatat, f->fd, leaf, st, AT_SYMLINK_NOFOLLOW) : FOLDER_WALK;
+    if (r == 0 && follow && S_ISLNK(st->st_mode))
+        return FOLDER_WALK;
+    if (r == 0 && S_ISREG(st->st_mode))
+        t->proc->box->folders.file = hash(dirfd, name, (unsigned)strlen(name));
+    return r == 0 || r == -ENOENT ? r : FOLDER_WALK;
+}
+
+/*
+ * `fd`, which `name` was opened as, is one to be kept, as the one around it; by its name, too, as long as it stays open.
+ * names: how often they had changed before.
+ */
+static void keep_open(struct task *t, struct folder f, int fd, int dirfd, const char *name, unsigned names)
+{
+    struct folders *all = &t->proc->box->folders;
+    unsigned len = (unsigned)strlen(name);
+    struct named_folder *n;
+
+    f.fd = fd;
+    all->at[fd] = f;
+    if (len + 1 >= FOLDER_NAME_MAX)
+        return;
+    n = next_place(all);
+    n->f = f;
+    n->dirfd = *name == '/' ? AT_FDCWD : dirfd;
+    n->len = len + 1;
+    memcpy(n->name, name, len);
+    n->name[len] = '/';
+    count_changes(t->proc->box, n, n->since);
+    n->since[1] = names;
+}
+
+int64_t folder_open(struct task *t, int dirfd, const char *name, int flags)
+{
+    struct folders *all = &t->proc->box->folders;
+    unsigned names = atomic_load(&t->proc->box->policy->shared->names);
+    const struct folder *f;
+    const char *leaf;
+    struct stat st;
+    int64_t r;
+
+    if (is_absent(t, name))
+        return -ENOENT;
+    f = folder_of(t, dirfd, name, &leaf);
+    r = f ? HOST(t, SYS_openat, f->fd, leaf, flags | O_NOFOLLOW) : FOLDER_WALK;
+    if (r >= 0 && r < FOLDERS_FDS && hash(dirfd, name, (unsigned)strlen(name)) == all->file) {
+        all->plain[r] = true;
+    } else if (r >= 0 && r < FOLDERS_FDS && HOST_RAW(SYS_fstat, r, &st) == 0) {
+        all->plain[r] = S_ISREG(st.st_mode);
+        if (S_ISDIR(st.st_mode) && f->clear && f->dev == st.st_dev)
+            keep_open(t, *f, (int)r, dirfd, name, names);
+    }
+    return r == -ELOOP || r == -ENOTDIR ? FOLDER_WALK : r;
+}
+
+int64_t folder_readlink(struct task *t, int dirfd, const char *name, char *out, uint64_t size)
+{
+    const char *leaf;
+    const struct folder *f = folder_of(t, dirfd, name, &leaf);
+    int64_t r = f ? HOST_RAW(SYS_readlinkat, f->fd, leaf, out, size) : FOLDER_WALK;
+
+    return r >= 0 || r == -EINVAL || r == -ENOENT ? r : FOLDER_WALK;
+}

@@ -1,0 +1,96 @@
+/*
+ * The folders that a boxed program looked into last. A name in one of them takes one host call instead of a walk: it is
+ * looked up in a descriptor of noahv's own of that folder, and no link there is followed.
+ *
+ * What is kept is what a walk has found, and only for a moment. It is forgotten when this process closes or changes the
+ * directory it began at, when anything in the box makes, moves or removes a name, and when the process has heard of
+ * others by any call but those on files. So it is only the host's other processes whose renaming may go unnoticed, for
+ * FOLDER_TICKS of time, and the guest never reaches a folder that it could not have kept open itself.
+ *
+ * For a process of one thread: no other can close or replace a descriptor meanwhile.
+ */
+#ifndef NOAHV_SYSCALLS_FOLDERS_H
+#define NOAHV_SYSCALLS_FOLDERS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct box;
+struct mount;
+struct stat;
+struct task;
+
+#define FOLDERS_MAX 4
+#define FOLDERS_FDS 64
+#define FOLDER_NAME_MAX 240
+
+/* A folder in which names are no more than the host's: no piece of the box, no layer, not of /proc. */
+struct folder {
+    int fd;                /* of it: the program's, or noahv's own (O_PATH) */
+    const struct mount *m; /* NULL: not known */
+    uint64_t dev;
+    bool clear; /* no piece anywhere below it, either */
+    int64_t tick;
+};
+
+/* One by name: as the program named it, from dirfd, by `len` bytes up to the last slash. */
+struct named_folder {
+    struct folder f;
+    int dirfd, own;    /* own: noahv's descriptor, used or not; -1: none yet */
+    unsigned since[4]; /* how often dirfd, names, news, f.fd had changed */
+    unsigned len;
+    char name[FOLDER_NAME_MAX];
+};
+
+/* An absolute name that a walk did not find. The C library asks for /etc/localtime with each time it prints. */
+struct absent_name {
+    char name[48]; /* "": none */
+    unsigned since[2];
+    int64_t tick;
+};
+
+struct folders {
+    struct folder at[FOLDERS_FDS]; /* what the program has open */
+    struct named_folder named[FOLDERS_MAX];
+    struct absent_name absent;
+    unsigned next;                /* of those, to be replaced */
+    uint64_t missed;              /* which was asked for last and not there */
+    uint64_t useless;             /* ... and which of those cannot be kept, */
+    int64_t useless_at;           /* for this while */
+    unsigned closed[FOLDERS_FDS]; /* how often a descriptor of this number, modulo, was closed */
+    uint64_t file;           /* which regular file was looked at last: what is opened by that name is one */
+    bool plain[FOLDERS_FDS]; /* a regular file was opened as this number */
+    atomic_uint moved;       /* how often the working directory was changed */
+    atomic_uint heard;       /* how often a call may have told something of others */
+};
+
+void folders_start(struct folders *f);
+/* Descriptors of these numbers are not what they were. */
+void folders_closed(struct folders *f, uint64_t first, uint64_t last);
+
+/* What is open as this number: a regular file, which tells no news of others, or a folder not of /proc? */
+bool folders_is_file(const struct folders *f, uint64_t fd);
+bool folders_is_folder(struct task *t, int fd);
+
+/* Before the end; and when the program is another one. */
+void folders_forget(struct folders *f);
+
+/* A name was made, moved, removed, or became another's to look at: for all processes of the box. */
+void folders_changed(const struct box *b);
+
+/*
+ * The folder of `name`, if it is at hand: *leaf is its last component, which is neither "." nor "..". NULL: walk. It stays
+ * until the call has been made.
+ */
+const struct folder *folder_of(struct task *t, int dirfd, const char *name, const char **leaf);
+
+/* What a walk would give. FOLDER_WALK: only a walk can tell. `flags`: nothing is written, made or merely named (O_PATH). */
+#define FOLDER_WALK INT64_MIN
+/* An absolute name was looked for in vain, where none can be made. */
+void folder_absent(struct task *t, const char *name);
+int64_t folder_stat(struct task *t, int dirfd, const char *name, bool follow, struct stat *st);
+int64_t folder_open(struct task *t, int dirfd, const char *name, int flags);
+int64_t folder_readlink(struct task *t, int dirfd, const char *name, char *out, uint64_t size);
+
+#endif

@@ -1,0 +1,223 @@
+/*
+ * Looks at names in one folder over and over, so that whoever remembers the folder does, and then changes what the name
+ * means. It prints what there is then: the same with every noahv, in a box and outside.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { ROUNDS = 20, TIMES = 6 };
+
+static int wrong;
+
+/* The size of what `name` is, or -1: none. */
+static long size_of(int dir, const char *name)
+{
+    struct stat st;
+
+    return fstatat(dir, name, &st, 0) < 0 ? -1 : (long)st.st_size;
+}
+
+static void look(int dir, const char *name, long want)
+{
+    for (int i = 0; i < TIMES; i++)
+        if (size_of(dir, name) != want)
+            printf("%s: not %ld at first\n", name, want);
+}
+
+static void expect(const char *what, int dir, const char *name, long want)
+{
+    long got = size_of(dir, name);
+
+    if (got != want && !wrong++)
+        printf("%s: %s has size %ld, not %ld\n", what, name, got, want);
+}
+
+static void make(const char *name, size_t size)
+{
+    int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+
+    if (write(fd, "0123456789", size) != (ssize_t)size)
+        printf("%s cannot be made\n", name);
+    close(fd);
+}
+
+static int folder(const char *name)
+{
+    return open(name, O_RDONLY | O_DIRECTORY);
+}
+
+/* The number of a descriptor is another folder's. */
+static void numbers(void)
+{
+    int fd = folder("one"), other;
+
+    look(fd, "f", 1);
+    close(fd);
+    expect("closed", fd, "f", -1);
+    other = folder("two");
+    expect("opened anew", other, "f", 2);
+    look(other, "f", 2);
+    fd = folder("one");
+    look(fd, "f", 1);
+    dup2(other, fd);
+    expect("replaced", fd, "f", 2);
+    close(fd);
+    close(other);
+    for (int i = 0; i < TIMES; i++)
+        size_of(AT_FDCWD, "one");
+    fd = folder("one");
+    look(AT_FDCWD, "one/f", 1);
+    close(fd);
+    other = folder("two");
+    expect("by name", AT_FDCWD, "one/f", 1);
+    fd = folder(".");
+    look(fd, "one/f", 1);
+    dup2(other, fd);
+    expect("below a number", fd, "one/f", -1);
+    syscall(SYS_close_range, 3, ~0u, 0);
+    expect("all closed", other, "f", -1);
+}
+
+/* The working directory is another one. */
+static void directories(void)
+{
+    int two = folder("two");
+
+    look(AT_FDCWD, "one/f", 1);
+    if (chdir("one") < 0)
+        return;
+    expect("below", AT_FDCWD, "one/f", -1);
+    look(AT_FDCWD, "f", 1);
+    if (chdir("../two") < 0)
+        return;
+    expect("entered", AT_FDCWD, "f", 2);
+    look(AT_FDCWD, "f", 2);
+    if (chdir("..") < 0)
+        return;
+    expect("left", AT_FDCWD, "f", -1);
+    if (fchdir(two) < 0)
+        return;
+    expect("entered by number", AT_FDCWD, "f", 2);
+    if (chdir("..") < 0)
+        return;
+    close(two);
+}
+
+/* A name on the way leads elsewhere: its own process changes it. */
+static void names(void)
+{
+    int fd;
+
+    if (symlink("one", "way") < 0)
+        return;
+    look(AT_FDCWD, "way/f", 1);
+    if (unlink("way") < 0 || symlink("two", "way") < 0)
+        return;
+    expect("linked", AT_FDCWD, "way/f", 2);
+    unlink("way");
+    expect("unlinked", AT_FDCWD, "way/f", -1);
+    fd = folder("one");
+    look(fd, "f", 1);
+    look(AT_FDCWD, "one/f", 1);
+    if (rename("one", "was") < 0 || rename("two", "one") < 0)
+        return;
+    expect("moved", AT_FDCWD, "one/f", 2);
+    expect("moved while it is open", fd, "f", 1);
+    close(fd);
+    if (rename("one", "two") < 0 || rename("was", "one") < 0)
+        return;
+    make("one/new", 3);
+    expect("made", AT_FDCWD, "one/new", 3);
+    unlink("one/new");
+    expect("removed", AT_FDCWD, "one/new", -1);
+}
+
+/* The same by another process, of which this one hears by nothing but memory. */
+static void others(void)
+{
+    atomic_int *turn = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        for (int i = 0; i < ROUNDS; i++) {
+            while (*turn != 2 * i + 1)
+                ;
+            rename("one", "was");
+            rename("two", "one");
+            rename("was", "two");
+            *turn = 2 * i + 2;
+        }
+        _exit(0);
+    }
+    for (int i = 0; i < ROUNDS; i++) {
+        look(AT_FDCWD, "one/f", 1 + i % 2);
+        *turn = 2 * i + 1;
+        while (*turn != 2 * i + 2)
+            ;
+        expect("moved by another", AT_FDCWD, "one/f", 2 - i % 2);
+    }
+    waitpid(pid, NULL, 0);
+}
+
+/* Links at the end are followed, or not, as the call says. */
+static void ends(void)
+{
+    char text[16];
+    struct stat st;
+    int fd = folder("one");
+
+    if (symlink("f", "one/link") < 0)
+        return;
+    look(fd, "f", 1);
+    expect("followed", fd, "link", 1);
+    if (fstatat(fd, "link", &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISLNK(st.st_mode))
+        printf("link: not told as one\n");
+    if (openat(fd, "link", O_RDONLY | O_NOFOLLOW) >= 0 || errno != ELOOP)
+        printf("link: not refused\n");
+    if (readlinkat(fd, "link", text, sizeof text) != 1 || *text != 'f')
+        printf("link: not read\n");
+    if (readlinkat(fd, "f", text, sizeof text) >= 0 || errno != EINVAL)
+        printf("f: read as a link\n");
+    if (openat(fd, "f/", O_RDONLY) >= 0 || errno != ENOTDIR || openat(fd, "f/x", O_RDONLY) >= 0 || errno != ENOTDIR)
+        printf("f: used as a folder\n");
+    if (openat(fd, "none", O_RDONLY) >= 0 || errno != ENOENT)
+        printf("none: opened\n");
+    close(fd);
+    unlink("one/link");
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "after") == 0) { /* execve has closed it */
+        expect("executed", 3, "f", -1);
+        printf("%d wrong\n", wrong);
+        return wrong != 0;
+    }
+    mkdir("one", 0777);
+    mkdir("two", 0777);
+    make("one/f", 1);
+    make("two/f", 2);
+    for (int i = 0; i < ROUNDS; i++) {
+        numbers();
+        directories();
+        names();
+    }
+    others();
+    ends();
+    open("one", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* 3 */
+    look(3, "f", 1);
+    fflush(stdout);
+    if (!wrong)
+        execv(argv[0], (char *[]){ argv[0], "after", NULL });
+    printf("%d wrong\n", wrong);
+    return 1;
+}
