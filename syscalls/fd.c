@@ -269,7 +269,8 @@ static int64_t replace(struct task *t, long nr, uint64_t a, uint64_t b, uint64_t
         r = -EBADF;
     else
         r = HOST(t, nr, a, b, c);
-    folders_closed(&t->proc->box->folders, (uint32_t)gone, nr == SYS_close_range ? (uint32_t)b : (uint32_t)gone);
+    folders_closed(&t->proc->box->folders, (uint32_t)gone,
+                   nr == SYS_close_range ? (uint32_t)b : (uint32_t)gone);
     fd_thaw();
     return r;
 }

@@ -98,7 +98,7 @@ static int64_t find(struct task *t, int dirfd, const char *name, struct folder *
 
     if (fd < 0)
         return fd;
-    if ((f->m->kind == PLACE_BIND || f->m->kind == PLACE_TMPFS) && !overlaid(f->m) && f->m->dir < 0 &&
+    if (f->m && (f->m->kind == PLACE_BIND || f->m->kind == PLACE_TMPFS) && !overlaid(f->m) && f->m->dir < 0 &&
         !holds_piece(v, at, false) && !procfs_is_on((int)fd) && HOST_RAW(SYS_fstat, fd, &st) == 0) {
         f->dev = st.st_dev;
         f->clear = !holds_piece(v, at, true);

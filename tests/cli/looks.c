@@ -187,7 +187,8 @@ static void ends(void)
         printf("link: not read\n");
     if (readlinkat(fd, "f", text, sizeof text) >= 0 || errno != EINVAL)
         printf("f: read as a link\n");
-    if (openat(fd, "f/", O_RDONLY) >= 0 || errno != ENOTDIR || openat(fd, "f/x", O_RDONLY) >= 0 || errno != ENOTDIR)
+    if (openat(fd, "f/", O_RDONLY) >= 0 || errno != ENOTDIR || openat(fd, "f/x", O_RDONLY) >= 0 ||
+        errno != ENOTDIR)
         printf("f: used as a folder\n");
     if (openat(fd, "none", O_RDONLY) >= 0 || errno != ENOENT)
         printf("none: opened\n");
