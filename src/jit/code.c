@@ -1,18 +1,15 @@
 /*
  * The two mappings. The writable one lies at an address of the host kernel's choosing that generated code never
- * holds; the executable one follows the poll page, so that both are in reach of rip-relative operands.
+ * holds.
  */
 #include "jit/code.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/util.h"
 
-#define PAGE ((size_t)4096)
 #define CODE_FIRST ((size_t)128 << 10)
 
 #ifndef MADV_POPULATE_WRITE
@@ -30,16 +27,10 @@ void code_populate(void *at, size_t bytes)
  */
 static int map_both(struct code *c)
 {
-    uint8_t *at;
-
     c->rw = mmap(NULL, c->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (c->rw == MAP_FAILED)
         return -errno;
-    at = mmap(NULL, PAGE + c->size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (at == MAP_FAILED)
-        return -errno;
-    c->poll = at;
-    c->rx = mremap(c->rw, 0, c->size, MREMAP_MAYMOVE | MREMAP_FIXED, at + PAGE);
+    c->rx = mremap(c->rw, 0, c->size, MREMAP_MAYMOVE);
     if (c->rx == MAP_FAILED || mprotect(c->rx, c->size, PROT_READ | PROT_EXEC) < 0)
         return -errno;
     code_populate(c->rw, MIN(c->size, CODE_FIRST));
@@ -86,21 +77,17 @@ void code_free(struct code *c)
 {
     if (c->rw && c->rw != MAP_FAILED)
         munmap(c->rw, c->size);
-    if (c->poll)
-        munmap(c->poll, PAGE + c->size);
+    if (c->rx && c->rx != MAP_FAILED)
+        munmap(c->rx, c->size);
     *c = (struct code){ 0 };
 }
 
 void code_retire(struct code *c)
 {
     /* Over the old mappings, in one step: nobody else can be given these addresses. Failing that, they are freed. */
-    if (c->poll && mmap(c->poll, PAGE + c->size, PROT_NONE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED)
-        c->poll = NULL;
+    if (c->rx && c->rx != MAP_FAILED &&
+        mmap(c->rx, c->size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) !=
+            MAP_FAILED)
+        c->rx = NULL;
     code_free(c);
-}
-
-IN_HANDLER void code_poll(const struct code *c, bool stop)
-{
-    syscall(SYS_mprotect, c->poll, PAGE, stop ? PROT_NONE : PROT_READ);
 }

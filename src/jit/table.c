@@ -23,6 +23,14 @@ struct jit_entry *table_slot(struct jit *j, uint64_t pc)
 }
 
 /* In place: every entry is put anew. */
+uint64_t table_stretch(struct jit *j, uint64_t pc, size_t max)
+{
+    for (size_t n = 2; n < max; n += 2)
+        if (table_has(j, pc + n))
+            return pc + n;
+    return pc + max;
+}
+
 void table_grow(struct jit *j)
 {
     size_t n = (size_t)1 << j->table_bits, bytes = n * sizeof *j->table;
@@ -51,14 +59,15 @@ bool jit_waits(struct jit *j)
 bool jit_affords(const struct jit *j, struct hart *h)
 {
     const size_t step = (size_t)1 << 20;
-    size_t granted = atomic_load_explicit(&h->jit.granted, memory_order_relaxed);
+    _Atomic size_t *held = j->shared ? &j->shared->granted : &h->jit.granted;
+    size_t granted = atomic_load_explicit(held, memory_order_relaxed);
     size_t need = (2 * (j->code.used - j->stubs_end) + step) & ~(step - 1);
 
     if (LIKELY(need <= granted) || !h->may_translate)
         return true;
     if (need > step && !h->may_translate(h, need - granted))
         return false;
-    atomic_store(&h->jit.granted, need);
+    atomic_store(held, need);
     return true;
 }
 
@@ -78,8 +87,11 @@ static size_t block_size(const struct jit *j, const struct jit_block *b)
 
 bool jit_writable(struct jit *j)
 {
-    if (UNLIKELY(j->code.frozen) && !j->lost)
+    if (UNLIKELY(j->code.frozen) && !j->lost) {
+        harts_stop(j);
         j->lost = code_thaw(&j->code) < 0;
+        atomic_fetch_add(&j->changes, j->lost); /* nobody goes in again */
+    }
     return !j->lost;
 }
 
@@ -103,12 +115,14 @@ void jit_drop(struct jit *j, const struct jit_block *b)
     struct jit_entry *e = table_slot(j, b->pc);
 
     e->block = 0;
+    atomic_fetch_add(&j->changes, 1);
     j->dropped += block_size(j, b);
     if (!jit_writable(j))
         return;
     if (e->host != b->host) { /* it has been dropped before */
-        x64_link(j->code.rw + e->host + 1, j->code.rw + e->host + DETOUR_JUMP);
+        x64_relink(j->code.rw + e->host + 1, j->code.rw + e->host + DETOUR_JUMP);
     } else if (j->nr_edges < JIT_MAX_EDGES) {
+        harts_stop(j);
         j->edge[j->nr_edges] = (struct jit_edge){ .target = b->pc };
         emit_detour(j, e->host);
     } else {
@@ -128,11 +142,17 @@ void table_enter(struct gen *g, const uint8_t *start, uint64_t end)
         j->starts[JIT_START(e->pc) / 64] |= UINT64_C(1) << JIT_START(e->pc) % 64;
     } else if (g->h->jit.apart) { /* no jump leads there */
         e->host = host;
-    } else {
-        x64_link(j->code.rw + e->host + 1, start);
     }
     j->block[j->nr_blocks] =
         (struct jit_block){ .pc = g->start, .host = host, .len = (uint16_t)(end - g->start) };
     pages_add(j, g->h, (uint32_t)j->nr_blocks, g->text);
     e->block = (uint32_t)++j->nr_blocks;
+}
+
+void table_publish(struct jit *j, uint64_t pc, const uint8_t *start)
+{
+    const struct jit_entry *e = table_slot(j, pc);
+
+    if (j->code.rw + e->host != start)
+        x64_relink(j->code.rw + e->host + 1, start);
 }
