@@ -393,17 +393,20 @@ void jit_poll(struct hart *h, bool stop);
 /* jit.c: memory that is touched as it fills; NULL: there is none. */
 void *jit_reserve(size_t bytes);
 
+bool table_probe(const struct jit *j, uint64_t pc); /* table.c: what table_has has no answer to */
+
 /* table.c: the entry of `pc`, or the free one where it belongs: host is 0 there, as in a zeroed table. */
 struct jit_entry *table_slot(struct jit *j, uint64_t pc);
 
-/* Asked for each instruction that is translated, or run cold: mostly no. */
-static inline bool table_has(struct jit *j, uint64_t pc)
+/*
+ * Whether a translation begins at `pc`: asked for each instruction that is translated, or run cold; mostly not. Of shared
+ * translations, without the lock, it may be wrong either way.
+ */
+static inline bool table_has(const struct jit *j, uint64_t pc)
 {
-    return j->starts[JIT_START(pc) / 64] >> JIT_START(pc) % 64 & 1 && table_slot(j, pc)->host;
+    return __atomic_load_n(&j->starts[JIT_START(pc) / 64], __ATOMIC_RELAXED) >> JIT_START(pc) % 64 & 1 &&
+           table_probe(j, pc);
 }
-
-/* Where a stretch that begins at `pc` ends because a translation begins there, or `max` bytes further on. */
-uint64_t table_stretch(struct jit *j, uint64_t pc, size_t max);
 
 void table_grow(struct jit *j); /* twice as many; or not, and searches take longer */
 

@@ -54,7 +54,7 @@ static void forget(struct jit *j, struct hart *h)
 {
     harts_stop(j);
     madvise(j->table, sizeof *j->table << JIT_TABLE_BITS_MAX, MADV_DONTNEED);
-    j->table_bits = JIT_TABLE_BITS_MIN;
+    __atomic_store_n(&j->table_bits, JIT_TABLE_BITS_MIN, __ATOMIC_RELAXED);
     j->epoch++;
     atomic_fetch_add(&j->changes, 1);
     harts_notice(j, h);
@@ -62,7 +62,8 @@ static void forget(struct jit *j, struct hart *h)
     j->nr_blocks = j->nr_entries = j->nr_pages = j->nr_calls = j->nr_edges = 0;
     j->nr_marks = 0;
     j->dropped = 0;
-    memset(j->starts, 0, sizeof j->starts);
+    for (size_t k = 0; k < ARRAY_SIZE(j->starts); k++)
+        __atomic_store_n(&j->starts[k], 0, __ATOMIC_RELAXED);
     j->nr_sites = 1; /* the poll of the indirect stub */
     atomic_store(&j->sites_done, 1);
     j->nr_dirt = j->nr_lazy = 1; /* 0 is none */
@@ -332,11 +333,8 @@ static int replay(struct hart *h)
     return why == JIT_OK ? JIT_RESUME : why;
 }
 
-/*
- * A stretch of code that has no translation, up to where one begins, by its bodies. `end`: where that is, of shared
- * translations, whose table may change meanwhile; else 0.
- */
-static int run_cold(struct jit *j, struct hart *h, uint64_t end)
+/* A stretch of code that has no translation, up to where one begins, by its bodies. */
+static int run_cold(struct jit *j, struct hart *h)
 {
     uint8_t text[JIT_TEXT_MAX];
     uint64_t start = h->pc;
@@ -344,7 +342,7 @@ static int run_cold(struct jit *j, struct hart *h, uint64_t end)
     struct insn insn;
     int why = JIT_OK;
 
-    while (why == JIT_OK && (h->pc == start || (end ? h->pc < end : !table_has(j, h->pc))) &&
+    while (why == JIT_OK && (h->pc == start || !table_has(j, h->pc)) &&
            decode(text + (h->pc - start), got - (h->pc - start), &insn))
         why = body(h, &insn);
     if (why == JIT_OK)
@@ -522,8 +520,8 @@ static const uint8_t *known_code(struct jit *j, struct hart *h)
     return t->code;
 }
 
-/* Code for h->pc, and the hart is inside; NULL: outside, and what has none ends at *end. */
-static const uint8_t *shared_code(struct jit *j, struct hart *h, int why, uint64_t *end)
+/* Code for h->pc, and the hart is inside; NULL: there is none, and it is not. *lost is j->lost. */
+static const uint8_t *shared_code(struct jit *j, struct hart *h, int why, bool *lost)
 {
     const uint8_t *code;
 
@@ -543,7 +541,7 @@ static const uint8_t *shared_code(struct jit *j, struct hart *h, int why, uint64
         harts_unlock_inside(j, h);
         return code;
     }
-    *end = j->lost ? 0 : table_stretch(j, h->pc, JIT_TEXT_MAX);
+    *lost = j->lost;
     harts_unlock(j);
     return NULL;
 }
@@ -569,7 +567,7 @@ static enum engine_exit run_shared(struct jit *j, struct hart *h)
     h->pc &= ~(uint64_t)1;
     for (;;) {
         const uint8_t *code = NULL;
-        uint64_t end;
+        bool lost = false;
 
         open_poll(h);
         if (atomic_load_explicit(&h->kick, memory_order_relaxed) || why == JIT_KICK || h->counting)
@@ -579,10 +577,10 @@ static enum engine_exit run_shared(struct jit *j, struct hart *h)
         if (why == JIT_RESUME)
             code = known_code(j, h);
         if (!code)
-            code = shared_code(j, h, why, &end);
-        if (!code && !end) /* lost */
+            code = shared_code(j, h, why, &lost);
+        if (lost)
             return interp_run(h);
-        why = settle(j, h, code ? run_inside(j, h, code) : run_cold(j, h, end));
+        why = settle(j, h, code ? run_inside(j, h, code) : run_cold(j, h));
         if (why == JIT_TRAP)
             return ENGINE_TRAP;
     }
@@ -608,7 +606,7 @@ enum engine_exit jit_run(struct hart *h)
         code = next_code(j, h, why);
         if (j->lost)
             return interp_run(h);
-        why = settle(j, h, code ? enter(j, h, code) : run_cold(j, h, 0));
+        why = settle(j, h, code ? enter(j, h, code) : run_cold(j, h));
         if (why == JIT_TRAP)
             return ENGINE_TRAP;
     }

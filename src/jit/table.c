@@ -12,10 +12,15 @@
 
 #define DETOUR_JUMP 5 /* bytes of the jump that a detour begins with */
 
+static size_t first_slot(uint64_t pc, unsigned table_bits)
+{
+    return (pc * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - table_bits);
+}
+
 struct jit_entry *table_slot(struct jit *j, uint64_t pc)
 {
     size_t mask = ((size_t)1 << j->table_bits) - 1;
-    size_t i = (pc * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - j->table_bits);
+    size_t i = first_slot(pc, j->table_bits);
 
     while (j->table[i].host && j->table[i].pc != pc)
         i = (i + 1) & mask;
@@ -23,12 +28,25 @@ struct jit_entry *table_slot(struct jit *j, uint64_t pc)
 }
 
 /* In place: every entry is put anew. */
-uint64_t table_stretch(struct jit *j, uint64_t pc, size_t max)
+bool table_probe(const struct jit *j, uint64_t pc)
 {
-    for (size_t n = 2; n < max; n += 2)
-        if (table_has(j, pc + n))
-            return pc + n;
-    return pc + max;
+    unsigned table_bits = __atomic_load_n(&j->table_bits, __ATOMIC_RELAXED);
+    size_t mask = ((size_t)1 << table_bits) - 1, i = first_slot(pc, table_bits);
+
+    for (size_t n = 0; n <= mask && __atomic_load_n(&j->table[i].host, __ATOMIC_RELAXED); n++) {
+        if (__atomic_load_n(&j->table[i].pc, __ATOMIC_RELAXED) == pc)
+            return true;
+        i = (i + 1) & mask;
+    }
+    return false;
+}
+
+/* For table_probe: one after the other. */
+static void put_entry(struct jit_entry *e, struct jit_entry new)
+{
+    __atomic_store_n(&e->pc, new.pc, __ATOMIC_RELAXED);
+    __atomic_store_n(&e->host, new.host, __ATOMIC_RELAXED);
+    e->block = new.block;
 }
 
 void table_grow(struct jit *j)
@@ -39,11 +57,12 @@ void table_grow(struct jit *j)
     if (!old)
         return;
     memcpy(old, j->table, bytes);
-    memset(j->table, 0, bytes);
-    j->table_bits++;
+    for (size_t k = 0; k < n; k++)
+        put_entry(&j->table[k], (struct jit_entry){ 0 });
+    __atomic_store_n(&j->table_bits, j->table_bits + 1, __ATOMIC_RELAXED);
     for (size_t k = 0; k < n; k++)
         if (old[k].host)
-            *table_slot(j, old[k].pc) = old[k];
+            put_entry(table_slot(j, old[k].pc), old[k]);
     munmap(old, bytes);
 }
 
@@ -137,11 +156,13 @@ void table_enter(struct gen *g, const uint8_t *start, uint64_t end)
     uint32_t host = (uint32_t)(start - j->code.rw);
 
     if (!e->host) {
-        *e = (struct jit_entry){ .pc = g->start, .host = host };
+        uint64_t *starts = &j->starts[JIT_START(g->start) / 64];
+
+        put_entry(e, (struct jit_entry){ .pc = g->start, .host = host });
         j->nr_entries++;
-        j->starts[JIT_START(e->pc) / 64] |= UINT64_C(1) << JIT_START(e->pc) % 64;
+        __atomic_store_n(starts, *starts | UINT64_C(1) << JIT_START(g->start) % 64, __ATOMIC_RELAXED);
     } else if (g->h->jit.apart) { /* no jump leads there */
-        e->host = host;
+        put_entry(e, (struct jit_entry){ .pc = g->start, .host = host });
     }
     j->block[j->nr_blocks] =
         (struct jit_block){ .pc = g->start, .host = host, .len = (uint16_t)(end - g->start) };
