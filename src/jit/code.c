@@ -57,15 +57,25 @@ int code_thaw(struct code *c)
 {
     uint8_t *copy =
         mmap(NULL, c->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    uint8_t *run;
 
     if (copy == MAP_FAILED)
         return -errno;
     code_populate(copy, MIN(c->size, MAX(c->used + CODE_FIRST / 4, CODE_FIRST)));
     memcpy(copy, c->rw, c->used);
-    /* The kernel refuses before it unmaps what is in the way, if it does: what is left then can still be freed. */
-    if (mremap(copy, 0, c->size, MREMAP_MAYMOVE | MREMAP_FIXED, c->rx) == MAP_FAILED ||
-        mprotect(c->rx, c->size, PROT_READ | PROT_EXEC) < 0 ||
-        mremap(copy, c->size, c->size, MREMAP_MAYMOVE | MREMAP_FIXED, c->rw) == MAP_FAILED) {
+    run = mremap(copy, 0, c->size, MREMAP_MAYMOVE);
+    /*
+     * The kernel refuses before it unmaps what is in the way, if it does: what is left then can still be freed, and run.
+     * Whoever runs it meanwhile sees one or the other, and never what cannot be executed.
+     */
+    if (run == MAP_FAILED || mprotect(run, c->size, PROT_READ | PROT_EXEC) < 0 ||
+        mremap(run, c->size, c->size, MREMAP_MAYMOVE | MREMAP_FIXED, c->rx) == MAP_FAILED) {
+        if (run != MAP_FAILED)
+            munmap(run, c->size);
+        munmap(copy, c->size);
+        return -ENOMEM;
+    }
+    if (mremap(copy, c->size, c->size, MREMAP_MAYMOVE | MREMAP_FIXED, c->rw) == MAP_FAILED) {
         munmap(copy, c->size);
         return -ENOMEM;
     }

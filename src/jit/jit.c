@@ -68,7 +68,7 @@ static void forget(struct jit *j, struct hart *h)
     atomic_store(&j->sites_done, 1);
     j->nr_dirt = j->nr_lazy = 1; /* 0 is none */
     if (!j->symbols || j->code.size - j->code.used < JIT_BLOCK_ROOM)
-        j->code.used = j->stubs_end;
+        __atomic_store_n(&j->code.used, j->stubs_end, __ATOMIC_RELAXED);
 }
 
 static void destroy(struct jit *j)
@@ -650,7 +650,13 @@ void jit_fork(struct hart *h)
 
 void jit_forked(struct hart *h)
 {
+    struct jit *j = state(h);
     int r;
+
+    if (j && j->shared) { /* with nobody who was just coming or going in the parent */
+        j->harts = h;
+        h->jit.next = NULL;
+    }
 
     if (!(h->jit.options & JIT_PERF_MAP))
         return;
