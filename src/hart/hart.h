@@ -71,8 +71,8 @@ struct hart {
 
     struct trap trap;
     struct gmem *mem;
-    void *interp;     /* the interpreter's state of this hart: decoded blocks */
-    struct hart_jit { /* the JIT's */
+    void *interp;                   /* the interpreter's state of this hart: decoded blocks */
+    struct hart_jit {               /* the JIT's */
         void *state;                /* the translations that it runs: its own, or those of `shared` */
         struct hart_shared *shared; /* NULL: there are only its own */
         struct hart *next;          /* of those that run shared->state; guarded by its lock */
@@ -81,7 +81,7 @@ struct hart {
         unsigned changes, epoch;    /* those of `state` that this hart has taken notice of */
         bool own;                   /* its translations are its own, though there are others */
         uint8_t *stack;             /* of host return addresses; guard page below */
-        uint64_t host_rsp; /* the stack that C runs on, while generated code has its own */
+        uint64_t host_rsp;          /* the stack that C runs on, while generated code has its own */
         uint64_t pair_top, pair_rsp;
         uint64_t victim; /* address of the table of the targets that target[] had no room for */
         uint64_t info;   /* an argument of an exit; scratch within an instruction */

@@ -149,7 +149,7 @@ struct jit {
     struct hart *harts;         /* who has joined */
     atomic_uint stopping;       /* nobody comes in */
     atomic_uint changes;        /* raised when code that somebody may be about to come back to is dropped */
-    size_t stubs_end; /* what a flush keeps */
+    size_t stubs_end;           /* what a flush keeps */
     const uint8_t *enter, *exit, *exit_saved, *link, *replay, *callop, *ecall, *retmiss, *sentinel,
         *indirect_miss;
     const uint8_t *k_sign, *k_abs, *k_box;        /* 16-byte constants for andps, orps, xorps */
@@ -174,12 +174,12 @@ struct jit {
     unsigned table_bits;             /* of the table in use, which grows; the reservation is for the most */
     size_t nr_calls, nr_edges, nr_sites, nr_dirt, nr_lazy, nr_marks, nr_blocks, nr_entries, nr_pages;
     _Atomic size_t sites_done; /* those of translations that are finished: find_site's */
-    size_t dropped;           /* bytes of code that nothing but jumps to what took its place leads to */
-    atomic_uint code_gen;     /* of guest code: what came with it has been looked at */
-    unsigned epoch;           /* raised when all is forgotten */
-    bool full;                /* no room for what must be noted: all is to be forgotten */
-    bool lost;                /* the code memory could not be thawed: the interpreter takes over for good */
-    unsigned patience;        /* how often to make do with frozen code: copying it may not be worth it */
+    size_t dropped;            /* bytes of code that nothing but jumps to what took its place leads to */
+    atomic_uint code_gen;      /* of guest code: what came with it has been looked at */
+    unsigned epoch;            /* raised when all is forgotten */
+    bool full;                 /* no room for what must be noted: all is to be forgotten */
+    bool lost;                 /* the code memory could not be thawed: the interpreter takes over for good */
+    unsigned patience;         /* how often to make do with frozen code: copying it may not be worth it */
     struct jit_host has;
     bool harden, map_ended;
     bool counting, alone; /* what blocks are made for */

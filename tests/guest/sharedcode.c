@@ -196,9 +196,9 @@ static int fresh(uint32_t *at, int n)
     for (int k = 0; k < n; k++) {
         uint32_t *f = at + k * 8, *next = f + 8;
 
-        f[0] = 0x00008293u | 0;                     /* addi t0, ra, 0 */
+        f[0] = 0x00008293u | 0;                        /* addi t0, ra, 0 */
         f[1] = k + 1 < n ? jal(f + 1, next + 3) : NOP; /* past its prologue */
-        f[2] = 0x00028067u;                         /* jr t0 */
+        f[2] = 0x00028067u;                            /* jr t0 */
         f[3] = li(k + 1);
         f[4] = RET;
     }
@@ -356,7 +356,10 @@ static void *reader(void *arg)
     register const void *t1 __asm__("t1") = code + 8 * PAGE / 4;
 
     atomic_fetch_add(&waiting, 1);
-    __asm__ volatile("jalr ra, 0(t1)" : "+r"(a0), "+r"(t1) : "r"(a1), "r"(a2), "r"(a7) : "ra", "t0", "memory");
+    __asm__ volatile("jalr ra, 0(t1)"
+                     : "+r"(a0), "+r"(t1)
+                     : "r"(a1), "r"(a2), "r"(a7)
+                     : "ra", "t0", "memory");
     atomic_fetch_add(&right, a0 == 1);
     return NULL;
 }
