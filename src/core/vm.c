@@ -11,7 +11,7 @@
 #include "interp/interp.h"
 #include "isa/insn.h"
 
-#define IDLE_MAX 16 /* harts that wait for a new thread: each holds translations */
+#define IDLE_MAX 16 /* harts that wait for a new thread: each holds tables, perhaps translations */
 #include "jit/jit.h"
 
 int vm_fail(struct noahv_vm *vm, int err, const char *fmt, ...)
