@@ -12,7 +12,7 @@
 #include "jit/jit.h"
 #include "rig.h"
 
-enum { RA = 1, A0 = 10, A1, A2, FA0 = 10, FA1 };
+enum { RA = 1, A0 = 10, A1, A2, A3, FA0 = 10, FA1 };
 
 #define ADDI(d, s, v) RIG_INSN(addi, .rd = (d), .rs1 = (s), .imm = (v))
 #define LI(v) ADDI(A0, 0, v)
@@ -307,6 +307,82 @@ START_TEST(returns_lead_to_what_is_new)
 }
 END_TEST
 
+/* --- With what has gone since --------------------------------------------------------------------------- */
+
+#define X (RIG_TEXT + 256)
+#define T (RIG_TEXT + 512)
+
+/* Goes round until something else than 0 is in the data, and then to X. Counts behind it. */
+#define ROUND                                                                               \
+    RIG_INSN(lw, .rd = A1, .rs1 = A2), RIG_INSN(addi, .rd = A3, .rs1 = A3, .imm = 1),       \
+        RIG_INSN(sd, .rs1 = A2, .rs2 = A3, .imm = 8), RIG_INSN(beq, .rs1 = A1, .imm = -12), \
+        J(X - RIG_TEXT - 16)
+
+/* b is in the midst of it. */
+static pthread_t begin_round(uint64_t a0)
+{
+    pthread_t t;
+
+    rig_poke64(RIG_DATA, 0);
+    rig_poke64(RIG_DATA + 8, 0);
+    b->x[A0] = a0;
+    b->x[A2] = RIG_DATA;
+    b->x[A3] = 0;
+    ck_assert_int_eq(pthread_create(&t, NULL, run_b, (void *)RIG_TEXT), 0);
+    while (__atomic_load_n((uint64_t *)rig_at(RIG_DATA + 8), __ATOMIC_RELAXED) < 10)
+        ;
+    return t;
+}
+
+static uint64_t end_round(pthread_t t)
+{
+    rig_poke64(RIG_DATA, 1);
+    pthread_join(t, NULL);
+    return b->x[A0];
+}
+
+/*
+ * A hart leaves by a jump that has not been linked, and its translation is dropped before the jump is: its field is in
+ * the detour by now.
+ */
+START_TEST(no_link_where_a_detour_is)
+{
+    pthread_t t;
+
+    RIG_CODE(RIG_TEXT, ROUND);
+    RIG_CODE(X, RIG_INSN(beq, .rs1 = A0, .imm = T - X), LI(1), RIG_ECALL);
+    RIG_CODE(T, LI(2), RIG_ECALL);
+    for (int n = 0; n < 3; n++) /* all is linked but the branch at X */
+        ck_assert_uint_eq(end_round(begin_round(5)), 1);
+    t = begin_round(0);
+    RIG_CODE(X, LI(7), RIG_ECALL);
+    gmem_code_changed(&rig_mem, X, 8, false);
+    ck_assert_uint_eq(end_round(t), 2);              /* what was there when it began */
+    ck_assert_uint_eq(end_round(begin_round(0)), 7); /* by the detour */
+}
+END_TEST
+
+/* The same when all is forgotten: its field is in other code. */
+START_TEST(no_link_where_other_code_is)
+{
+    pthread_t t;
+
+    RIG_CODE(RIG_TEXT, ROUND);
+    RIG_CODE(X, RIG_INSN(beq, .rs1 = A0, .imm = T - X), LI(1), RIG_ECALL);
+    for (uint64_t at = T; at < T + 400; at += 4)
+        RIG_CODE(at, RIG_INSN(addi, .rd = A0, .rs1 = A0, .imm = 1));
+    RIG_CODE(T + 400, RIG_ECALL);
+    for (int n = 0; n < 3; n++)
+        ck_assert_uint_eq(end_round(begin_round(5)), 1);
+    t = begin_round(0);
+    pthread_mutex_lock(&shared.lock);
+    jit()->full = true;
+    pthread_mutex_unlock(&shared.lock);
+    ck_assert_uint_eq(end_round(t), 100);
+    ck_assert_uint_eq(run(b, T), 200);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = tcase_create("harts");
@@ -323,5 +399,7 @@ int main(void)
     tcase_add_test(tc, who_runs_what_is_copied_goes_on);
     tcase_add_test(tc, nobody_comes_back_to_what_is_gone);
     tcase_add_test(tc, returns_lead_to_what_is_new);
+    tcase_add_test(tc, no_link_where_a_detour_is);
+    tcase_add_test(tc, no_link_where_other_code_is);
     return rig_main(tc, "harts");
 }

@@ -78,7 +78,7 @@ struct hart {
         struct hart *next;          /* of those that run shared->state; guarded by its lock */
         atomic_uint inside;         /* enum jit_inside */
         atomic_uint stopped;        /* the poll page is closed */
-        unsigned changes, epoch;    /* those of `state` that this hart has taken notice of */
+        uint64_t changes, epoch;    /* those of `state` that this hart has taken notice of */
         bool own;                   /* its translations are its own, though there are others */
         uint8_t *stack;             /* of host return addresses; guard page below */
         uint64_t host_rsp;          /* the stack that C runs on, while generated code has its own */

@@ -148,7 +148,7 @@ struct jit {
     struct hart_shared *shared; /* NULL: of one hart, and of what is said above nothing matters */
     struct hart *harts;         /* who has joined */
     atomic_uint stopping;       /* nobody comes in */
-    atomic_uint changes;        /* raised when code that somebody may be about to come back to is dropped */
+    _Atomic uint64_t changes;   /* raised when code that somebody may be about to come back to is dropped */
     size_t stubs_end;           /* what a flush keeps */
     const uint8_t *enter, *exit, *exit_saved, *link, *replay, *callop, *ecall, *retmiss, *sentinel,
         *indirect_miss;
@@ -176,7 +176,7 @@ struct jit {
     _Atomic size_t sites_done; /* those of translations that are finished: find_site's */
     size_t dropped;            /* bytes of code that nothing but jumps to what took its place leads to */
     atomic_uint code_gen;      /* of guest code: what came with it has been looked at */
-    unsigned epoch;            /* raised when all is forgotten */
+    uint64_t epoch;            /* raised when all is forgotten */
     bool full;                 /* no room for what must be noted: all is to be forgotten */
     bool lost;                 /* the code memory could not be thawed: the interpreter takes over for good */
     unsigned patience;         /* how often to make do with frozen code: copying it may not be worth it */

@@ -402,7 +402,7 @@ static void remember(struct hart *h, uint64_t pc, const uint8_t *host)
 static const uint8_t *next_code(struct jit *j, struct hart *h, int why)
 {
     const struct jit_edge *edge = why == JIT_LINK ? &j->edge[h->jit.info] : NULL;
-    unsigned epoch = j->epoch;
+    uint64_t epoch = j->epoch;
     const uint8_t *code;
 
     code = code_for(j, h, h->pc, edge);
@@ -523,6 +523,7 @@ static const uint8_t *known_code(struct jit *j, struct hart *h)
 /* Code for h->pc, and the hart is inside; NULL: there is none, and it is not. *lost is j->lost. */
 static const uint8_t *shared_code(struct jit *j, struct hart *h, int why, bool *lost)
 {
+    const uint64_t known = h->jit.changes;
     const uint8_t *code;
 
     harts_lock(j);
@@ -530,7 +531,7 @@ static const uint8_t *shared_code(struct jit *j, struct hart *h, int why, bool *
         catch_up(j, h);
     if (j->full || !jit_affords(j, h))
         forget(j, h);
-    if (h->jit.epoch != j->epoch) /* the edge is gone */
+    if (known != atomic_load(&j->changes)) /* a detour may be where the edge was */
         why = JIT_RESUME;
     harts_notice(j, h);
     code = next_code(j, h, why);
