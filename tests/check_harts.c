@@ -383,6 +383,27 @@ START_TEST(no_link_where_other_code_is)
 }
 END_TEST
 
+/* In a child of fork, of a thread that does not share, while others were coming and going. */
+START_TEST(a_child_is_alone)
+{
+    RIG_CODE(RIG_TEXT, LI(7), RIG_ECALL);
+    a->jit.own = _i;
+    run(a, RIG_TEXT);
+    run(b, RIG_TEXT);
+    b->jit.state = NULL;
+    jit_forked(a);
+    if (_i) {
+        ck_assert_ptr_null(shared.state);
+    } else {
+        ck_assert_ptr_eq(shared.state, a->jit.state);
+        ck_assert_ptr_eq(jit()->harts, a);
+        ck_assert_ptr_null(a->jit.next);
+    }
+    jit_free(b);
+    ck_assert_uint_eq(run(a, RIG_TEXT), 7);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = tcase_create("harts");
@@ -401,5 +422,6 @@ int main(void)
     tcase_add_test(tc, returns_lead_to_what_is_new);
     tcase_add_test(tc, no_link_where_a_detour_is);
     tcase_add_test(tc, no_link_where_other_code_is);
+    tcase_add_loop_test(tc, a_child_is_alone, 0, 2);
     return rig_main(tc, "harts");
 }

@@ -223,6 +223,9 @@ void vm_forked(struct noahv_hart *h)
     gmem_fork_done(&vm->mem, true);
     pthread_mutex_unlock(&vm->lock); /* locked by this very thread: vm_fork_prepare */
     pthread_mutex_unlock(&vm->shared.lock);
+    atomic_store(&h->hart.jit.granted, 0); /* its memory is the parent's still */
+    atomic_store(&vm->shared.granted, 0);
+    vm->engine->forked(&h->hart);
     for (other = vm->harts; other; other = next) {
         next = other->next;
         if (other != h)
@@ -230,10 +233,8 @@ void vm_forked(struct noahv_hart *h)
     }
     h->next = NULL;
     vm->harts = h;
+    h->hart.jit.own = false; /* whose memory it shared: vm_hart_part */
     vm_idle_free(vm);
-    atomic_store(&h->hart.jit.granted, 0); /* its memory is the parent's still */
-    atomic_store(&vm->shared.granted, 0);
-    vm->engine->forked(&h->hart);
 }
 
 uint64_t vm_hwprobe_ext0(void)

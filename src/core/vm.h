@@ -80,7 +80,7 @@ struct engine {
     void (*free)(struct hart *h);
     void (*kick)(struct hart *h);   /* after h->kick was set; async-signal-safe */
     void (*fork)(struct hart *h);   /* before a fork by the hart's own thread */
-    void (*forked)(struct hart *h); /* in the child, before guest code runs */
+    void (*forked)(struct hart *h); /* in the child, before the other harts are freed */
 };
 
 /* Makes the hart leave guest code soon. Async-signal-safe. */

@@ -649,16 +649,33 @@ void jit_fork(struct hart *h)
     j->patience = FORK_PATIENCE;
 }
 
+/*
+ * In a child of fork: of those on shared translations there is at most this hart. The others may have been coming or
+ * going just then. If it is none of them, their code memory is the parent's, which may write to it: jit_fork.
+ */
+static void left_alone(struct hart *h)
+{
+    struct hart_shared *s = h->jit.shared;
+    struct jit *j = s ? s->state : NULL;
+
+    if (!j)
+        return;
+    for (struct hart *o = j->harts; o; o = o->jit.next)
+        if (o != h)
+            o->jit.state = NULL;
+    h->jit.next = NULL;
+    j->harts = h;
+    if (j == state(h))
+        return;
+    s->state = NULL;
+    destroy(j);
+}
+
 void jit_forked(struct hart *h)
 {
-    struct jit *j = state(h);
     int r;
 
-    if (j && j->shared) { /* with nobody who was just coming or going in the parent */
-        j->harts = h;
-        h->jit.next = NULL;
-    }
-
+    left_alone(h);
     if (!(h->jit.options & JIT_PERF_MAP))
         return;
     r = jit_perf_map_begin();

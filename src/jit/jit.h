@@ -42,7 +42,7 @@ void jit_free(struct hart *h);
 /* Before this hart's thread forks, in the parent, with h->jit.shared locked. */
 void jit_fork(struct hart *h);
 
-/* In the child, before guest code runs. */
+/* In the child, before guest code runs, while the harts of the parent's other threads are there still. */
 void jit_forked(struct hart *h);
 void lockstep_forked(struct hart *h);
 
