@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "interp/interp.h"
 #include "jit/internal.h"
@@ -404,6 +406,34 @@ START_TEST(a_child_is_alone)
 }
 END_TEST
 
+/* The code memory could not be copied after a fork: nobody goes into it again, however often. */
+START_TEST(what_is_lost_is_run_no_more)
+{
+    const struct rlimit none = { 0, RLIM_INFINITY };
+    struct rlimit before;
+
+    RIG_CODE(RIG_TEXT, LI(7), RIG_ECALL);
+    RIG_CODE(X, LI(8), RIG_ECALL);
+    ck_assert_uint_eq(run(a, RIG_TEXT), 7);
+    ck_assert_uint_eq(run(b, RIG_TEXT), 7);
+    interp_run(a); /* has made what it needs */
+    pthread_mutex_lock(&shared.lock);
+    jit_fork(a);
+    jit()->patience = 0;
+    pthread_mutex_unlock(&shared.lock);
+    ck_assert_int_eq(getrlimit(RLIMIT_AS, &before), 0);
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &none), 0);
+    ck_assert_uint_eq(run(a, X), 8);
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &before), 0);
+    ck_assert(jit()->lost);
+    ck_assert_int_eq(mprotect(jit()->code.rx, jit()->code.size, PROT_NONE), 0);
+    for (int n = 0; n < 3; n++) {
+        ck_assert_uint_eq(run(a, RIG_TEXT), 7);
+        ck_assert_uint_eq(run(b, RIG_TEXT), 7);
+    }
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = tcase_create("harts");
@@ -423,5 +453,6 @@ int main(void)
     tcase_add_test(tc, no_link_where_a_detour_is);
     tcase_add_test(tc, no_link_where_other_code_is);
     tcase_add_loop_test(tc, a_child_is_alone, 0, 2);
+    tcase_add_test(tc, what_is_lost_is_run_no_more);
     return rig_main(tc, "harts");
 }

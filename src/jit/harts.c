@@ -82,7 +82,7 @@ static void serialize(void)
 
 void harts_notice(struct jit *j, struct hart *h)
 {
-    if (h->jit.changes == atomic_load(&j->changes))
+    if (h->jit.changes == atomic_load(&j->changes) || j->lost) /* then it goes in no more: harts_enter */
         return;
     h->jit.changes = atomic_load(&j->changes);
     h->jit.pair_rsp = h->jit.pair_top; /* no return leads into what is dropped */
