@@ -3,7 +3,9 @@
  * they are gone.
  */
 #include <check.h>
+#include <inttypes.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -434,6 +436,36 @@ START_TEST(what_is_lost_is_run_no_more)
 }
 END_TEST
 
+static bool is_mapping(const uint8_t *page)
+{
+    FILE *f = fopen("/proc/self/maps", "r");
+    char line[512];
+    bool found = false;
+
+    ck_assert_ptr_nonnull(f);
+    while (!found && fgets(line, sizeof line, f)) {
+        uint64_t from, to;
+
+        found = sscanf(line, "%" SCNx64 "-%" SCNx64, &from, &to) == 2 && from == (uint64_t)(uintptr_t)page &&
+                to == from + PAGE_BYTES;
+    }
+    fclose(f);
+    return found;
+}
+
+/* A guest that has as many mappings as there can be does not keep a hart from being stopped: none is split for it. */
+START_TEST(a_kick_needs_no_mapping)
+{
+    RIG_CODE(RIG_TEXT, LI(7), RIG_ECALL);
+    for (int n = 0; n < 2; n++) {
+        ck_assert_uint_eq(run(a, RIG_TEXT), 7);
+        ck_assert(is_mapping(a->poll));
+        jit_kick(a);
+        ck_assert(is_mapping(a->poll));
+    }
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = tcase_create("harts");
@@ -454,5 +486,6 @@ int main(void)
     tcase_add_test(tc, no_link_where_other_code_is);
     tcase_add_loop_test(tc, a_child_is_alone, 0, 2);
     tcase_add_test(tc, what_is_lost_is_run_no_more);
+    tcase_add_test(tc, a_kick_needs_no_mapping);
     return rig_main(tc, "harts");
 }

@@ -113,5 +113,5 @@ enum hart_answer harts_answer(struct hart *h)
 
 IN_HANDLER void jit_poll(struct hart *h, bool stop)
 {
-    syscall(SYS_mprotect, h->poll, PAGE_BYTES, stop ? PROT_NONE : PROT_READ | PROT_WRITE);
+    syscall(SYS_mprotect, h->poll, PAGE_BYTES, stop ? PROT_NONE : PROT_READ);
 }

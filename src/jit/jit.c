@@ -152,7 +152,11 @@ static bool equip(struct hart *h)
         return true;
     h->jit.stack = jit_reserve(JIT_STACK_BYTES);
     victim = jit_reserve(sizeof *victim * JIT_VICTIMS);
-    if (!h->jit.stack || !victim) {
+    /*
+     * Never again as what is around it: to close a page that has a mapping of its own, none has to be split, which fails
+     * when a guest has as many as the host's kernel allows.
+     */
+    if (!h->jit.stack || !victim || mprotect(h->poll, PAGE_BYTES, PROT_READ) < 0) {
         unequip(h, victim);
         return false;
     }
