@@ -186,6 +186,15 @@ struct jit {
     uint64_t mask;
 };
 
+/*
+ * Before what generated code has named is read: a call, an edge, what waits. It was noted before the code could be
+ * reached.
+ */
+static inline void jit_see_named(const struct jit *j)
+{
+    (void)atomic_load_explicit(&j->sites_done, memory_order_acquire);
+}
+
 /* Where a hart is, for those who wait until it is outside of shared translations. */
 enum jit_inside { JIT_OUTSIDE, JIT_INSIDE, JIT_AWAITED };
 

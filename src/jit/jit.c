@@ -386,6 +386,7 @@ static int enter(struct jit *j, struct hart *h, const uint8_t *code)
     running = h;
     why = call_in(j, h, code);
     running = NULL;
+    jit_see_named(j);
     jit_fcsr_from_mxcsr(h);
     if (h->jit.dirty_d | h->jit.dirty_s | h->jit.dirty_w | h->jit.lazy)
         jit_clean(h);
