@@ -200,6 +200,7 @@ static int64_t vfork_child(struct task *t, struct child *v)
     struct process *p = t->proc;
     struct hart before;
     int64_t pid = -ERESTARTNOINTR;
+    bool parted;
 
     pthread_mutex_lock(&p->lock);
     if (!thread_leaves(t)) {
@@ -211,7 +212,9 @@ static int64_t vfork_child(struct task *t, struct child *v)
         return pid;
     hart_copy(&before, t->hart);
     bind_hart(&v->task, t->nh, &v->clone);
+    parted = vm_hart_part(t->nh);
     pid = host_clone(v);
+    vm_hart_join(t->nh, parted);
     signal_thread_bind(t);
     hart_copy(t->hart, &before);
     t->hart->task = t;
@@ -255,6 +258,7 @@ static int64_t beside_child(struct task *t, struct child *v)
     }
     hart_copy(&nh->hart, t->hart);
     bind_hart(&v->task, nh, &v->clone);
+    vm_hart_part(nh);
     /* cppcheck-suppress autoVariables; it is waited for below, or nobody gets to see v */
     v->answer = &a;
     pthread_mutex_lock(&p->lock);

@@ -224,6 +224,7 @@ static struct task *task_copy(const struct task *t, const struct clone *c)
     n->altstack = (struct rv_stack){ .flags = SS_DISABLE };
     n->clear_tid = c->flags & CLONE_CHILD_CLEARTID ? c->child_tid : 0;
     hart_copy(n->hart, t->hart);
+    n->hart->jit.own = t->hart->jit.own;
     thread_registers(n->hart, c);
     return n;
 }

@@ -136,7 +136,7 @@ static struct hart run(enum engine_exit (*engine)(struct hart *), const struct h
     struct hart_jit jit = rig_hart.jit;
     void *interp = rig_hart.interp;
 
-    rig_hart = *from;
+    memcpy(&rig_hart, from, offsetof(struct hart, target));
     rig_hart.jit = jit;
     rig_hart.interp = interp;
     memset(rig_at(RIG_TEXT), 0, PAGE_BYTES);

@@ -98,6 +98,7 @@ int noahv_vm_create(const struct noahv_config *cfg, struct noahv_vm **out)
         return create_fail(vm, r, "signal handlers for guest-page faults");
     }
     pthread_mutex_init(&vm->lock, NULL);
+    pthread_mutex_init(&vm->shared.lock, NULL);
     *out = vm;
     return 0;
 }
@@ -113,6 +114,7 @@ void noahv_vm_destroy(struct noahv_vm *vm)
     vm_idle_free(vm);
     gmem_destroy(&vm->mem);
     pthread_mutex_destroy(&vm->lock);
+    pthread_mutex_destroy(&vm->shared.lock);
     free(vm);
 }
 

@@ -11,7 +11,7 @@
 #include "interp/interp.h"
 #include "isa/insn.h"
 
-#define IDLE_MAX 16 /* harts that wait for a new thread: each holds translations */
+#define IDLE_MAX 16 /* harts that wait for a new thread: each holds tables, perhaps translations */
 #include "jit/jit.h"
 
 int vm_fail(struct noahv_vm *vm, int err, const char *fmt, ...)
@@ -66,6 +66,8 @@ int vm_hart_create(struct noahv_vm *vm, struct noahv_hart **out)
     h->hart.jit.options = (vm->cfg.harden & NOAHV_HARDEN_SPECTRE ? JIT_HARDEN_SPECTRE : 0) |
                           (vm->cfg.perf_map ? JIT_PERF_MAP : 0) | (vm->cfg.eager ? 0 : JIT_COLD);
     h->hart.may_translate = vm->may_translate;
+    h->hart.jit.shared = &vm->shared;
+    h->hart.jit.own = false;
     hart_reset(&h->hart);
 
     pthread_mutex_lock(&vm->lock);
@@ -133,6 +135,21 @@ void vm_hart_end(struct noahv_hart *h)
         hart_free(h);
 }
 
+bool vm_hart_part(struct noahv_hart *h)
+{
+    bool parted = h->hart.jit.own;
+
+    h->hart.jit.own = true;
+    if (!parted && !atomic_load(&h->hart.alone))
+        h->vm->engine->free(&h->hart); /* by a thread that is not killed alone */
+    return parted;
+}
+
+void vm_hart_join(struct noahv_hart *h, bool parted)
+{
+    h->hart.jit.own = parted;
+}
+
 void vm_idle_free(struct noahv_vm *vm)
 {
     struct noahv_hart *h;
@@ -158,7 +175,7 @@ void vm_counts_add(struct vm_counts *to, const struct vm_counts *from)
 size_t vm_translations(struct noahv_vm *vm)
 {
     struct noahv_hart *const list[] = { vm->harts, vm->idle };
-    size_t sum = 0;
+    size_t sum = atomic_load(&vm->shared.granted);
 
     pthread_mutex_lock(&vm->lock);
     for (size_t i = 0; i < ARRAY_SIZE(list); i++)
@@ -185,6 +202,7 @@ void vm_kick_others(struct noahv_hart *h)
 
 void vm_fork_prepare(struct noahv_hart *h)
 {
+    pthread_mutex_lock(&h->vm->shared.lock);
     h->vm->engine->fork(&h->hart);
     pthread_mutex_lock(&h->vm->lock);
     gmem_fork_prepare(&h->vm->mem);
@@ -194,6 +212,7 @@ void vm_fork_done(struct noahv_vm *vm)
 {
     gmem_fork_done(&vm->mem, false);
     pthread_mutex_unlock(&vm->lock);
+    pthread_mutex_unlock(&vm->shared.lock);
 }
 
 void vm_forked(struct noahv_hart *h)
@@ -203,6 +222,10 @@ void vm_forked(struct noahv_hart *h)
 
     gmem_fork_done(&vm->mem, true);
     pthread_mutex_unlock(&vm->lock); /* locked by this very thread: vm_fork_prepare */
+    pthread_mutex_unlock(&vm->shared.lock);
+    atomic_store(&h->hart.jit.granted, 0); /* its memory is the parent's still */
+    atomic_store(&vm->shared.granted, 0);
+    vm->engine->forked(&h->hart);
     for (other = vm->harts; other; other = next) {
         next = other->next;
         if (other != h)
@@ -210,9 +233,8 @@ void vm_forked(struct noahv_hart *h)
     }
     h->next = NULL;
     vm->harts = h;
+    h->hart.jit.own = false; /* whose memory it shared: vm_hart_part */
     vm_idle_free(vm);
-    atomic_store(&h->hart.jit.granted, 0); /* its memory is the parent's still */
-    vm->engine->forked(&h->hart);
 }
 
 uint64_t vm_hwprobe_ext0(void)

@@ -39,6 +39,7 @@ struct noahv_vm {
     struct noahv_config cfg;
     const struct engine *engine;                         /* of all harts */
     bool (*may_translate)(struct hart *h, size_t bytes); /* of harts that are made from now on */
+    struct hart_shared shared;                           /* translations of all harts; has its own lock */
     pthread_mutex_t lock;                                /* all of the above, but for mem */
     char error[256];                                     /* text of the last failure, for noahv_last_error */
 };
@@ -48,6 +49,13 @@ void vm_hart_destroy(struct noahv_hart *h);
 
 /* The hart has ended: kept, with what its engine has translated, for the next vm_hart_create. */
 void vm_hart_end(struct noahv_hart *h);
+
+/*
+ * From here on to vm_hart_join, the hart is of another process that has the same memory. Such a process can be killed
+ * while the other goes on: what it is in the midst of must be its own. Returns what vm_hart_join is to be given.
+ */
+bool vm_hart_part(struct noahv_hart *h);
+void vm_hart_join(struct noahv_hart *h, bool parted);
 
 /* Bytes that have been granted to the translations of all harts (hart.may_translate). */
 size_t vm_translations(struct noahv_vm *vm);
@@ -72,7 +80,7 @@ struct engine {
     void (*free)(struct hart *h);
     void (*kick)(struct hart *h);   /* after h->kick was set; async-signal-safe */
     void (*fork)(struct hart *h);   /* before a fork by the hart's own thread */
-    void (*forked)(struct hart *h); /* in the child, before guest code runs */
+    void (*forked)(struct hart *h); /* in the child, before the other harts are freed */
 };
 
 /* Makes the hart leave guest code soon. Async-signal-safe. */

@@ -46,6 +46,16 @@ enum hart_answer {
 #define HART_TARGETS 4096
 #define HART_WIDE 8
 
+/*
+ * Translations that the harts of one machine have in common. `lock` guards `state` and all that it leads to; src/jit has
+ * the rules. It is taken before the vm's lock and that of guest memory.
+ */
+struct hart_shared {
+    pthread_mutex_t lock;
+    void *state;            /* NULL: no two harts have needed it yet */
+    _Atomic size_t granted; /* as hart.jit.granted */
+};
+
 struct hart {
     /* Hot fields first; the engines rely on x[] being the first. */
     uint64_t x[32]; /* x[0] is 0 whenever an engine is not inside an instruction */
@@ -61,10 +71,17 @@ struct hart {
 
     struct trap trap;
     struct gmem *mem;
-    void *interp;     /* the interpreter's state of this hart: decoded blocks */
-    struct hart_jit { /* the JIT's */
-        void *state;
-        uint64_t host_rsp; /* the stack that C runs on, while generated code has its own */
+    void *interp;                   /* the interpreter's state of this hart: decoded blocks */
+    struct hart_jit {               /* the JIT's */
+        void *state;                /* the translations that it runs: its own, or those of `shared` */
+        struct hart_shared *shared; /* NULL: there are only its own */
+        struct hart *next;          /* of those that run shared->state; guarded by its lock */
+        atomic_uint inside;         /* enum jit_inside */
+        atomic_uint stopped;        /* the poll page is closed */
+        uint64_t changes, epoch;    /* those of `state` that this hart has taken notice of */
+        bool own;                   /* its translations are its own, though there are others */
+        uint8_t *stack;             /* of host return addresses; guard page below */
+        uint64_t host_rsp;          /* the stack that C runs on, while generated code has its own */
         uint64_t pair_top, pair_rsp;
         uint64_t victim; /* address of the table of the targets that target[] had no room for */
         uint64_t info;   /* an argument of an exit; scratch within an instruction */
@@ -92,6 +109,9 @@ struct hart {
         uint64_t pc;
         const uint8_t *code; /* NULL: free */
     } target[HART_TARGETS];
+
+    /* A page that generated code reads where it can stop: closed, it does. Nothing is in it. */
+    _Alignas(PAGE_BYTES) uint8_t poll[PAGE_BYTES];
 };
 
 #define RESV_NONE UINT64_MAX

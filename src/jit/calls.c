@@ -59,6 +59,7 @@ int jit_callop(struct hart *h, uint32_t index)
     const struct jit_call *c = &j->call[index];
     int r;
 
+    jit_see_named(j);
     jit_fcsr_from_mxcsr(h);
     h->pc = c->pc;
     r = jit_body[c->insn.op](h, &c->insn);

@@ -1,18 +1,15 @@
 /*
  * The two mappings. The writable one lies at an address of the host kernel's choosing that generated code never
- * holds; the executable one follows the poll page, so that both are in reach of rip-relative operands.
+ * holds.
  */
 #include "jit/code.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/util.h"
 
-#define PAGE ((size_t)4096)
 #define CODE_FIRST ((size_t)128 << 10)
 
 #ifndef MADV_POPULATE_WRITE
@@ -30,16 +27,10 @@ void code_populate(void *at, size_t bytes)
  */
 static int map_both(struct code *c)
 {
-    uint8_t *at;
-
     c->rw = mmap(NULL, c->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (c->rw == MAP_FAILED)
         return -errno;
-    at = mmap(NULL, PAGE + c->size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (at == MAP_FAILED)
-        return -errno;
-    c->poll = at;
-    c->rx = mremap(c->rw, 0, c->size, MREMAP_MAYMOVE | MREMAP_FIXED, at + PAGE);
+    c->rx = mremap(c->rw, 0, c->size, MREMAP_MAYMOVE);
     if (c->rx == MAP_FAILED || mprotect(c->rx, c->size, PROT_READ | PROT_EXEC) < 0)
         return -errno;
     code_populate(c->rw, MIN(c->size, CODE_FIRST));
@@ -66,15 +57,25 @@ int code_thaw(struct code *c)
 {
     uint8_t *copy =
         mmap(NULL, c->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    uint8_t *run;
 
     if (copy == MAP_FAILED)
         return -errno;
     code_populate(copy, MIN(c->size, MAX(c->used + CODE_FIRST / 4, CODE_FIRST)));
     memcpy(copy, c->rw, c->used);
-    /* The kernel refuses before it unmaps what is in the way, if it does: what is left then can still be freed. */
-    if (mremap(copy, 0, c->size, MREMAP_MAYMOVE | MREMAP_FIXED, c->rx) == MAP_FAILED ||
-        mprotect(c->rx, c->size, PROT_READ | PROT_EXEC) < 0 ||
-        mremap(copy, c->size, c->size, MREMAP_MAYMOVE | MREMAP_FIXED, c->rw) == MAP_FAILED) {
+    run = mremap(copy, 0, c->size, MREMAP_MAYMOVE);
+    /*
+     * The kernel refuses before it unmaps what is in the way, if it does: what is left then can still be freed, and run.
+     * Whoever runs it meanwhile sees one or the other, and never what cannot be executed.
+     */
+    if (run == MAP_FAILED || mprotect(run, c->size, PROT_READ | PROT_EXEC) < 0 ||
+        mremap(run, c->size, c->size, MREMAP_MAYMOVE | MREMAP_FIXED, c->rx) == MAP_FAILED) {
+        if (run != MAP_FAILED)
+            munmap(run, c->size);
+        munmap(copy, c->size);
+        return -ENOMEM;
+    }
+    if (mremap(copy, c->size, c->size, MREMAP_MAYMOVE | MREMAP_FIXED, c->rw) == MAP_FAILED) {
         munmap(copy, c->size);
         return -ENOMEM;
     }
@@ -86,21 +87,17 @@ void code_free(struct code *c)
 {
     if (c->rw && c->rw != MAP_FAILED)
         munmap(c->rw, c->size);
-    if (c->poll)
-        munmap(c->poll, PAGE + c->size);
+    if (c->rx && c->rx != MAP_FAILED)
+        munmap(c->rx, c->size);
     *c = (struct code){ 0 };
 }
 
 void code_retire(struct code *c)
 {
     /* Over the old mappings, in one step: nobody else can be given these addresses. Failing that, they are freed. */
-    if (c->poll && mmap(c->poll, PAGE + c->size, PROT_NONE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED)
-        c->poll = NULL;
+    if (c->rx && c->rx != MAP_FAILED &&
+        mmap(c->rx, c->size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) !=
+            MAP_FAILED)
+        c->rx = NULL;
     code_free(c);
-}
-
-IN_HANDLER void code_poll(const struct code *c, bool stop)
-{
-    syscall(SYS_mprotect, c->poll, PAGE, stop ? PROT_NONE : PROT_READ);
 }

@@ -14,7 +14,6 @@
 
 struct code {
     uint8_t *rw, *rx; /* the two mappings of the same bytes */
-    uint8_t *poll;    /* the page before rx: readable, or not when the hart is to stop */
     size_t size, used;
     bool frozen;
 };
@@ -51,10 +50,7 @@ static inline uint8_t *code_rw(const struct code *c, const uint8_t *rx)
 /* True when a host address lies in executable code that has been written. */
 static inline bool code_holds(const struct code *c, uint64_t host)
 {
-    return host - (uint64_t)(uintptr_t)c->rx < c->used;
+    return host - (uint64_t)(uintptr_t)c->rx < __atomic_load_n(&c->used, __ATOMIC_RELAXED);
 }
-
-/* Makes polls fault, or pass. Async-signal-safe. */
-void code_poll(const struct code *c, bool stop);
 
 #endif

@@ -223,11 +223,32 @@ void gen_goto(struct gen *g, uint8_t *field, uint64_t target)
     c->pc = target;
 }
 
+uint8_t *gen_jmp(struct gen *g)
+{
+    if (g->j->shared)
+        x64_pad(&g->e, 1);
+    return x64_jmp(&g->e);
+}
+
+uint8_t *gen_jcc(struct gen *g, enum x64_cc cc)
+{
+    if (g->j->shared)
+        x64_pad(&g->e, 2);
+    return x64_jcc(&g->e, cc);
+}
+
+static uint8_t *gen_call(struct gen *g)
+{
+    if (g->j->shared)
+        x64_pad(&g->e, 1);
+    return x64_call(&g->e);
+}
+
 /* Asks whether the hart is to stop. */
 static void gen_poll(struct gen *g)
 {
     gen_site(g, JIT_KICK);
-    x64_alu_rm(&g->e, X64_CMP, false, RAX, x64_rip(code_rw(&g->j->code, g->j->code.poll)));
+    x64_alu_rm(&g->e, X64_CMP, false, RAX, HART(poll));
 }
 
 void gen_count(struct gen *g)
@@ -296,9 +317,9 @@ void gen_branch(struct gen *g, const struct insn *i, enum x64_cc cc)
         g->h->counting)
         gen_compare(g, i);
     if (target == g->start)
-        gen_back(g, x64_jcc(&g->e, cc));
+        gen_back(g, gen_jcc(g, cc));
     else
-        gen_goto(g, x64_jcc(&g->e, cc), target);
+        gen_goto(g, gen_jcc(g, cc), target);
 }
 
 /* Behind a paired call: the guest's return address must be the one that the call put there. */
@@ -322,7 +343,7 @@ void gen_jal(struct gen *g, const struct insn *i)
     gen_depart(g, target, i->rd == 1);
     if (i->rd == 0 && target == g->start) {
         gen_clean_for(g, target);
-        gen_back(g, x64_jmp(&g->e));
+        gen_back(g, gen_jmp(g));
         g->ended = true;
         return;
     }
@@ -330,11 +351,11 @@ void gen_jal(struct gen *g, const struct insn *i)
     if (i->rd != 0)
         gen_const(g, i->rd, next);
     if (i->rd == 1) {
-        gen_goto(g, x64_call(&g->e), target);
+        gen_goto(g, gen_call(g), target);
         gen_landing(g, next);
         return;
     }
-    gen_goto(g, x64_jmp(&g->e), target);
+    gen_goto(g, gen_jmp(g), target);
     g->ended = true;
 }
 
@@ -487,7 +508,7 @@ void gen_ecall(struct gen *g, const struct insn *i)
         return;
     }
     x64_link(x64_call(&g->e), code_rw(&g->j->code, g->j->ecall));
-    gen_goto(g, x64_jmp(&g->e), g->pc + i->len);
+    gen_goto(g, gen_jmp(g), g->pc + i->len);
 }
 
 /* --- The instruction ------------------------------------------------------------------------------------------ */

@@ -132,9 +132,24 @@ struct jit_host {
 #define JIT_RUNS_KEPT 32768
 #define JIT_RUNS(pc) (((pc) >> 16 ^ (pc)) >> 1 & (JIT_RUNS_KEPT - 1))
 
+/*
+ * Translations: of one hart, or of all harts of a machine that want the same (shared). Shared ones:
+ *
+ * - All that is in here is guarded by shared->lock, but for what generated code looks at (call, edge, site, dirt, lazy:
+ *   only ever added to, up to a forget) and what is marked as atomic.
+ * - A hart says whether it is inside generated code (hart.jit.inside). It comes in with the lock held, or looks whether
+ *   the world is stopped after having said so; it takes the lock outside only.
+ * - While others are inside, the code memory is written to where nobody comes before it is done, and at rel32 fields of
+ *   jumps, which lie within eight aligned bytes and are stored at once. All else waits until nobody is inside:
+ *   harts_stop. Whoever comes in again has noticed what has changed: harts_notice.
+ */
 struct jit {
     struct code code;
-    size_t stubs_end; /* what a flush keeps */
+    struct hart_shared *shared; /* NULL: of one hart, and of what is said above nothing matters */
+    struct hart *harts;         /* who has joined */
+    atomic_uint stopping;       /* nobody comes in */
+    _Atomic uint64_t changes;   /* raised when code that somebody may be about to come back to is dropped */
+    size_t stubs_end;           /* what a flush keeps */
     const uint8_t *enter, *exit, *exit_saved, *link, *replay, *callop, *ecall, *retmiss, *sentinel,
         *indirect_miss;
     const uint8_t *k_sign, *k_abs, *k_box;        /* 16-byte constants for andps, orps, xorps */
@@ -157,20 +172,31 @@ struct jit {
     uint64_t starts[JIT_STARTS / 64];
     uint8_t runs[JIT_RUNS_KEPT / 4]; /* how often what has no translation was run: two bits each */
     unsigned table_bits;             /* of the table in use, which grows; the reservation is for the most */
-    struct hart_target *victim;      /* targets of indirect jumps that a hart's target[] had no room for */
-    uint8_t *stack;                  /* of host return addresses; guard page below */
     size_t nr_calls, nr_edges, nr_sites, nr_dirt, nr_lazy, nr_marks, nr_blocks, nr_entries, nr_pages;
-    size_t dropped;           /* bytes of code that nothing but jumps to what took its place leads to */
-    unsigned code_gen, epoch; /* of guest code; of our own, raised when all is forgotten */
-    bool full;                /* no room for what must be noted: all is to be forgotten */
-    bool lost;                /* the code memory could not be thawed: the interpreter takes over for good */
-    unsigned patience;        /* how often to make do with frozen code: copying it may not be worth it */
+    _Atomic size_t sites_done; /* those of translations that are finished: find_site's */
+    size_t dropped;            /* bytes of code that nothing but jumps to what took its place leads to */
+    atomic_uint code_gen;      /* of guest code: what came with it has been looked at */
+    uint64_t epoch;            /* raised when all is forgotten */
+    bool full;                 /* no room for what must be noted: all is to be forgotten */
+    bool lost;                 /* the code memory could not be thawed: the interpreter takes over for good */
+    unsigned patience;         /* how often to make do with frozen code: copying it may not be worth it */
     struct jit_host has;
     bool harden, map_ended;
     bool counting, alone; /* what blocks are made for */
     uint64_t mask;
-    atomic_uint stopped; /* the poll page is closed */
 };
+
+/*
+ * Before what generated code has named is read: a call, an edge, what waits. It was noted before the code could be
+ * reached.
+ */
+static inline void jit_see_named(const struct jit *j)
+{
+    (void)atomic_load_explicit(&j->sites_done, memory_order_acquire);
+}
+
+/* Where a hart is, for those who wait until it is outside of shared translations. */
+enum jit_inside { JIT_OUTSIDE, JIT_INSIDE, JIT_AWAITED };
 
 /* What is known, at one point of a translation, of the registers: a bit each. */
 struct facts {
@@ -314,6 +340,8 @@ void gen_body(struct gen *g, const struct insn *i, uint64_t pc);
 void gen_set_pc(struct gen *g, uint64_t pc);
 void gen_count(struct gen *g); /* instret += 1 */
 void gen_leave(struct gen *g, enum jit_exit why);
+uint8_t *gen_jmp(struct gen *g); /* jumps for gen_goto: they can be linked while others run them */
+uint8_t *gen_jcc(struct gen *g, enum x64_cc cc);
 void gen_goto(struct gen *g, uint8_t *field, uint64_t target); /* a branch, jump or call to guest code */
 
 #define HART(field) gen_hart(offsetof(struct hart, field))
@@ -347,22 +375,55 @@ void jit_fcsr_from_mxcsr(struct hart *h);
 /* calls.c: after a fault: what generated code had left dirty. */
 void jit_clean(struct hart *h);
 
+/* --- harts.c: several harts on the same translations. Of those of one hart, locking and stopping is nothing. */
+
+void harts_lock(struct jit *j);
+void harts_unlock(struct jit *j); /* and lets the others in again */
+
+/* With the lock held: nobody is inside generated code, from here to harts_unlock. */
+void harts_stop(struct jit *j);
+
+/* The hart goes in: false: it has to take the lock first. To be called without the lock. */
+bool harts_enter(struct jit *j, struct hart *h);
+void harts_leave(struct hart *h);
+
+/* The hart goes in with the lock held, which is released. */
+void harts_unlock_inside(struct jit *j, struct hart *h);
+
+/* With the lock held, outside: what has been dropped or forgotten, the hart does not come back to. */
+void harts_notice(struct jit *j, struct hart *h);
+
+/* How shared translations answer an ecall: outside. */
+enum hart_answer harts_answer(struct hart *h);
+
+/* Closes the page that polls look at, or opens it. Async-signal-safe. */
+void jit_poll(struct hart *h, bool stop);
+
 /* jit.c: memory that is touched as it fills; NULL: there is none. */
 void *jit_reserve(size_t bytes);
+
+bool table_probe(const struct jit *j, uint64_t pc); /* table.c: what table_has has no answer to */
 
 /* table.c: the entry of `pc`, or the free one where it belongs: host is 0 there, as in a zeroed table. */
 struct jit_entry *table_slot(struct jit *j, uint64_t pc);
 
-/* Asked for each instruction that is translated, or run cold: mostly no. */
-static inline bool table_has(struct jit *j, uint64_t pc)
+/*
+ * Whether a translation begins at `pc`: asked for each instruction that is translated, or run cold; mostly not. Of shared
+ * translations, without the lock, it may be wrong either way.
+ */
+static inline bool table_has(const struct jit *j, uint64_t pc)
 {
-    return j->starts[JIT_START(pc) / 64] >> JIT_START(pc) % 64 & 1 && table_slot(j, pc)->host;
+    return __atomic_load_n(&j->starts[JIT_START(pc) / 64], __ATOMIC_RELAXED) >> JIT_START(pc) % 64 & 1 &&
+           table_probe(j, pc);
 }
 
 void table_grow(struct jit *j); /* twice as many; or not, and searches take longer */
 
 /* The translation under way, of what is in front of `end`, becomes that of its pc. */
 void table_enter(struct gen *g, const uint8_t *start, uint64_t end);
+
+/* Jumps to what was there before it lead to it: it is complete. */
+void table_publish(struct jit *j, uint64_t pc, const uint8_t *start);
 
 /* The translation is not true any more. */
 void jit_drop(struct jit *j, const struct jit_block *b);

@@ -49,26 +49,26 @@ void *jit_reserve(size_t bytes)
     return p == MAP_FAILED ? NULL : p;
 }
 
-/* Makes all of this hart's code anew. */
+/* Makes all code anew. */
 static void forget(struct jit *j, struct hart *h)
 {
+    harts_stop(j);
     madvise(j->table, sizeof *j->table << JIT_TABLE_BITS_MAX, MADV_DONTNEED);
-    j->table_bits = JIT_TABLE_BITS_MIN;
-    memset(h->target, 0, sizeof h->target);
-    h->target[0].pc = 2; /* where 0 would be found: whatever is looked for here, it is not that */
-    madvise(j->victim, sizeof *j->victim * JIT_VICTIMS, MADV_DONTNEED);
-    j->victim[0].pc = 2;
-    h->jit.pair_rsp = h->jit.pair_top;
+    __atomic_store_n(&j->table_bits, JIT_TABLE_BITS_MIN, __ATOMIC_RELAXED);
     j->epoch++;
+    atomic_fetch_add(&j->changes, 1);
+    harts_notice(j, h);
     j->full = false;
     j->nr_blocks = j->nr_entries = j->nr_pages = j->nr_calls = j->nr_edges = 0;
     j->nr_marks = 0;
     j->dropped = 0;
-    memset(j->starts, 0, sizeof j->starts);
-    j->nr_sites = 1;             /* the poll of the indirect stub */
+    for (size_t k = 0; k < ARRAY_SIZE(j->starts); k++)
+        __atomic_store_n(&j->starts[k], 0, __ATOMIC_RELAXED);
+    j->nr_sites = 1; /* the poll of the indirect stub */
+    atomic_store(&j->sites_done, 1);
     j->nr_dirt = j->nr_lazy = 1; /* 0 is none */
     if (!j->symbols || j->code.size - j->code.used < JIT_BLOCK_ROOM)
-        j->code.used = j->stubs_end;
+        __atomic_store_n(&j->code.used, j->stubs_end, __ATOMIC_RELAXED);
 }
 
 static void destroy(struct jit *j)
@@ -88,18 +88,17 @@ static void destroy(struct jit *j)
     munmap(j->block, JIT_MAX_BLOCKS * sizeof *j->block);
     munmap(j->page, pages_bytes());
     munmap(j->table, sizeof *j->table << JIT_TABLE_BITS_MAX);
-    munmap(j->victim, sizeof *j->victim * JIT_VICTIMS);
-    munmap(j->stack, JIT_STACK_BYTES);
     munmap(j, sizeof *j);
 }
 
-static struct jit *create(const struct hart *h)
+static struct jit *create(const struct hart *h, struct hart_shared *shared)
 {
     struct jit *j = jit_reserve(sizeof *j);
 
     if (!j)
         return NULL;
     probe_cpu(j);
+    j->shared = shared;
     j->harden = h->jit.options & JIT_HARDEN_SPECTRE;
     j->mask = h->limit - 1; /* the limit is a power of two */
     if (h->jit.options & JIT_PERF_MAP)
@@ -115,48 +114,135 @@ static struct jit *create(const struct hart *h)
     j->block = jit_reserve(JIT_MAX_BLOCKS * sizeof *j->block);
     j->page = jit_reserve(pages_bytes());
     j->table = jit_reserve(sizeof *j->table << JIT_TABLE_BITS_MAX);
-    j->victim = jit_reserve(sizeof *j->victim * JIT_VICTIMS);
-    j->stack = jit_reserve(JIT_STACK_BYTES);
     if (!j->call || !j->edge || !j->site || !j->dirt || !j->lazy || !j->block || !j->page || !j->table ||
-        !j->victim || !j->stack ||
         code_init(&j->code, j->symbols ? JIT_CODE_BYTES_MAPPED : JIT_CODE_BYTES) < 0) {
         destroy(j);
         return NULL;
     }
-    mprotect(j->stack, PAGE_BYTES, PROT_NONE);
     code_populate(j->table, sizeof *j->table << JIT_TABLE_BITS_MIN);
     code_populate(j->site, (size_t)32 << 10); /* a small program's */
     stubs_emit(j);
     j->code.used = j->stubs_end;
     j->table_bits = JIT_TABLE_BITS_MIN;
-    j->victim[0].pc = 2;
+    atomic_store(&j->sites_done, 1);
+    atomic_store(&j->code_gen, atomic_load(&h->mem->code_gen));
+    j->counting = h->counting;
+    j->alone = atomic_load(&h->alone);
     if (j->symbols)
         perfmap_stubs(j);
     return j;
 }
 
-/* The state of this hart, made on first use; NULL when this host allows no generated code. */
+static void unequip(struct hart *h, struct hart_target *victim)
+{
+    if (h->jit.stack)
+        munmap(h->jit.stack, JIT_STACK_BYTES);
+    if (victim)
+        munmap(victim, sizeof *victim * JIT_VICTIMS);
+    h->jit.stack = NULL;
+    h->jit.victim = 0;
+}
+
+/* What a hart has of its own, whatever it runs. */
+static bool equip(struct hart *h)
+{
+    struct hart_target *victim;
+
+    if (h->jit.stack)
+        return true;
+    h->jit.stack = jit_reserve(JIT_STACK_BYTES);
+    victim = jit_reserve(sizeof *victim * JIT_VICTIMS);
+    /*
+     * Never again as what is around it: to close a page that has a mapping of its own, none has to be split, which fails
+     * when a guest has as many as the host's kernel allows.
+     */
+    if (!h->jit.stack || !victim || mprotect(h->poll, PAGE_BYTES, PROT_READ) < 0) {
+        unequip(h, victim);
+        return false;
+    }
+    mprotect(h->jit.stack, PAGE_BYTES, PROT_NONE);
+    h->jit.pair_top = (uint64_t)(uintptr_t)(h->jit.stack + JIT_STACK_BYTES - 64);
+    h->jit.victim = (uint64_t)(uintptr_t)victim;
+    fault_set_engine(jit_fault);
+    return true;
+}
+
+/* Whether the hart is to run what all run. Not when its code is another: it counts, or is compared block by block. */
+static bool shares(const struct hart *h)
+{
+    return h->jit.shared && !h->jit.own && !h->jit.apart && !h->counting &&
+           !atomic_load_explicit(&h->alone, memory_order_relaxed);
+}
+
+static struct jit *join(struct hart *h)
+{
+    struct hart_shared *s = h->jit.shared;
+    struct jit *j;
+
+    pthread_mutex_lock(&s->lock);
+    if (!s->state)
+        s->state = create(h, s);
+    j = s->state;
+    if (j) {
+        h->jit.fp_used = 1; /* another hart may lead it to code that uses it */
+        h->jit.epoch = j->epoch;
+        h->jit.changes = atomic_load(&j->changes);
+        h->jit.next = j->harts;
+        j->harts = h;
+    }
+    pthread_mutex_unlock(&s->lock);
+    return j;
+}
+
+/* The hart runs its translations no more; those that nobody runs are freed. */
+static void leave(struct hart *h)
+{
+    struct jit *j = state(h);
+    struct hart **link;
+
+    h->jit.state = NULL;
+    memset(h->target, 0, sizeof h->target);
+    madvise((void *)(uintptr_t)h->jit.victim, sizeof *h->target * JIT_VICTIMS, MADV_DONTNEED);
+    if (!j->shared) {
+        atomic_store(&h->jit.granted, 0);
+        destroy(j);
+        return;
+    }
+    harts_lock(j);
+    for (link = &j->harts; *link != h; link = &(*link)->jit.next)
+        ;
+    *link = h->jit.next;
+    if (j->harts)
+        return harts_unlock(j);
+    j->shared->state = NULL;
+    atomic_store(&j->shared->granted, 0);
+    harts_unlock(j);
+    destroy(j);
+}
+
+/* The translations that this hart is to run, made on first use; NULL when this host allows no generated code. */
 static struct jit *attach(struct hart *h)
 {
     struct jit *j = state(h);
-    uint64_t *top;
 
-    if (j)
+    if (j && LIKELY(!j->shared == !shares(h)))
         return j;
-    j = create(h);
+    if (j)
+        leave(h);
+    if (!equip(h))
+        return NULL;
+    j = shares(h) ? join(h) : create(h, NULL);
     if (!j)
         return NULL;
-    top = (uint64_t *)(void *)(j->stack + JIT_STACK_BYTES - 64);
-    *top = (uint64_t)(uintptr_t)j->sentinel;
-    h->jit.pair_top = (uint64_t)(uintptr_t)top;
+    if (!j->shared) {
+        h->jit.epoch = j->epoch;
+        h->jit.changes = atomic_load(&j->changes);
+    }
+    *(uint64_t *)(uintptr_t)h->jit.pair_top = (uint64_t)(uintptr_t)j->sentinel;
     h->jit.pair_rsp = h->jit.pair_top;
     h->target[0].pc = 2;
-    h->jit.victim = (uint64_t)(uintptr_t)j->victim;
-    j->code_gen = atomic_load(&h->mem->code_gen);
-    __atomic_store_n(&h->jit.state, j, __ATOMIC_RELEASE); /* to be kicked by other threads */
-    j->counting = h->counting;
-    j->alone = atomic_load(&h->alone);
-    fault_set_engine(jit_fault);
+    ((struct hart_target *)(uintptr_t)h->jit.victim)->pc = 2;
+    h->jit.state = j;
     return j;
 }
 
@@ -300,6 +386,7 @@ static int enter(struct jit *j, struct hart *h, const uint8_t *code)
     running = h;
     why = call_in(j, h, code);
     running = NULL;
+    jit_see_named(j);
     jit_fcsr_from_mxcsr(h);
     if (h->jit.dirty_d | h->jit.dirty_s | h->jit.dirty_w | h->jit.lazy)
         jit_clean(h);
@@ -307,12 +394,12 @@ static int enter(struct jit *j, struct hart *h, const uint8_t *code)
 }
 
 /* Puts a target where indirect jumps look first; what was there, where they look next. */
-static void remember(struct jit *j, struct hart *h, uint64_t pc, const uint8_t *host)
+static void remember(struct hart *h, uint64_t pc, const uint8_t *host)
 {
     struct hart_target *t = &h->target[JIT_TARGET(pc)];
 
     if (t->code)
-        j->victim[JIT_VICTIM(t->pc)] = *t;
+        ((struct hart_target *)(uintptr_t)h->jit.victim)[JIT_VICTIM(t->pc)] = *t;
     *t = (struct hart_target){ pc, host };
 }
 
@@ -320,17 +407,27 @@ static void remember(struct jit *j, struct hart *h, uint64_t pc, const uint8_t *
 static const uint8_t *next_code(struct jit *j, struct hart *h, int why)
 {
     const struct jit_edge *edge = why == JIT_LINK ? &j->edge[h->jit.info] : NULL;
-    unsigned epoch = j->epoch;
+    uint64_t epoch = j->epoch;
     const uint8_t *code;
 
     code = code_for(j, h, h->pc, edge);
     if (!code || j->epoch != epoch) /* all was forgotten on the way, the edge too */
         return code;
     if (edge && edge->field && !jit_waits(j) && jit_writable(j))
-        x64_link(j->code.rw + edge->field, code_rw(&j->code, code));
+        (j->shared ? x64_relink : x64_link)(j->code.rw + edge->field, code_rw(&j->code, code));
     else if (why == JIT_INDIRECT)
-        remember(j, h, h->pc, code);
+        remember(h, h->pc, code);
     return code;
+}
+
+/* The guest looks at what it never looked at. */
+static void count_from_now(struct jit *j, struct hart *h)
+{
+    h->counting = true;
+    if (j->shared) /* to be left: attach */
+        return;
+    j->counting = true;
+    forget(j, h);
 }
 
 /* What is behind an exit that ends the run; JIT_RESUME and its kin otherwise. */
@@ -338,16 +435,14 @@ static int settle(struct jit *j, struct hart *h, int why)
 {
     if (why == JIT_REPLAY)
         why = replay(h);
-    if (why == JIT_LINK) /* at once: a kick may end the run before the edge is linked */
+    if (why == JIT_LINK && !j->shared) /* at once: a kick may end the run before the edge is linked */
         h->pc = j->edge[h->jit.info].target;
     if (why == JIT_ECALL) {
         trap_plain(h, CAUSE_ECALL_VU, 0);
         return JIT_TRAP;
     }
     if (why == JIT_COUNT)
-        h->counting = j->counting = true; /* from here on: the guest looks at what it never looked at */
-    if (why == JIT_COUNT)
-        forget(j, h);
+        count_from_now(j, h);
     if (why == JIT_REFETCH)
         jit_flush(h);
     return why == JIT_COUNT || why == JIT_REFETCH ? JIT_RESUME : why;
@@ -357,7 +452,8 @@ static int settle(struct jit *j, struct hart *h, int why)
 static void catch_up(struct jit *j, struct hart *h)
 {
     struct gmem_change c[GMEM_CHANGES];
-    size_t n = gmem_changes(h->mem, &j->code_gen, c);
+    unsigned gen = atomic_load(&j->code_gen);
+    size_t n = gmem_changes(h->mem, &gen, c);
 
     h->jit.pair_rsp = h->jit.pair_top; /* no return leads into what is dropped */
     for (size_t k = 0; k < n; k++)
@@ -367,6 +463,7 @@ static void catch_up(struct jit *j, struct hart *h)
                 pages_remapped(j, h, 0, h->limit);
             else
                 forget(j, h);
+            atomic_store(&j->code_gen, gen);
             return;
         }
     for (size_t k = 0; k < n; k++)
@@ -374,15 +471,21 @@ static void catch_up(struct jit *j, struct hart *h)
             pages_remapped(j, h, c[k].start, c[k].start + c[k].len);
         else
             pages_written(j, h, c[k].start, c[k].start + c[k].len);
+    atomic_store(&j->code_gen, gen); /* now: whoever sees it may go in without a look at it */
+}
+
+/* Polls pass again. First of all: who kicks has written what is looked at behind it. */
+static void open_poll(struct hart *h)
+{
+    if (atomic_load_explicit(&h->jit.stopped, memory_order_relaxed) && atomic_exchange(&h->jit.stopped, 0))
+        jit_poll(h, false);
 }
 
 /* Before generated code is entered: nothing stale, and polls that pass. */
 static void prepare(struct jit *j, struct hart *h)
 {
     h->pc &= ~(uint64_t)1;
-    /* First: who kicks has written what is looked at below. */
-    if (atomic_load_explicit(&j->stopped, memory_order_relaxed) && atomic_exchange(&j->stopped, 0))
-        code_poll(&j->code, false);
+    open_poll(h);
     if (j->code_gen != atomic_load(&h->mem->code_gen))
         catch_up(j, h);
     if (j->full || j->counting != h->counting || j->alone != atomic_load(&h->alone) || !jit_affords(j, h))
@@ -411,11 +514,91 @@ enum jit_exit jit_step(struct hart *h, const uint8_t *code)
     return why == JIT_TRAP || why == JIT_KICK ? (enum jit_exit)why : JIT_RESUME;
 }
 
+/* What would be found with the lock held: where it goes on often, behind an ecall that it has left for, is in target[]. */
+static const uint8_t *known_code(struct jit *j, struct hart *h)
+{
+    const struct hart_target *t = &h->target[JIT_TARGET(h->pc)];
+
+    if (t->pc != h->pc || !t->code || atomic_load(&j->code_gen) != atomic_load(&h->mem->code_gen) ||
+        !harts_enter(j, h))
+        return NULL;
+    return t->code;
+}
+
+/* Code for h->pc, and the hart is inside; NULL: there is none, and it is not. *lost is j->lost. */
+static const uint8_t *shared_code(struct jit *j, struct hart *h, int why, bool *lost)
+{
+    const uint64_t known = h->jit.changes;
+    const uint8_t *code;
+
+    harts_lock(j);
+    if (atomic_load(&j->code_gen) != atomic_load(&h->mem->code_gen))
+        catch_up(j, h);
+    if (j->full || !jit_affords(j, h))
+        forget(j, h);
+    if (known != atomic_load(&j->changes)) /* a detour may be where the edge was */
+        why = JIT_RESUME;
+    harts_notice(j, h);
+    code = next_code(j, h, why);
+    harts_notice(j, h);
+    if (code && !j->lost) {
+        if (why == JIT_RESUME)
+            remember(h, h->pc, code);
+        harts_unlock_inside(j, h);
+        return code;
+    }
+    *lost = j->lost;
+    harts_unlock(j);
+    return NULL;
+}
+
+/* Generated code, which the hart is inside of; outside again, but for what the exit left. */
+static int run_inside(struct jit *j, struct hart *h, const uint8_t *code)
+{
+    int why = JIT_KICK;
+
+    if (!atomic_load_explicit(&h->kick, memory_order_relaxed))
+        why = enter(j, h, code);
+    if (why == JIT_LINK)
+        h->pc = j->edge[h->jit.info].target;
+    harts_leave(h);
+    return why;
+}
+
+/* jit_run on shared translations. */
+static enum engine_exit run_shared(struct jit *j, struct hart *h)
+{
+    int why = JIT_RESUME;
+
+    h->pc &= ~(uint64_t)1;
+    for (;;) {
+        const uint8_t *code = NULL;
+        bool lost = false;
+
+        open_poll(h);
+        if (atomic_load_explicit(&h->kick, memory_order_relaxed) || why == JIT_KICK || h->counting)
+            return ENGINE_KICKED;
+        if ((h->fcsr >> 5 & 7) > 3)
+            return interp_run(h);
+        if (why == JIT_RESUME)
+            code = known_code(j, h);
+        if (!code)
+            code = shared_code(j, h, why, &lost);
+        if (lost)
+            return interp_run(h);
+        why = settle(j, h, code ? run_inside(j, h, code) : run_cold(j, h));
+        if (why == JIT_TRAP)
+            return ENGINE_TRAP;
+    }
+}
+
 enum engine_exit jit_run(struct hart *h)
 {
     struct jit *j = attach(h);
     int why = JIT_RESUME;
 
+    if (j && j->shared)
+        return run_shared(j, h);
     if (!j || j->lost)
         return interp_run(h);
     prepare(j, h);
@@ -448,17 +631,17 @@ void jit_flush(struct hart *h)
 {
     if (!state(h))
         return;
+    harts_lock(state(h));
     h->jit.pair_rsp = h->jit.pair_top; /* no return leads into what is dropped */
     pages_written(state(h), h, 0, h->limit);
+    harts_unlock(state(h));
 }
 
 void jit_free(struct hart *h)
 {
-    if (!state(h))
-        return;
-    destroy(state(h));
-    memset(h->target, 0, sizeof h->target);
-    h->jit.state = NULL;
+    if (state(h))
+        leave(h);
+    unequip(h, (struct hart_target *)(uintptr_t)h->jit.victim);
 }
 
 void jit_fork(struct hart *h)
@@ -471,10 +654,33 @@ void jit_fork(struct hart *h)
     j->patience = FORK_PATIENCE;
 }
 
+/*
+ * In a child of fork: of those on shared translations there is at most this hart. The others may have been coming or
+ * going just then. If it is none of them, their code memory is the parent's, which may write to it: jit_fork.
+ */
+static void left_alone(struct hart *h)
+{
+    struct hart_shared *s = h->jit.shared;
+    struct jit *j = s ? s->state : NULL;
+
+    if (!j)
+        return;
+    for (struct hart *o = j->harts; o; o = o->jit.next)
+        if (o != h)
+            o->jit.state = NULL;
+    h->jit.next = NULL;
+    j->harts = h;
+    if (j == state(h))
+        return;
+    s->state = NULL;
+    destroy(j);
+}
+
 void jit_forked(struct hart *h)
 {
     int r;
 
+    left_alone(h);
     if (!(h->jit.options & JIT_PERF_MAP))
         return;
     r = jit_perf_map_begin();
@@ -489,19 +695,15 @@ void jit_forked(struct hart *h)
  * would open it, and then find it closed for ever. */
 IN_HANDLER void jit_kick(struct hart *h)
 {
-    struct jit *j = __atomic_load_n(&h->jit.state, __ATOMIC_ACQUIRE);
-
-    if (!j)
-        return;
-    code_poll(&j->code, true);
-    atomic_store(&j->stopped, 1);
+    jit_poll(h, true);
+    atomic_store(&h->jit.stopped, 1);
 }
 
 /* --- Faults ---------------------------------------------------------------------------------------------------- */
 
 static const struct jit_site *find_site(const struct jit *j, uint32_t host)
 {
-    size_t lo = 0, hi = j->nr_sites;
+    size_t lo = 0, hi = atomic_load_explicit(&j->sites_done, memory_order_acquire), all = hi;
 
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
@@ -511,7 +713,7 @@ static const struct jit_site *find_site(const struct jit *j, uint32_t host)
         else
             hi = mid;
     }
-    return lo < j->nr_sites && j->site[lo].host == host ? &j->site[lo] : NULL;
+    return lo < all && j->site[lo].host == host ? &j->site[lo] : NULL;
 }
 
 bool jit_fault(void *ucontext, uint64_t addr)
@@ -525,7 +727,7 @@ bool jit_fault(void *ucontext, uint64_t addr)
     if (!h || !code_holds(&state(h)->code, rip))
         return false;
     j = state(h);
-    if (addr - (uint64_t)(uintptr_t)j->stack < PAGE_BYTES) { /* calls nested too deep: forget the pairs */
+    if (addr - (uint64_t)(uintptr_t)h->jit.stack < PAGE_BYTES) { /* calls nested too deep: forget the pairs */
         reg[REG_RSP] = (greg_t)h->jit.pair_top;
         return true;
     }

@@ -39,10 +39,10 @@ enum engine_exit lockstep_run(struct hart *h);
 void jit_flush(struct hart *h);
 void jit_free(struct hart *h);
 
-/* Before this hart's thread forks, in the parent. */
+/* Before this hart's thread forks, in the parent, with h->jit.shared locked. */
 void jit_fork(struct hart *h);
 
-/* In the child, before guest code runs. */
+/* In the child, before guest code runs, while the harts of the parent's other threads are there still. */
 void jit_forked(struct hart *h);
 void lockstep_forked(struct hart *h);
 

@@ -396,7 +396,11 @@ enum engine_exit lockstep_run(struct hart *h)
 
     h->counting = true; /* to know how many instructions a block has taken */
     h->jit.apart = 1;
-    l->ref = *h;
+    copy_state(&l->ref, h);
+    l->ref.mem = h->mem;
+    l->ref.window = h->window;
+    l->ref.limit = h->limit;
+    l->ref.counting = true;
     for (;;) {
         enum jit_exit why;
 

@@ -157,7 +157,12 @@ static void emit_ecall(struct jit *j, struct x64 *e)
     x64_mov_rm(e, true, RSP, HART(jit.host_rsp));
     x64_alu_ri(e, X64_SUB, true, RSP, 8); /* aligned, as in callop */
     x64_lea(e, true, RDI, x64_at(RBP, -128));
-    x64_call_m(e, HART(answer));
+    if (j->shared) {
+        x64_mov_ri(e, RAX, (uint64_t)(uintptr_t)harts_answer);
+        x64_call_r(e, RAX);
+    } else {
+        x64_call_m(e, HART(answer));
+    }
     x64_test_rr(e, false, RAX, RAX);
     out = x64_jcc(e, X64_NE);
     fill(e);
@@ -187,7 +192,7 @@ uint8_t *gen_find_target(struct x64 *e, struct jit *j)
     _Static_assert(sizeof(struct hart_target) == 16, "the index below is a pc, even, times 8");
     j->site[j->nr_sites++] =
         (struct jit_site){ .host = (uint32_t)(e->at - j->code.rw), .what = JIT_INDIRECT };
-    x64_alu_rm(e, X64_CMP, false, RAX, x64_rip(code_rw(&j->code, j->code.poll)));
+    x64_alu_rm(e, X64_CMP, false, RAX, HART(poll));
     x64_mov_rr(e, false, RAX, RCX);
     x64_alu_ri(e, X64_AND, false, RAX, (HART_TARGETS - 1) << 1);
     x64_alu_mr(e, X64_CMP, true, target_field(offsetof(struct hart_target, pc)), RCX);

@@ -93,7 +93,7 @@ static void emit_cold_edge(struct gen *g, struct cold *c)
         gen_clean_cold(g, c);
         if (c->flags_rd)
             gen_read_fflags(g, c->flags_rd);
-        field = x64_jmp(&g->e);
+        field = gen_jmp(g);
     }
     if (loop)
         x64_link(field, g->loop_start);
@@ -235,7 +235,7 @@ static unsigned generate(struct gen *g, unsigned count)
     mark(g, MARK_TAIL, g->pc);
     if (!g->ended) {
         gen_clean(g);
-        gen_goto(g, x64_jmp(&g->e), g->pc);
+        gen_goto(g, gen_jmp(g), g->pc);
     }
     return in_loop;
 }
@@ -350,7 +350,10 @@ const uint8_t *jit_translate(struct jit *j, struct hart *h, uint64_t pc, bool ba
         emit_cold(&g, &g.cold[k]);
     mark(&g, MARK_END, 0);
     BUG_ON(x64_full(&g.e));
-    j->code.used = (size_t)(g.e.at - j->code.rw + JIT_ALIGN - 1) & ~(JIT_ALIGN - 1);
+    __atomic_store_n(&j->code.used, (size_t)(g.e.at - j->code.rw + JIT_ALIGN - 1) & ~(JIT_ALIGN - 1),
+                     __ATOMIC_RELAXED);
+    atomic_store_explicit(&j->sites_done, j->nr_sites, memory_order_release);
+    table_publish(j, pc, start);
     announce(j, h, pc, code_rx(&j->code, start), (size_t)(g.e.at - start));
     return j->code.rx + table_slot(j, pc)->host;
 }

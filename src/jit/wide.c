@@ -320,7 +320,7 @@ void gen_wide_store(struct gen *g, unsigned k)
         else if (i->rs1)
             x64_alu_rm(&g->e, X64_SUB, true, RCX, JIT_X(i->rs1));
         x64_alu_ri(&g->e, X64_CMP, true, RCX, (int32_t)(w->bytes + size - 1));
-        gen_goto(g, x64_jcc(&g->e, X64_B), g->pc + i->len);
+        gen_goto(g, gen_jcc(g, X64_B), g->pc + i->len);
     }
 }
 

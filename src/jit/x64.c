@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "base/util.h"
+
 void x64_byte(struct x64 *e, unsigned b)
 {
     if (e->at < e->end)
@@ -551,4 +553,19 @@ void x64_link(uint8_t *field, const uint8_t *target)
         return;
     rel = (int32_t)(target - (field + 4));
     memcpy(field, &rel, sizeof rel);
+}
+
+void x64_pad(struct x64 *e, unsigned opcode)
+{
+    while (((uintptr_t)e->at + opcode) % 8 > 4)
+        x64_byte(e, 0x2e); /* cs: */
+}
+
+/* By an instruction of its own, since C knows no aligned store at an odd address. */
+void x64_relink(uint8_t *field, const uint8_t *target)
+{
+    int32_t rel = (int32_t)(target - (field + 4));
+
+    BUG_ON((uintptr_t)field % 8 > 4);
+    __asm__ volatile("movl %1, %0" : "=m"(*(uint8_t(*)[4])field) : "r"(rel) : "memory");
 }

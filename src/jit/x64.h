@@ -217,4 +217,11 @@ void x64_stmxcsr(struct x64 *e, struct x64_mem m);
 /* Fills a rel32 field so that it leads to `target` (both in the same mapping). NULL is ignored. */
 void x64_link(uint8_t *field, const uint8_t *target);
 
+/*
+ * The next jump, which has `opcode` bytes in front of its rel32, can be linked while it is run: prefixes without a
+ * meaning keep the field within eight aligned bytes, which x64_relink stores at once.
+ */
+void x64_pad(struct x64 *e, unsigned opcode);
+void x64_relink(uint8_t *field, const uint8_t *target);
+
 #endif
