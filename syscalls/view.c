@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <mntent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -382,13 +383,60 @@ static int add_root(struct view *v, bool ro, char *why)
     return r;
 }
 
-static int add_proc(struct view *v, char *why)
+static int add_proc(struct view *v, const char *src, const char *dst, char *why)
 {
-    struct mount *m = add(v, PLACE_PROC, "/proc", true);
-    int r = m ? open_source(m, "/proc") : -EMFILE;
+    struct mount *m = add(v, PLACE_PROC, dst, true);
+    int r = m ? open_source(m, src) : -EMFILE;
 
     if (r < 0)
-        snprintf(why, VIEW_WHY_MAX, "a box needs the host's /proc: %s", strerror(-r));
+        snprintf(why, VIEW_WHY_MAX, "a box needs the host's %s: %s", src, strerror(-r));
+    return r;
+}
+
+static bool is_place(const struct view *v, const char *dst)
+{
+    for (size_t i = 0; i < v->n; i++)
+        if (strcmp(v->mount[i].dst, dst) == 0)
+            return true;
+    return false;
+}
+
+/* A piece of the host's that is, or holds, a /proc: that one is the box's view of it, too. */
+static int cover_proc(struct view *v, const char *src, char *why)
+{
+    size_t n = v->n;
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        struct mount *m = &v->mount[i];
+        const char *rel = m->kind == PLACE_BIND && m->dir < 0 ? place_below(src, m->src) : NULL;
+        char dst[PATH_MAX];
+
+        if (!rel)
+            continue;
+        snprintf(dst, sizeof dst, "%s%s%s", m->dst, *rel ? "/" : "", rel);
+        if (!*rel) {
+            m->kind = PLACE_PROC;
+            m->ro = true;
+        } else if (!is_place(v, dst)) {
+            r = add_proc(v, src, dst, why);
+        }
+    }
+    return r;
+}
+
+static int cover_procs(struct view *v, char *why)
+{
+    FILE *mounts = setmntent("/proc/self/mounts", "r");
+    char line[2 * PATH_MAX];
+    struct mntent e;
+    int r = 0;
+
+    while (mounts && r == 0 && getmntent_r(mounts, &e, line, sizeof line))
+        if (strcmp(e.mnt_type, "proc") == 0)
+            r = cover_proc(v, e.mnt_dir, why);
+    if (mounts)
+        endmntent(mounts);
     return r;
 }
 
@@ -398,7 +446,7 @@ static int add_place(struct view *v, const struct policy_place *p, char *why)
     case PLACE_TMPFS:
         return add_tmpfs(v, p->dst, why);
     case PLACE_PROC:
-        return add_proc(v, why);
+        return add_proc(v, "/proc", p->dst, why);
     case PLACE_EMPTY:
         return add_root(v, p->ro, why);
     case PLACE_DEVICE:
@@ -690,6 +738,8 @@ int view_create(const struct noahv_policy *p, struct view **out, char *why)
     r = make_temp(v, p->shared, why);
     for (size_t i = 0; r == 0 && i < n; i++)
         r = add_place(v, &list[i], why);
+    if (r == 0)
+        r = cover_procs(v, why);
     for (size_t i = 0; r == 0 && i < v->n; i++) { /* each has its way, whatever their order */
         r = place(v, v->mount[i].dst, v->mount[i].dir < 0, why);
         if (r < 0 && v->mount[i].kind == PLACE_DEVICE) /* left out where there is none for it */

@@ -1222,6 +1222,11 @@ once_policy_learn_swapped() {
 
 # As many places as there may be, all of them single files; and the kinds that cost no descriptor.
 once_box_places() {
+    for place in '--ro-bind / /host' '--bind / /host' '--ro-bind /proc /host/proc'; do # the host's /proc is a box's
+        # shellcheck disable=SC2086
+        run noahv box $place "$BB" sh -c 'test ! -e /host/proc/1 && tr "\0" " " < /host/proc/self/cmdline'
+        case $status:$(cat out) in "0:$BB sh "*) ;; *) fail "$place" ;; esac
+    done
     echo text > file
     for i in $(seq 64); do echo "ro-bind = file /many/$i"; done > p
     printf '%s\n' 'dir = /empty/folder' 'symlink = ../many/64 /empty/link' 'absent = /etc' 'workdir = /empty' >> p
