@@ -604,7 +604,7 @@ static void run(enum engine_exit (*engine)(struct hart *), const struct hart *fr
 
 static void start(struct hart *h, const struct program *p, uint64_t base, struct source *s)
 {
-    *h = hart;
+    memcpy(h, &hart, offsetof(struct hart, poll)); /* which may be closed */
     hart_reset(h);
     h->kick = 0;
     h->instret = 0;
@@ -664,6 +664,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     gmem_code_changed(&mem, TEXT, 2 * PAGE_BYTES, pick(&s, 2));
     if (pick(&s, 16) == 0) { /* what it decides once per hart */
         jit_free(&hart);
+        jit_poll(&hart, false);
         memset(&hart.jit, 0, sizeof hart.jit);
         hart.jit.options = (pick(&s, 2) ? JIT_HARDEN_SPECTRE : 0) | (pick(&s, 4) ? 0 : JIT_COLD);
         if (pick(&s, 4) == 0)
