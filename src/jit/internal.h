@@ -142,6 +142,7 @@ struct jit_host {
  * - While others are inside, the code memory is written to where nobody comes before it is done, and at rel32 fields of
  *   jumps, which lie within eight aligned bytes and are stored at once. All else waits until nobody is inside:
  *   harts_stop. Whoever comes in again has noticed what has changed: harts_notice.
+ * - What an exit names, an edge, is there as long as `changes` is what it was when the hart came in.
  */
 struct jit {
     struct code code;
