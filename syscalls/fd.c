@@ -282,12 +282,18 @@ int64_t sys_close(struct task *t, int fd)
     return fd_is_own(fd) ? -EBADF : replace(t, SYS_close, (uint64_t)fd, 0, 0);
 }
 
+/* In a box another thread's call may be going by its number just now. */
+static bool own_stays(const struct task *t)
+{
+    return !own_may_move(t->proc) || (t->proc->box && !atomic_load(&t->hart->alone));
+}
+
 int64_t sys_dup3(struct task *t, int oldfd, int newfd, int flags)
 {
     int r = fd_check(oldfd);
 
     if (r == 0)
-        r = own_may_move(t->proc) ? fd_vacate(newfd) : fd_check(newfd);
+        r = own_stays(t) ? fd_check(newfd) : fd_vacate(newfd);
     return r < 0 ? r : replace(t, SYS_dup3, (uint64_t)oldfd, (uint64_t)newfd, (uint64_t)flags);
 }
 
