@@ -43,6 +43,17 @@ const struct mount *view_mount(const struct view *v, const char *at, const char 
     return best;
 }
 
+bool view_covers(const struct view *v, const char *at)
+{
+    for (size_t i = 0; i < v->n; i++) {
+        const char *rest = place_below(v->mount[i].dst, at);
+
+        if (rest && *rest)
+            return true;
+    }
+    return false;
+}
+
 int view_place_of(const struct view *v, const char *host, char out[PATH_MAX])
 {
     const struct mount *best = NULL;

@@ -40,6 +40,9 @@ int view_add_file(struct view *v, const char *host, char out[PATH_MAX], char *wh
 /* The piece that holds a tidy guest path: the rest of the path in *rel. */
 const struct mount *view_mount(const struct view *v, const char *at, const char **rel);
 
+/* Is there a piece's place below this path? */
+bool view_covers(const struct view *v, const char *at);
+
 /* The guest's path of a descriptor, or of the working directory (AT_FDCWD): 0, or -ENOENT outside the view. */
 int view_place(const struct view *v, int fd, char out[PATH_MAX]);
 

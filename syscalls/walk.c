@@ -410,8 +410,9 @@ static int64_t read_only(const struct walk *w, unsigned how)
         return how & PATH_MAKE ? -EEXIST : -EBUSY;
     if (how & PATH_MAKE && w->type && (w->m->ro || overlaid(w->m)))
         return -EEXIST;
-    if (!w->m->ro || (w->magic && !entry))
-        return 0;
+    if (!w->m->ro ||
+        (w->magic && !entry)) /* a piece's place would go with it, and what is there get another name */
+        return entry && !(how & PATH_MAKE) && view_covers(w->v, w->at) ? -EBUSY : 0;
     if (!w->type && !(how & PATH_MAKE) && policy_expects_absent(w->t->proc->box->policy, w->at))
         return -ENOENT; /* nothing to be removed */
     return -EROFS;
