@@ -435,18 +435,36 @@ static int64_t proc_dents(struct task *t, int fd, gva_t dirent, uint32_t count)
     return kept;
 }
 
-int64_t sys_getdents64(struct task *t, int fd, gva_t dirent, uint32_t count)
+static int64_t host_dents(struct task *t, int fd, gva_t dirent, uint32_t count)
 {
     int64_t r;
 
-    if (fd_is_own(fd))
-        return -EBADF;
-    if (t->proc->box ? !folders_is_folder(t, fd) && procfs_is_on(fd) : procfs_is_fd_dir(fd))
-        return proc_dents(t, fd, dirent, count);
-    if (t->proc->box && view_overlay(t->proc->box->view) && (r = overlay_dents(t, fd, dirent, count)) != 1)
-        return r;
     do
         r = HOST(t, SYS_getdents64, fd, span(t, dirent, count), count);
     while (r == -EFAULT && gmem_resolve(t->mem, dirent, count));
     return r;
+}
+
+/* What it is of, and what is in it, of one and the same: no other thread puts another descriptor in its place meanwhile. */
+static int64_t dents_boxed(struct task *t, int fd, gva_t dirent, uint32_t count)
+{
+    bool known = folders_is_folder(t, fd);
+    int64_t r;
+
+    if (view_overlay(t->proc->box->view) && !procfs_is_on(fd) &&
+        (r = overlay_dents(t, fd, dirent, count)) != 1)
+        return r;
+    fd_freeze();
+    r = !known && procfs_is_on(fd) ? proc_dents(t, fd, dirent, count) : host_dents(t, fd, dirent, count);
+    fd_thaw();
+    return r;
+}
+
+int64_t sys_getdents64(struct task *t, int fd, gva_t dirent, uint32_t count)
+{
+    if (fd_is_own(fd))
+        return -EBADF;
+    if (t->proc->box)
+        return dents_boxed(t, fd, dirent, count);
+    return procfs_is_fd_dir(fd) ? proc_dents(t, fd, dirent, count) : host_dents(t, fd, dirent, count);
 }
