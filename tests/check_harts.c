@@ -457,11 +457,12 @@ static bool is_mapping(const uint8_t *page)
 START_TEST(a_kick_needs_no_mapping)
 {
     RIG_CODE(RIG_TEXT, LI(7), RIG_ECALL);
+    ck_assert_uint_eq(run(a, RIG_TEXT), 7);
     for (int n = 0; n < 2; n++) {
-        ck_assert_uint_eq(run(a, RIG_TEXT), 7);
         ck_assert(is_mapping(a->poll));
         jit_kick(a);
         ck_assert(is_mapping(a->poll));
+        ck_assert_uint_eq(run(a, RIG_TEXT), 7); /* which opens the page: a checker of leaks reads it */
     }
 }
 END_TEST
