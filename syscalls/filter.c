@@ -42,10 +42,24 @@ static bool is_never(const char *name)
     return false;
 }
 
+/* The library may be older than a call, whose number is one on all machines then. */
+static int number_of(const char *name)
+{
+    int nr = seccomp_syscall_resolve_name(name);
+
+    for (uint64_t i = 0; nr == __NR_SCMP_ERROR && i < NR_SYS; i++) {
+        const struct sysent *e = sysent_get(i);
+
+        if (i >= 424 && e && strcmp(e->name, name) == 0)
+            nr = (int)i;
+    }
+    return nr;
+}
+
 void noahv_policy_host_calls(noahv_host_call_visit_fn visit, void *opaque)
 {
     for (size_t i = 0; i < ARRAY_SIZE(core); i++)
-        visit(opaque, seccomp_syscall_resolve_name(core[i].name), core[i].name);
+        visit(opaque, number_of(core[i].name), core[i].name);
     for (uint64_t nr = 0; nr < NR_SYS; nr++) {
         const struct sysent *e = sysent_get(nr);
         int host = e && e->how != HOW_NONE && box_lists(nr) && !is_never(e->name)

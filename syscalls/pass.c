@@ -87,7 +87,7 @@ static int marshal_path(struct task *t, const struct sysent *e, struct pass *p, 
         return at ? fd_check_at((int)host[i - 1]) : 0;
     }
     r = path_in(t, at ? (int)host[i - 1] : AT_FDCWD, a[i], path_how(e, i, a), to);
-    if (r == 0 && !at)
+    if (r == 0 && !at && !xattr_looks(e->host_nr))
         r = path_flatten(to);
     if (r < 0)
         return r;
@@ -164,7 +164,9 @@ int64_t pass_strings(struct task *t, const struct sysent *e, const uint64_t *a)
     r = marshal(t, e, &p, a, host);
     if (r == 0 && p.paths == 2 && p.path[0].mount != p.path[1].mount)
         r = -EXDEV; /* link and rename, from one piece of a box's view to another */
-    if (r == 0)
+    if (r == 0 && xattr_looks(e->host_nr) && p.paths)
+        r = xattr_look(t, e->host_nr, &p.path[0], host);
+    else if (r == 0)
         r = host_call(t, e->host_nr, host[0], host[1], host[2], host[3], host[4], host[5]);
     for (unsigned i = 0; i < p.paths; i++)
         path_done(&p.path[i]);

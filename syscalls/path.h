@@ -65,6 +65,13 @@ int path_resolve(struct task *t, struct path *p, unsigned how);
 /* For calls that take no directory descriptor: makes p->name lead there by itself. 0 or -ENAMETOOLONG. */
 int path_flatten(struct path *p);
 
+/*
+ * xattr.c: the calls that read attributes by a name and take no directory. Younger hosts have others that do, which such a
+ * call becomes where its path has one. `host`: its arguments.
+ */
+bool xattr_looks(long nr);
+int64_t xattr_look(struct task *t, long nr, struct path *p, const uint64_t *host);
+
 /* --- The root (root.c) ------------------------------------------------------------------------------ */
 
 /* Lays `dir` over the host: 0 or -errno. "/" is no root at all. */

@@ -1,6 +1,6 @@
 /*
- * The two calls on extended attributes whose arguments come in a structure that holds an address. The others
- * cross unchanged (pass.c).
+ * The two calls on extended attributes whose arguments come in a structure that holds an address, and those that become
+ * such a call. The others cross unchanged (pass.c).
  */
 #include <errno.h>
 #include <sys/syscall.h>
@@ -9,7 +9,7 @@
 #include "syscalls/path.h"
 
 /* Linux 6.13; the C library's headers are older (include/uapi/linux/xattr.h). */
-enum { HOST_SETXATTRAT = 463, HOST_GETXATTRAT = 464 };
+enum { HOST_SETXATTRAT = 463, HOST_GETXATTRAT = 464, HOST_LISTXATTRAT = 465 };
 
 struct host_xattr_args {
     uint64_t value;
@@ -71,4 +71,29 @@ int64_t sys_getxattrat(struct task *t, int dirfd, gva_t path, int at_flags, gva_
                        uint64_t usize)
 {
     return xattr_call(t, HOST_GETXATTRAT, dirfd, path, at_flags, name, args, usize);
+}
+
+bool xattr_looks(long nr)
+{
+    return nr == SYS_getxattr || nr == SYS_lgetxattr || nr == SYS_listxattr || nr == SYS_llistxattr;
+}
+
+static int64_t look_at(struct task *t, long nr, const struct path *p, const uint64_t *host)
+{
+    struct host_xattr_args x = { .value = host[2], .size = (uint32_t)MIN(host[3], UINT32_MAX) };
+    int flags = nr == SYS_lgetxattr || nr == SYS_llistxattr ? AT_SYMLINK_NOFOLLOW : 0;
+
+    if (nr == SYS_listxattr || nr == SYS_llistxattr)
+        return HOST(t, HOST_LISTXATTRAT, p->dirfd, p->name, flags, host[1], host[2]);
+    return HOST(t, HOST_GETXATTRAT, p->dirfd, p->name, flags, host[1], &x, sizeof x);
+}
+
+int64_t xattr_look(struct task *t, long nr, struct path *p, const uint64_t *host)
+{
+    int64_t r = p->dirfd == AT_FDCWD ? -ENOSYS : look_at(t, nr, p, host);
+
+    if (r != -ENOSYS)
+        return r;
+    r = path_flatten(p);
+    return r < 0 ? r : HOST(t, nr, p->name, host[1], host[2], host[3]);
 }
