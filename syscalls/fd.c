@@ -369,13 +369,16 @@ static int fcntl_arg(uint32_t cmd)
 int64_t sys_fcntl(struct task *t, int fd, uint32_t cmd, uint64_t arg)
 {
     int kind = fcntl_arg(cmd);
+    int64_t r;
 
     if (fd_is_own(fd) || (cmd == HOST_F_DUPFD_QUERY && fd_is_own((int)arg)))
         return -EBADF;
     if (kind == FCNTL_UNKNOWN) {
-        int64_t r = HOST_RAW(SYS_fcntl, fd, F_GETFD);
-
+        r = HOST_RAW(SYS_fcntl, fd, F_GETFD);
         return r < 0 ? r : -EINVAL;
     }
-    return HOST(t, SYS_fcntl, fd, cmd, kind == FCNTL_VALUE ? arg : span(t, arg, (uint64_t)kind));
+    r = HOST(t, SYS_fcntl, fd, cmd, kind == FCNTL_VALUE ? arg : span(t, arg, (uint64_t)kind));
+    if (t->proc->box && (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC))
+        folders_copied(t, fd, r);
+    return r;
 }

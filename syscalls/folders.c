@@ -58,6 +58,22 @@ void folders_changed(const struct box *b)
     atomic_fetch_add(&b->policy->shared->names, 1);
 }
 
+unsigned folders_names(const struct box *b)
+{
+    return atomic_load(&b->policy->shared->names);
+}
+
+void folders_copied(struct task *t, int64_t fd, int64_t to)
+{
+    struct folders *f = &t->proc->box->folders;
+
+    if (fd < 0 || to < 0 || fd >= FOLDERS_FDS || to >= FOLDERS_FDS || !atomic_load(&t->hart->alone))
+        return;
+    f->plain[to] = f->plain[fd];
+    f->at[to] = f->at[fd];
+    f->at[to].fd = (int)to;
+}
+
 bool folders_is_file(const struct folders *f, uint64_t fd)
 {
     return fd < FOLDERS_FDS && f->plain[fd];
@@ -71,7 +87,7 @@ static void count_changes(const struct box *b, const struct named_folder *n, uns
     const struct folders *all = &b->folders;
 
     now[0] = n->dirfd == AT_FDCWD ? atomic_load(&all->moved) : all->closed[(unsigned)n->dirfd % FOLDERS_FDS];
-    now[1] = n->len ? atomic_load(&b->policy->shared->names) : 0;
+    now[1] = n->len ? folders_names(b) : 0;
     now[2] = n->len ? atomic_load(&all->heard) : 0;
     now[3] = n->f.fd == n->own ? 0 : all->closed[(unsigned)n->f.fd % FOLDERS_FDS];
 }
@@ -88,24 +104,31 @@ static bool holds_piece(const struct view *v, const char *at, bool below)
     return false;
 }
 
+/* Is `fd` a folder to be kept? It lies in `m`, is `at` in the box, and what fstat says. */
+static bool is_kept(const struct view *v, struct folder *f, int fd, const struct mount *m, const char *at,
+                    const struct stat *st)
+{
+    f->m = NULL;
+    if ((m->kind != PLACE_BIND && m->kind != PLACE_TMPFS) || overlaid(m) || m->dir >= 0 ||
+        holds_piece(v, at, false) || (st->st_dev != m->dev && procfs_is_on(fd)))
+        return false;
+    f->m = m;
+    f->dev = st->st_dev;
+    f->clear = !holds_piece(v, at, true);
+    return true;
+}
+
 /* Walks to a folder: an O_PATH descriptor, if it is one to be kept. */
 static int64_t find(struct task *t, int dirfd, const char *name, struct folder *f)
 {
-    const struct view *v = t->proc->box->view;
+    const struct mount *m;
     char at[PATH_MAX];
-    int64_t fd = view_folder(t, dirfd, name, &f->m, at);
     struct stat st;
+    int64_t fd = view_folder(t, dirfd, name, &st, &m, at);
 
-    if (fd < 0)
+    if (fd < 0 || is_kept(t->proc->box->view, f, (int)fd, m, at, &st))
         return fd;
-    if (f->m && (f->m->kind == PLACE_BIND || f->m->kind == PLACE_TMPFS) && !overlaid(f->m) && f->m->dir < 0 &&
-        !holds_piece(v, at, false) && !procfs_is_on((int)fd) && HOST_RAW(SYS_fstat, fd, &st) == 0) {
-        f->dev = st.st_dev;
-        f->clear = !holds_piece(v, at, true);
-        return fd;
-    }
     HOST_RAW(SYS_close, fd);
-    f->m = NULL;
     return -EXDEV;
 }
 
@@ -242,7 +265,7 @@ bool folders_is_folder(struct task *t, int fd)
 
 static void count_news(const struct box *b, unsigned now[2])
 {
-    now[0] = atomic_load(&b->policy->shared->names);
+    now[0] = folders_names(b);
     now[1] = atomic_load(&b->folders.heard);
 }
 
@@ -310,10 +333,23 @@ static void keep_open(struct task *t, struct folder f, int fd, int dirfd, const 
     n->since[1] = names;
 }
 
+void folders_opened(struct task *t, int fd, int dirfd, const char *name, const struct mount *m,
+                    const char *at, unsigned names)
+{
+    struct folder f = { .tick = tick() };
+    struct stat st;
+
+    if (fd >= FOLDERS_FDS || learning(t) || !atomic_load(&t->hart->alone) || HOST_RAW(SYS_fstat, fd, &st) < 0)
+        return;
+    t->proc->box->folders.plain[fd] = S_ISREG(st.st_mode);
+    if (S_ISDIR(st.st_mode) && is_kept(t->proc->box->view, &f, fd, m, at, &st))
+        keep_open(t, f, fd, dirfd, name, names);
+}
+
 int64_t folder_open(struct task *t, int dirfd, const char *name, int flags)
 {
     struct folders *all = &t->proc->box->folders;
-    unsigned names = atomic_load(&t->proc->box->policy->shared->names);
+    unsigned names = folders_names(t->proc->box);
     const struct folder *f;
     const char *leaf;
     struct stat st;

@@ -76,8 +76,18 @@ bool folders_is_folder(struct task *t, int fd);
 /* Before the end; and when the program is another one. */
 void folders_forget(struct folders *f);
 
+/* `to` was free, and is what `fd` is now: a copy. */
+void folders_copied(struct task *t, int64_t fd, int64_t to);
+
 /* A name was made, moved, removed, or became another's to look at: for all processes of the box. */
 void folders_changed(const struct box *b);
+
+/* How often that has happened. */
+unsigned folders_names(const struct box *b);
+
+/* `fd` was opened as `name`, by the way down to `at` of the box, in `m`, which was begun when `names` was their count. */
+void folders_opened(struct task *t, int fd, int dirfd, const char *name, const struct mount *m,
+                    const char *at, unsigned names);
 
 /*
  * The folder of `name`, if it is at hand: *leaf is its last component, which is neither "." nor "..". NULL: walk. It stays

@@ -40,7 +40,7 @@ static uint32_t type_of(int64_t fd)
 /* Looks a resolved entry (PATH_ENTRY) up again, with the lock held. It is where its folder is by now. */
 static int64_t look(const struct view *v, const struct path *p, struct name *n)
 {
-    const char *rel, *base = strchr(p->name + sizeof "/proc/self/fd", '/') + 1;
+    const char *rel;
     char folder[PATH_MAX];
     int64_t fd;
     bool cut_free;
@@ -49,9 +49,9 @@ static int64_t look(const struct view *v, const struct path *p, struct name *n)
 
     if (view_place(v, p->hold, folder) < 0 || !(n->m = view_mount(v, folder, &rel)) || !overlaid(n->m))
         return -ENOENT;
-    if (strlen(rel) + strlen(base) + 2 > sizeof n->rel)
+    if (strlen(rel) + strlen(p->name) + 2 > sizeof n->rel)
         return -ENAMETOOLONG;
-    len = (size_t)snprintf(n->rel, sizeof n->rel, "%s%s%s", rel, *rel ? "/" : "", base);
+    len = (size_t)snprintf(n->rel, sizeof n->rel, "%s%s%s", rel, *rel ? "/" : "", p->name);
     n->slash = len && n->rel[len - 1] == '/';
     n->rel[len - n->slash] = '\0';
     n->dir = p->hold;

@@ -20,8 +20,6 @@ static int local_resolve(struct task *t, struct path *p, const char *path, enum 
     unsigned how = use == ADDRESS_BIND ? PATH_ENTRY | PATH_MAKE : PATH_FOLLOW;
     int r;
 
-    if (t->proc->box)
-        return view_path(t, AT_FDCWD, path, how, p);
     p->dirfd = AT_FDCWD;
     memcpy(p->name, path, strlen(path) + 1);
     r = path_resolve(t, p, how);

@@ -331,6 +331,7 @@ static int open_source(struct mount *m, const char *src)
         r = host_path(m->fd, path);
     if (r == 0)
         r = (m->src = strdup(path)) ? (int)HOST_RAW(SYS_fstat, m->fd, &st) : -ENOMEM;
+    m->dev = r == 0 && !procfs_is_on(m->fd) ? st.st_dev : 0;
     if (r < 0 || S_ISDIR(st.st_mode))
         return r;
     m->name = strrchr(m->src, '/') + 1;

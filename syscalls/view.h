@@ -22,7 +22,8 @@ struct mount {
     int dir;          /* of a file: own descriptor of its folder, for calls that follow no link; else -1 */
     const char *name; /* ... and its name there: into src */
     bool ro;
-    int upper; /* under --overlay: own descriptor (O_PATH) of what is written to it (overlay.h); else -1 */
+    uint64_t dev; /* what is on that device is not of a /proc; 0: not known */
+    int upper;    /* under --overlay: own descriptor (O_PATH) of what is written to it (overlay.h); else -1 */
     char *upper_src; /* the host's path of that */
 };
 
@@ -67,8 +68,9 @@ int view_place_of(const struct view *v, const char *host, char out[PATH_MAX]);
 /* walk.c: a path for a call: see path_in. */
 int view_path(struct task *t, int dirfd, const char *name, unsigned how, struct path *out);
 
-/* walk.c: an O_PATH descriptor of the folder that a name leads to, its piece, and its path in the box. */
-int64_t view_folder(struct task *t, int dirfd, const char *name, const struct mount **m, char at[PATH_MAX]);
+/* walk.c: an O_PATH descriptor of the folder that a name leads to, what it is, its piece, and its path in the box. */
+int64_t view_folder(struct task *t, int dirfd, const char *name, struct stat *st, const struct mount **m,
+                    char at[PATH_MAX]);
 
 /* walk.c: stat, by a name that is not empty. */
 int64_t view_stat(struct task *t, int dirfd, const char *name, bool follow, struct stat *st);

@@ -362,8 +362,9 @@ static int64_t by_name(struct walk *w, bool entry, struct path *out)
         HOST_RAW(SYS_close, fd);
         return -EMFILE;
     }
-    snprintf(out->name, sizeof out->name, "/proc/self/fd/%d/%.*s%s", out->hold, NAME_MAX,
-             slash ? slash + 1 : w->rel, w->slash ? "/" : "");
+    out->dirfd = out->hold;
+    snprintf(out->name, sizeof out->name, "%.*s%s", NAME_MAX, slash ? slash + 1 : w->rel,
+             w->slash ? "/" : "");
     return 0;
 }
 
@@ -456,12 +457,13 @@ static int64_t overlay_path(struct walk *w, unsigned how, struct path *out)
     return r;
 }
 
-static int64_t path_of(struct walk *w, int dirfd, const char *name, unsigned how, struct path *out)
+static int64_t path_of(struct walk *w, struct task *t, int dirfd, const char *name, unsigned how,
+                       struct path *out)
 {
     unsigned last = how & PATH_LAST, end = last == PATH_ENTRY    ? WALK_ENTRY
                                            : last == PATH_FOLLOW ? WALK_FOLLOW
                                                                  : 0;
-    int64_t r = walk(w, w->t, dirfd, name, end);
+    int64_t r = walk(w, t, dirfd, name, end);
 
     if (r < 0)
         return r;
@@ -489,7 +491,8 @@ static int64_t path_of_fd(struct task *t, int dirfd, unsigned how, struct path *
     out->name[0] = '\0';
     if (!(how & PATH_EMPTY))
         return 0;
-    out->mount = view_mount_of(t->proc->box->view, dirfd);
+    if (how & (PATH_CHANGE | PATH_LINK))
+        out->mount = view_mount_of(t->proc->box->view, dirfd);
     if (overlay_identity(t->proc->box->view, dirfd, &id)) {
         out->dev = id.dev;
         out->ino = id.ino;
@@ -503,9 +506,9 @@ static int64_t path_of_fd(struct task *t, int dirfd, unsigned how, struct path *
 
 int view_path(struct task *t, int dirfd, const char *name, unsigned how, struct path *out)
 {
-    struct walk w = { .t = t };
     const struct folder *f;
     const char *leaf;
+    struct walk w;
     int64_t r;
 
     out->dirfd = AT_FDCWD;
@@ -523,12 +526,13 @@ int view_path(struct task *t, int dirfd, const char *name, unsigned how, struct 
         return 0;
     }
     fd_freeze();
-    r = path_of(&w, dirfd, name, how, out);
+    r = path_of(&w, t, dirfd, name, how, out);
     fd_thaw();
     return (int)r;
 }
 
-int64_t view_folder(struct task *t, int dirfd, const char *name, const struct mount **m, char at[PATH_MAX])
+int64_t view_folder(struct task *t, int dirfd, const char *name, struct stat *st, const struct mount **m,
+                    char at[PATH_MAX])
 {
     struct walk w;
     int64_t r = walk(&w, t, dirfd, name, WALK_FOLLOW);
@@ -539,6 +543,7 @@ int64_t view_folder(struct task *t, int dirfd, const char *name, const struct mo
     }
     if (r < 0)
         return r;
+    *st = w.st;
     *m = w.m;
     memcpy(at, w.at, strlen(w.at) + 1);
     return w.fd;
@@ -669,6 +674,7 @@ static int64_t open_found(struct task *t, struct walk *w, int flags, uint32_t mo
 /* Most opens are for reading, of what has no link and no ".." on its way: they need no look before. -ELOOP: this does. */
 static int64_t open_at_once(struct task *t, int dirfd, const char *name, int flags)
 {
+    unsigned names = folders_names(t->proc->box);
     struct walk w;
     int64_t r;
 
@@ -682,6 +688,8 @@ static int64_t open_at_once(struct task *t, int dirfd, const char *name, int fla
     if (!w.m || w.m->kind != PLACE_BIND || overlaid(w.m) || !*w.rel)
         return -ELOOP;
     r = view_down(t, w.m, false, w.rel, flags | O_NOFOLLOW, 0);
+    if (r >= 0)
+        folders_opened(t, (int)r, dirfd, name, w.m, w.at, names);
     return r == -ENOENT || r == -EXDEV || r == -EAGAIN ? -ELOOP : r;
 }
 

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 enum { ROUNDS = 20, TIMES = 6 };
@@ -85,6 +86,92 @@ static void numbers(void)
     expect("below a number", fd, "one/f", -1);
     syscall(SYS_close_range, 3, ~0u, 0);
     expect("all closed", other, "f", -1);
+}
+
+/* A copy of a descriptor, whose number is another folder's then. */
+static void copies(void)
+{
+    int one = folder("one"), copy, other;
+
+    look(one, "f", 1);
+    copy = fcntl(one, F_DUPFD_CLOEXEC, 20);
+    expect("copied", copy, "f", 1);
+    close(one);
+    expect("copied, and closed", one, "f", -1);
+    other = folder("two");
+    expect("copy of what is another folder", copy, "f", 1);
+    close(copy);
+    close(other);
+    other = fcntl(folder("two"), F_DUPFD, copy);
+    expect("another copy", other, "f", 2);
+    dup2(folder("one"), other);
+    expect("replaced copy", other, "f", 1);
+    syscall(SYS_close_range, 3, ~0u, 0);
+    expect("closed copies", other, "f", -1);
+}
+
+/* A folder that was opened by its whole name is known by it, as long as that means it. */
+static void opened(void)
+{
+    char top[200], name[256];
+    int fd;
+
+    if (!getcwd(top, sizeof top))
+        return;
+    snprintf(name, sizeof name, "%s/one", top);
+    fd = folder(name);
+    snprintf(name, sizeof name, "%s/one/f", top);
+    expect("opened by name", AT_FDCWD, name, 1);
+    if (rename("one", "was") < 0 || rename("two", "one") < 0)
+        return;
+    expect("opened, then moved", AT_FDCWD, name, 2);
+    expect("moved", fd, "f", 1);
+    if (rename("one", "two") < 0 || rename("was", "one") < 0)
+        return;
+    expect("moved back", AT_FDCWD, name, 1);
+    close(fd);
+}
+
+static long answer(ssize_t n)
+{
+    return n < 0 ? -errno : (long)n;
+}
+
+static void same(const char *what, long a, long b)
+{
+    if (a != b && !wrong++)
+        printf("attributes of %s: %ld, not %ld\n", what, a, b);
+}
+
+/* What is read of a file by name is what its descriptor says. */
+static void attributes(void)
+{
+    int fd = open("one/f", O_RDONLY);
+    char text[8] = "", list[256];
+
+    setxattr("one/f", "user.color", "red", 3, 0);
+    symlink("f", "one/tie");
+    look(AT_FDCWD, "one/f", 1);
+    same("f", answer(lgetxattr("one/f", "user.color", text, sizeof text)),
+         answer(fgetxattr(fd, "user.color", text, sizeof text)));
+    same("f, little room", answer(lgetxattr("one/f", "user.color", text, 1)),
+         answer(fgetxattr(fd, "user.color", text, 1)));
+    same("f, nowhere", answer(lgetxattr("one/f", "user.color", (void *)8, 8)),
+         answer(fgetxattr(fd, "user.color", (void *)8, 8)));
+    same("f, none", answer(lgetxattr("one/f", "user.size", text, sizeof text)),
+         answer(fgetxattr(fd, "user.size", text, sizeof text)));
+    same("f, all", answer(llistxattr("one/f", list, sizeof list)), answer(flistxattr(fd, list, sizeof list)));
+    same("f, all of them in no room", answer(llistxattr("one/f", list, 1)), answer(flistxattr(fd, list, 1)));
+    same("link's end", answer(getxattr("one/tie", "user.color", text, sizeof text)),
+         answer(fgetxattr(fd, "user.color", text, sizeof text)));
+    same("link's end, all", answer(listxattr("one/tie", list, sizeof list)),
+         answer(flistxattr(fd, list, sizeof list)));
+    if (lgetxattr("one/tie", "user.color", text, sizeof text) >= 0)
+        same("link", 1, 0);
+    same("nothing", answer(llistxattr("one/none", list, sizeof list)), -ENOENT);
+    same("nothing in f", answer(llistxattr("one/f/none", list, sizeof list)), -ENOTDIR);
+    unlink("one/tie");
+    close(fd);
 }
 
 /* The working directory is another one. */
@@ -209,6 +296,9 @@ int main(int argc, char **argv)
     make("two/f", 2);
     for (int i = 0; i < ROUNDS; i++) {
         numbers();
+        copies();
+        opened();
+        attributes();
         directories();
         names();
     }

@@ -31,6 +31,18 @@ static int reads_init(int fd)
     return n > TINY;
 }
 
+static int lists_init(int dir)
+{
+    char dents[1 << 15];
+    long n;
+
+    while ((n = syscall(SYS_getdents64, dir, dents, sizeof dents)) > 0)
+        for (long at = 0; at < n; at += ((struct dirent64 *)(dents + at))->d_reclen)
+            if (strcmp(((struct dirent64 *)(dents + at))->d_name, "1") == 0)
+                return 1;
+    return 0;
+}
+
 /* The number of a folder that was looked into is one of /proc's now. */
 static int becomes_proc(int dir)
 {
@@ -40,8 +52,9 @@ static int becomes_proc(int dir)
         exit(2);
     init = openat(proc, "1", O_RDONLY | O_DIRECTORY);
     close(init);
+    init = init >= 0 || lists_init(proc);
     close(proc);
-    return init >= 0;
+    return init;
 }
 
 static int look_into(int flags)
@@ -51,6 +64,24 @@ static int look_into(int flags)
     for (int i = 0; i < 6; i++)
         is_big(dir, "mine");
     return dir;
+}
+
+/* A copy's number is that of /proc; so is, then, that of a folder which was opened by its whole name. */
+static int copies_become_proc(const char *given)
+{
+    int dir = look_into(0), copy = fcntl(dir, F_DUPFD, 0), bad;
+
+    is_big(copy, "mine");
+    close(copy);
+    bad = becomes_proc(copy);
+    copy = fcntl(dir, F_DUPFD, 40);
+    if (dup2(open("/proc", O_RDONLY | O_DIRECTORY), copy) != copy)
+        exit(2);
+    bad |= openat(copy, "1", O_RDONLY | O_DIRECTORY) >= 0 || lists_init(copy);
+    syscall(SYS_close_range, 3, ~0u, 0);
+    dir = open(given, O_RDONLY | O_DIRECTORY);
+    close(dir);
+    return bad | becomes_proc(dir);
 }
 
 /* So it is after execve, too. */
@@ -99,6 +130,7 @@ int main(int argc, char **argv)
         dir = look_into(O_CLOEXEC);
         TRY(execute(argv[0], dir));
         close(dir);
+        TRY(copies_become_proc(argv[3]));
     }
     dir = look_into(0);
     pid = swapper("swaps/plain", "swaps/link");
