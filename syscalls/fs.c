@@ -103,18 +103,23 @@ static int64_t open_boxed(struct task *t, int dirfd, gva_t path, int flags, uint
 int64_t sys_openat(struct task *t, int dirfd, gva_t path, int flags, uint32_t mode)
 {
     struct path p;
-    int r;
+    unsigned how;
+    int64_t r;
 
     if (t->proc->box)
         return open_boxed(t, dirfd, path, flags, mode);
-    r = path_in(t, dirfd, path, open_last(flags), &p);
-    if (r < 0)
-        return r;
-    if (opens_special(p.virt, flags))
-        return procfs_open(t, p.virt, p.dirfd, p.name, flags);
-    if (opens_running(t, &p, flags))
-        return -ETXTBSY;
-    return check_opened(t, HOST(t, SYS_openat, p.dirfd, p.name, flags, mode), flags);
+    how = open_last(flags) | (flags & O_CREAT ? 0 : PATH_TRY);
+    r = path_in(t, dirfd, path, how, &p);
+    do {
+        if (r < 0)
+            return r;
+        if (opens_special(p.virt, flags))
+            return procfs_open(t, p.virt, p.dirfd, p.name, flags);
+        if (opens_running(t, &p, flags))
+            return -ETXTBSY;
+        r = HOST(t, SYS_openat, p.dirfd, p.name, flags, mode);
+    } while (path_again(t, dirfd, path, how, &p, &r));
+    return check_opened(t, r, flags);
 }
 
 /* lib/usercopy.c copy_struct_from_user: what a newer, longer structure adds must be zero. */
@@ -214,9 +219,14 @@ static int64_t stat_boxed(struct task *t, int dirfd, gva_t path, gva_t statbuf, 
     return r < 0 ? r : stat_out(t, statbuf, &st);
 }
 
+static unsigned stat_how(int flags)
+{
+    return path_last_at(flags) | PATH_TRY | (flags & AT_EMPTY_PATH ? PATH_EMPTY : 0);
+}
+
 static int64_t stat_path(struct task *t, int dirfd, gva_t path, int flags, struct path *p)
 {
-    unsigned how = path_last_at(flags) | (flags & AT_EMPTY_PATH ? PATH_EMPTY : 0);
+    unsigned how = stat_how(flags);
 
     p->hold = -1;
     if (path || !(flags & AT_EMPTY_PATH)) /* since 6.11 NULL is "" then */
@@ -236,7 +246,9 @@ int64_t sys_newfstatat(struct task *t, int dirfd, gva_t path, gva_t statbuf, int
         return stat_boxed(t, dirfd, path, statbuf, flags);
     r = stat_path(t, dirfd, path, flags, &p);
     if (r == 0)
-        r = HOST(t, SYS_newfstatat, p.dirfd, p.name, &st, flags);
+        do
+            r = HOST(t, SYS_newfstatat, p.dirfd, p.name, &st, flags);
+        while (path_again(t, dirfd, path, stat_how(flags), &p, &r));
     path_done(&p);
     return r < 0 ? r : stat_out(t, statbuf, &st);
 }
@@ -260,7 +272,9 @@ int64_t sys_statx(struct task *t, int dirfd, gva_t path, uint32_t flags, uint32_
     int64_t r = stat_path(t, dirfd, path, (int)flags, &p);
 
     if (r == 0)
-        r = HOST(t, SYS_statx, p.dirfd, p.name, flags, mask, &stx);
+        do
+            r = HOST(t, SYS_statx, p.dirfd, p.name, flags, mask, &stx);
+        while (path_again(t, dirfd, path, stat_how((int)flags), &p, &r));
     path_done(&p);
     if (r < 0)
         return r;
@@ -346,9 +360,11 @@ int64_t sys_readlinkat(struct task *t, int dirfd, gva_t path, gva_t buf, int buf
         return -EINVAL;
     if (t->proc->box)
         return readlink_boxed(t, dirfd, path, buf, bufsiz);
-    n = path_in(t, dirfd, path, PATH_NOFOLLOW, &p);
+    n = path_in(t, dirfd, path, PATH_NOFOLLOW | PATH_TRY, &p);
     if (n == 0)
-        n = HOST(t, SYS_readlinkat, p.dirfd, p.name, link, sizeof link - 1);
+        do
+            n = HOST(t, SYS_readlinkat, p.dirfd, p.name, link, sizeof link - 1);
+        while (path_again(t, dirfd, path, PATH_NOFOLLOW, &p, &n));
     if (n < 0)
         return n;
     link[n] = '\0';

@@ -83,14 +83,17 @@ int path_resolve(struct task *t, struct path *p, unsigned how)
     p->hold = -1;
     p->mount = NULL;
     p->ino = 0;
+    p->tried = false;
     p->changed = NULL;
     if (p->name[0] != '/' && fd_is_own(p->dirfd))
         return -EBADF;
     if (t->proc->box) {
         memcpy(boxed, p->name, strlen(p->name) + 1);
-        return view_path(t, p->dirfd, boxed, how, p);
+        return view_path(t, p->dirfd, boxed, how & ~(unsigned)PATH_TRY, p);
     }
-    if (p->name[0] && last != PATH_BENEATH && root_on(&t->proc->root))
+    if (how & PATH_TRY && last == PATH_NOFOLLOW && root_on(&t->proc->root) && root_is_plain(p->name))
+        p->tried = true;
+    else if (p->name[0] && last != PATH_BENEATH && root_on(&t->proc->root))
         r = root_resolve(&t->proc->root, p, last);
     return r < 0 ? r : recognise(t, p);
 }
@@ -112,7 +115,16 @@ int path_in(struct task *t, int dirfd, gva_t guest, unsigned how, struct path *o
     out->dirfd = dirfd;
     out->hold = -1;
     out->changed = NULL;
+    out->tried = false;
     return len < 0 ? (int)len : path_resolve(t, out, how);
+}
+
+bool path_again(struct task *t, int dirfd, gva_t guest, unsigned how, struct path *p, int64_t *r)
+{
+    if (*r != -ENOENT || !p->tried)
+        return false;
+    *r = path_in(t, dirfd, guest, how & ~(unsigned)PATH_TRY, p);
+    return *r == 0;
 }
 
 int path_flatten(struct path *p)

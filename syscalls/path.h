@@ -22,6 +22,7 @@ struct path {
     int hold;                  /* descriptor of ours that name refers to, until path_done; or -1 */
     const struct mount *mount; /* in a box: the piece that it lies in; else NULL */
     const struct box *changed; /* whose names the call changes, in a box; else NULL */
+    bool tried;                /* with a root: not looked up yet; see path_again */
     uint64_t dev, ino; /* of a folder in two layers (overlay.h): as which it is known; ino 0: as it is */
 };
 
@@ -40,7 +41,8 @@ enum path_use {
     PATH_CHANGE = 0x10, /* what it names is changed, though not opened */
     PATH_MAKE = 0x20,   /* the entry is made */
     PATH_EMPTY = 0x40,  /* AT_EMPTY_PATH: "" is the directory descriptor itself */
-    PATH_LINK = 0x80    /* it gets another name: a folder's layer keeps it */
+    PATH_LINK = 0x80,   /* it gets another name: a folder's layer keeps it */
+    PATH_TRY = 0x100    /* path_again() is asked when the call has been made */
 };
 
 /* Of a call with AT_* flags. */
@@ -62,6 +64,12 @@ void path_done(struct path *p);
 /* The same for a path that noahv has: p->dirfd and p->name as the guest would give them. */
 int path_resolve(struct task *t, struct path *p, unsigned how);
 
+/*
+ * With a root, a name in an open directory can mostly be passed on as it stands, by PATH_TRY: what the directory has is
+ * found first anyway. True: it has not. The path has been looked up then (*r is path_in's), and the call is made again.
+ */
+bool path_again(struct task *t, int dirfd, gva_t guest, unsigned how, struct path *p, int64_t *r);
+
 /* For calls that take no directory descriptor: makes p->name lead there by itself. 0 or -ENAMETOOLONG. */
 int path_flatten(struct path *p);
 
@@ -82,6 +90,9 @@ static inline bool root_on(const struct root *r)
 {
     return r->path && !r->left;
 }
+
+/* Is it a name in a directory, of which the kernel finds the same, if anything? */
+bool root_is_plain(const char *name);
 
 /* With a root: turns p->dirfd and p->name into where the host keeps it. */
 int root_resolve(const struct root *r, struct path *p, enum path_last last);

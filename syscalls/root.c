@@ -244,6 +244,14 @@ static bool is_hosts(const struct walk *w, const char *c, size_t n)
     return !w->len && is_host_dir(c, n) && stays_below(c + n, 1);
 }
 
+bool root_is_plain(const char *name)
+{
+    size_t n = strlen(name);
+
+    return n && !strchr(name, '/') && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
+           !is_host_dir(name, n) && procfs_name(name) == PROC_NONE;
+}
+
 /* --- From and to the host --------------------------------------------------------------------------------- */
 
 static int walk(struct walk *w, struct path *p, enum path_last how)
@@ -335,11 +343,36 @@ static int start_at_dir(struct walk *w, const struct path *p, enum path_last how
     return 0;
 }
 
+/* A whole name whose first component DIR has not, and that has no link and no way up: it is the host's as it stands. */
+static bool is_whole(const struct root *r, const struct path *p, enum path_last how)
+{
+    struct open_how oh = { .flags = O_PATH | O_CLOEXEC | (how == PATH_FOLLOW ? 0 : O_NOFOLLOW),
+                           .resolve = RESOLVE_NO_SYMLINKS };
+    const char *c = p->name + strspn(p->name, "/");
+    size_t n = strcspn(c, "/");
+    char first[NAME_MAX + 1], link[1];
+    int64_t fd;
+
+    if (*p->name != '/' || !n || n > NAME_MAX || strstr(c, "..") || is_host_dir(c, n))
+        return false;
+    snprintf(first, sizeof first, "%.*s", (int)n, c);
+    if (HOST_RAW(SYS_readlinkat, r->fd, first, link, sizeof link) != -ENOENT)
+        return false;
+    fd = HOST_RAW(SYS_openat2, AT_FDCWD, p->name, &oh, sizeof oh);
+    if (fd >= 0)
+        HOST_RAW(SYS_close, fd);
+    return fd >= 0;
+}
+
 int root_resolve(const struct root *r, struct path *p, enum path_last how)
 {
     struct walk w;
     int err;
 
+    if (is_whole(r, p, how)) {
+        p->dirfd = AT_FDCWD;
+        return 0;
+    }
     w.r = r;
     w.slash = w.dot = false;
     w.links = 0;

@@ -208,6 +208,62 @@ cli_root() {
 /bin/third|/usr/bin/second|/usr/bin" noahv -r root -w /bin first script
 }
 
+# A name in an open directory: the root's first, then the host's; a link, and what is made, where they are.
+cli_root_entries() {
+    mkdir -p "root$PWD/both" root/proc both
+    printf 1 > "root$PWD/both/one"
+    printf 22 | tee both/one > both/two
+    printf 333 > both/three
+    ln -s one "root$PWD/both/tie"
+    ln -s three both/knot
+    riscv64-linux-gnu-gcc -static -o prog -x c - << 'C'
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+static void say(int dir, const char *name)
+{
+    char link[8] = "-";
+    struct statx x = { 0 };
+    struct stat s = { 0 };
+    int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW), r = fstatat(dir, name, &s, AT_SYMLINK_NOFOLLOW);
+    statx(dir, name, AT_SYMLINK_NOFOLLOW, STATX_SIZE, &x);
+    readlinkat(dir, name, link, sizeof link - 1);
+    printf("%s: %d %ld %ld %s %ld\n", name, r, (long)s.st_size, (long)x.stx_size, link, fd < 0 ? -1 : (long)lseek(fd, 0, SEEK_END));
+    close(fd);
+}
+int main(int argc, char **argv)
+{
+    int both = open(argv[argc - 1], O_RDONLY | O_DIRECTORY), root = open("/", O_RDONLY | O_DIRECTORY);
+    struct stat s;
+    for (int here = 0; here < 2; here++) {
+        say(here ? AT_FDCWD : both, "one");
+        say(here ? AT_FDCWD : both, "two");
+        say(here ? AT_FDCWD : both, "tie");
+        say(here ? AT_FDCWD : both, "knot");
+        say(here ? AT_FDCWD : both, "none");
+        if (here || fchdir(both) < 0)
+            break;
+    }
+    printf("%ld\n", (long)lseek(openat(both, "three", O_RDWR | O_CREAT | O_NOFOLLOW, 0600), 0, SEEK_END));
+    fstatat(root, "proc", &s, AT_SYMLINK_NOFOLLOW);
+    return s.st_ino != 1;
+}
+C
+    want 0 'one: 0 1 1 - 1
+two: 0 2 2 - 2
+tie: 0 3 3 one -1
+knot: 0 5 5 three -1
+none: -1 0 0 - -1
+one: 0 1 1 - 1
+two: 0 2 2 - 2
+tie: 0 3 3 one -1
+knot: 0 5 5 three -1
+none: -1 0 0 - -1
+3' noahv -r root ./prog "$PWD/both"
+}
+
 # Local sockets too are found and made in the root.
 cli_root_sockets() {
     mkdir -p root/var
