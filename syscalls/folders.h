@@ -7,6 +7,9 @@
  * others by any call but those on files. So it is only the host's other processes whose renaming may go unnoticed, for
  * FOLDER_TICKS of time, and the guest never reaches a folder that it could not have kept open itself.
  *
+ * A descriptor's copy (fcntl) is what it is; of an open folder it is told by its device that it is not of /proc, where it is that
+ * of its piece.
+ *
  * For a process of one thread: no other can close or replace a descriptor meanwhile.
  */
 #ifndef NOAHV_SYSCALLS_FOLDERS_H
