@@ -22,6 +22,7 @@
 #include "policy/record.h"
 #include "syscalls/fd.h"
 #include "syscalls/learn.h"
+#include "syscalls/numbers.h"
 #include "syscalls/view.h"
 
 /* Five texts of 200 bytes, each byte escaped at worst. */
@@ -417,20 +418,6 @@ bool box_may_option(struct task *t, int level, int name)
 }
 
 /* --- The table ---------------------------------------------------------------------------------------- */
-
-/* clang-format off */
-enum {
-#define SYS0(nr, name, ...) NR_##name = (nr),
-#define SYS1 SYS0
-#define SYS2 SYS0
-#define SYS3 SYS0
-#define SYS4 SYS0
-#define SYS5 SYS0
-#define SYS6 SYS0
-#include "syscalls/table.def"
-#undef SYS0
-};
-/* clang-format on */
 
 static check_fn *const checks[NR_SYS] = {
 #define CALL(name, check) [NR_##name] = check_##check,
