@@ -124,11 +124,6 @@ static int64_t refuse_value(struct task *t, const char *rule, const char *what, 
     return box_refuse(t, -EPERM, &(struct refusal){ rule, object, cause, NULL });
 }
 
-static int64_t check_fchdir(struct task *t, const uint64_t *a)
-{
-    return view_check_dir(t, (int)a[0]);
-}
-
 /* Signals from descriptors go to a process that the program names. */
 static int64_t check_fcntl(struct task *t, const uint64_t *a)
 {
@@ -197,14 +192,19 @@ static int64_t check_prctl(struct task *t, const uint64_t *a)
     return refuse_value(t, "calls", "option", (uint32_t)a[0], "the option is not for a box");
 }
 
+/* No tables of descriptors that some threads share and others do not: noahv's are hidden in all of them at once. */
+static const char shared_files[] = "the threads of a box share their descriptors";
+
 int64_t box_may_clone(struct task *t, uint64_t flags)
 {
     const uint64_t namespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
                                 CLONE_NEWPID | CLONE_NEWNET | CLONE_IO | 0x80 /* CLONE_NEWTIME */;
 
-    if (!t->proc->box || !(flags & namespaces & ~(uint64_t)CLONE_IO))
-        return 0;
-    return refuse_value(t, "processes", "flags", flags, "a box makes no namespaces");
+    if (t->proc->box && flags & namespaces & ~(uint64_t)CLONE_IO)
+        return refuse_value(t, "processes", "flags", flags, "a box makes no namespaces");
+    if (t->proc->box && (flags & (CLONE_THREAD | CLONE_FILES)) == CLONE_THREAD)
+        return refuse_value(t, "processes", "flags", flags, shared_files);
+    return 0;
 }
 
 /* In clone the bit of CLONE_NEWTIME is a part of the signal's number. */
@@ -213,11 +213,10 @@ static int64_t check_clone(struct task *t, const uint64_t *a)
     return box_may_clone(t, a[0] & ~(uint64_t)CSIGNAL);
 }
 
-/* Nor tables of descriptors that some threads share and others do not: noahv's are hidden in all of them at once. */
 static int64_t check_unshare(struct task *t, const uint64_t *a)
 {
     if (a[0] & CLONE_FILES)
-        return refuse_value(t, "processes", "flags", a[0], "the threads of a box share their descriptors");
+        return refuse_value(t, "processes", "flags", a[0], shared_files);
     return box_may_clone(t, a[0]);
 }
 
@@ -437,7 +436,7 @@ static int64_t check_pids(struct task *t, const struct sysent *e, uint64_t nr, c
 }
 
 /* By others' doing, a call may tell something new, after it or in it. What only a look at files can show is none. */
-static bool tells_news(const struct folders *f, const struct sysent *e, uint64_t nr, const uint64_t *a)
+static bool tells_news(const struct task *t, const struct sysent *e, uint64_t nr, const uint64_t *a)
 {
     switch (nr) {
     case NR_close:
@@ -452,9 +451,9 @@ static bool tells_news(const struct folders *f, const struct sysent *e, uint64_t
         return false;
     case NR_read:
     case NR_pread64:
-        return !folders_is_file(f, a[0]);
+        return !folders_is_file(t, a[0]);
     case NR_sendfile:
-        return !folders_is_file(f, a[1]);
+        return !folders_is_file(t, a[1]);
     default:
         return e->class != CLASS_FILE && e->class != CLASS_MEMORY && e->class != CLASS_CRED;
     }
@@ -462,17 +461,14 @@ static bool tells_news(const struct folders *f, const struct sysent *e, uint64_t
 
 int64_t box_check(struct task *t, const struct sysent *e, uint64_t nr, const uint64_t *a)
 {
-    struct folders *f = &t->proc->box->folders;
     int64_t r;
 
     if (!e || e->how == HOW_NONE)
         return 0; /* dispatch.c has the answer */
     if (nr >= NR_SYS || !checks[nr])
         return box_refuse(t, -EPERM, &(struct refusal){ "calls", "", "the call is not for a box", NULL });
-    if (tells_news(f, e, nr, a))
-        atomic_fetch_add_explicit(&f->heard, 1, memory_order_relaxed);
-    if (nr == NR_chdir || nr == NR_fchdir)
-        atomic_fetch_add_explicit(&f->moved, 1, memory_order_relaxed);
+    if (tells_news(t, e, nr, a))
+        atomic_fetch_add_explicit(&t->proc->box->folders.heard, 1, memory_order_relaxed);
     r = check_pids(t, e, nr, a);
     return r ? r : checks[nr](t, a);
 }

@@ -285,7 +285,7 @@ int64_t sys_close(struct task *t, int fd)
 /* In a box another thread's call may be going by its number just now. */
 static bool own_stays(const struct task *t)
 {
-    return !own_may_move(t->proc) || (t->proc->box && !atomic_load(&t->hart->alone));
+    return !own_may_move(t->proc) || (t->proc->box && !is_single(t->proc));
 }
 
 int64_t sys_dup3(struct task *t, int oldfd, int newfd, int flags)

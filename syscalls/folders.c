@@ -14,6 +14,7 @@
 #include "syscalls/fd.h"
 #include "syscalls/learn.h"
 #include "syscalls/overlay.h"
+#include "syscalls/share.h"
 #include "syscalls/view.h"
 
 /* A walk's result is good for some eight milliseconds, by a clock that costs nothing. */
@@ -53,6 +54,22 @@ void folders_closed(struct folders *f, uint64_t first, uint64_t last)
     }
 }
 
+void folders_moved(struct box *b)
+{
+    atomic_fetch_add(&b->folders.moved, 1);
+}
+
+void folders_forked(struct folders *f)
+{
+    for (int i = 0; i < FOLDERS_MAX; i++)
+        atomic_store(&f->named[i].pins, 0);
+}
+
+void folders_share_cwd(struct folders *f)
+{
+    atomic_store(&f->cwd_shared, true);
+}
+
 void folders_changed(const struct box *b)
 {
     atomic_fetch_add(&b->policy->shared->names, 1);
@@ -67,16 +84,16 @@ void folders_copied(struct task *t, int64_t fd, int64_t to)
 {
     struct folders *f = &t->proc->box->folders;
 
-    if (fd < 0 || to < 0 || fd >= FOLDERS_FDS || to >= FOLDERS_FDS || !atomic_load(&t->hart->alone))
+    if (fd < 0 || to < 0 || fd >= FOLDERS_FDS || to >= FOLDERS_FDS || !is_single(t->proc))
         return;
     f->plain[to] = f->plain[fd];
     f->at[to] = f->at[fd];
     f->at[to].fd = (int)to;
 }
 
-bool folders_is_file(const struct folders *f, uint64_t fd)
+bool folders_is_file(const struct task *t, uint64_t fd)
 {
-    return fd < FOLDERS_FDS && f->plain[fd];
+    return fd < FOLDERS_FDS && is_single(t->proc) && t->proc->box->folders.plain[fd];
 }
 
 /* --- Which are at hand -------------------------------------------------------------------------------- */
@@ -134,21 +151,27 @@ static int64_t find(struct task *t, int dirfd, const char *name, struct folder *
 
 static bool fill_named(struct task *t, struct named_folder *n, int dirfd, const char *name, unsigned len)
 {
-    struct named_folder new = { .dirfd = dirfd, .own = n->own, .len = len, .f.fd = n->own, .f.tick = tick() };
+    struct folder f = { .tick = tick() };
     char dot[] = ".";
     int64_t fd, r;
 
-    memcpy(new.name, name, len);
-    count_changes(t->proc->box, &new, new.since); /* before the walk: what changes during it counts */
-    fd = find(t, dirfd, len ? new.name : dot, &new.f);
+    n->f.m = NULL;
+    n->f.fd = n->own;
+    n->dirfd = dirfd;
+    n->len = len;
+    n->used = ++t->proc->box->folders.uses;
+    memcpy(n->name, name, len);
+    n->name[len] = '\0';
+    count_changes(t->proc->box, n, n->since); /* before the walk: what changes during it counts */
+    fd = find(t, dirfd, len ? n->name : dot, &f);
     if (fd < 0)
         return false;
     r = n->own >= 0 ? fd_renew(n->own, (int)fd) : fd_hold((int)fd, &n->own);
     HOST_RAW(SYS_close, fd);
     if (r < 0)
         return false;
-    new.own = new.f.fd = n->own;
-    *n = new;
+    n->f = f;
+    n->f.fd = n->own;
     return true;
 }
 
@@ -174,12 +197,13 @@ static uint64_t hash(int dirfd, const char *name, unsigned len)
     return h;
 }
 
-/* A folder is kept that is asked for twice in a row; one that cannot be is not tried again soon. */
+/* A folder is kept that is asked for twice; one that cannot be is not tried again soon. */
 static bool is_worth_it(struct folders *all, uint64_t which)
 {
-    bool again = which == all->missed;
+    uint64_t *missed = &all->missed[which % FOLDERS_MISSED];
+    bool again = which == *missed;
 
-    all->missed = which;
+    *missed = which;
     return again && (which != all->useless || all->useless_at != tick());
 }
 
@@ -209,10 +233,28 @@ static struct named_folder *by_name(struct folders *all, int dirfd, const char *
     return NULL;
 }
 
-static struct named_folder *next_place(struct folders *all)
+static bool is_true(const struct box *b, const struct named_folder *n)
 {
-    all->next = (all->next + 1) % FOLDERS_MAX;
-    return &all->named[all->next];
+    unsigned now[4];
+
+    count_changes(b, n, now);
+    return n->f.tick == tick() && memcmp(now, n->since, sizeof now) == 0;
+}
+
+/* The place of one that is not true any more, or was not used for longest; NULL: others look into all of them. */
+static struct named_folder *next_place(struct box *b)
+{
+    struct named_folder *oldest = NULL;
+
+    for (struct named_folder *n = b->folders.named; n < b->folders.named + FOLDERS_MAX; n++) {
+        if (atomic_load(&n->pins))
+            continue;
+        if (!n->f.m || !is_true(b, n))
+            return n;
+        if (!oldest || n->used < oldest->used)
+            oldest = n;
+    }
+    return oldest;
 }
 
 static const struct folder *named_folder(struct task *t, int dirfd, const char *name, unsigned len)
@@ -221,18 +263,18 @@ static const struct folder *named_folder(struct task *t, int dirfd, const char *
     struct folders *all = &b->folders;
     struct named_folder *n = by_name(all, dirfd, name, len);
     uint64_t which;
-    unsigned now[4];
 
-    if (n) {
-        count_changes(b, n, now);
-        if (n->f.tick == tick() && memcmp(now, n->since, sizeof now) == 0)
-            return &n->f;
+    if (n && is_true(b, n)) {
+        n->used = ++all->uses;
+        return &n->f;
     }
     which = hash(dirfd, name, len);
     if (!is_worth_it(all, which))
         return NULL;
     if (!n)
-        n = next_place(all);
+        n = next_place(b);
+    if (!n || atomic_load(&n->pins))
+        return NULL;
     if (fill_named(t, n, dirfd, name, len))
         return &n->f;
     all->useless = which;
@@ -247,10 +289,12 @@ const struct folder *folder_of(struct task *t, int dirfd, const char *name, cons
 
     *leaf = name + len;
     if (!**leaf || len >= FOLDER_NAME_MAX || strlen(*leaf) > NAME_MAX || strcmp(*leaf, ".") == 0 ||
-        strcmp(*leaf, "..") == 0 || learning(t) || !atomic_load(&t->hart->alone))
+        strcmp(*leaf, "..") == 0 || learning(t))
         return NULL;
     if (*name == '/')
         dirfd = AT_FDCWD;
+    else if (dirfd == AT_FDCWD && atomic_load(&t->proc->box->folders.cwd_shared))
+        return NULL;
     if (len || dirfd == AT_FDCWD)
         return named_folder(t, dirfd, name, len);
     return dirfd >= 0 && dirfd < FOLDERS_FDS ? open_folder(t, dirfd) : NULL;
@@ -258,7 +302,33 @@ const struct folder *folder_of(struct task *t, int dirfd, const char *name, cons
 
 bool folders_is_folder(struct task *t, int fd)
 {
-    return fd >= 0 && fd < FOLDERS_FDS && atomic_load(&t->hart->alone) && t->proc->box->folders.at[fd].m;
+    return fd >= 0 && fd < FOLDERS_FDS && is_single(t->proc) && t->proc->box->folders.at[fd].m;
+}
+
+int folders_cwd(struct task *t, char out[PATH_MAX])
+{
+    struct box *b = t->proc->box;
+    struct cwd_place *c = &b->folders.cwd;
+    const struct named_folder here = { .dirfd = AT_FDCWD, .f.fd = -1, .own = -1, .len = 1 };
+    unsigned now[4];
+    size_t n;
+    int r;
+
+    if (!is_single(t->proc) || atomic_load(&b->folders.cwd_shared))
+        return view_place(b->view, AT_FDCWD, out);
+    count_changes(b, &here, now);
+    if (c->tick == tick() && memcmp(c->since, now, sizeof now) == 0) {
+        memcpy(out, c->at, sizeof c->at);
+        return 0;
+    }
+    r = view_place(b->view, AT_FDCWD, out);
+    n = strlen(out);
+    if (r == 0 && n < sizeof c->at) {
+        memcpy(c->at, out, n + 1);
+        memcpy(c->since, now, sizeof now);
+        c->tick = tick();
+    }
+    return r;
 }
 
 /* --- What is asked of a name in one ------------------------------------------------------------------- */
@@ -274,7 +344,7 @@ void folder_absent(struct task *t, const char *name)
     struct absent_name *a = &t->proc->box->folders.absent;
     size_t n = strlen(name);
 
-    if (*name != '/' || n >= sizeof a->name || learning(t) || !atomic_load(&t->hart->alone))
+    if (*name != '/' || n >= sizeof a->name || learning(t) || !is_single(t->proc))
         return;
     memcpy(a->name, name, n + 1);
     a->tick = tick();
@@ -286,13 +356,40 @@ static bool is_absent(struct task *t, const char *name)
     const struct absent_name *a = &t->proc->box->folders.absent;
     unsigned now[2];
 
-    if (*name != '/' || strcmp(a->name, name) != 0 || !atomic_load(&t->hart->alone))
+    if (*name != '/' || strcmp(a->name, name) != 0)
         return false;
     count_news(t->proc->box, now);
     return a->tick == tick() && memcmp(now, a->since, sizeof now) == 0;
 }
 
-int64_t folder_stat(struct task *t, int dirfd, const char *name, bool follow, struct stat *st)
+/* Where another thread could change what is at hand meanwhile, none does. */
+static bool hold(const struct task *t)
+{
+    bool single = is_single(t->proc);
+
+    if (!single)
+        fd_freeze();
+    return !single;
+}
+
+static int64_t release(bool held, int64_t r)
+{
+    if (held)
+        fd_thaw();
+    return r;
+}
+
+/* What `leaf` is, in a folder that is at hand, or NULL. */
+static int64_t look_at(const struct folder *f, const char *leaf, bool follow, struct stat *st)
+{
+    int64_t r = f ? HOST_RAW(SYS_newfstatat, f->fd, leaf, st, AT_SYMLINK_NOFOLLOW) : FOLDER_WALK;
+
+    if (r == 0 && follow && S_ISLNK(st->st_mode))
+        return FOLDER_WALK;
+    return r == 0 || r == -ENOENT ? r : FOLDER_WALK;
+}
+
+static int64_t stat_in(struct task *t, int dirfd, const char *name, bool follow, struct stat *st)
 {
     const struct folder *f;
     const char *leaf;
@@ -301,12 +398,43 @@ int64_t folder_stat(struct task *t, int dirfd, const char *name, bool follow, st
     if (is_absent(t, name))
         return -ENOENT;
     f = folder_of(t, dirfd, name, &leaf);
-    r = f ? HOST_RAW(SYS_newfstatat, f->fd, leaf, st, AT_SYMLINK_NOFOLLOW) : FOLDER_WALK;
-    if (r == 0 && follow && S_ISLNK(st->st_mode))
-        return FOLDER_WALK;
+    r = look_at(f, leaf, follow, st);
     if (r == 0 && S_ISREG(st->st_mode))
         t->proc->box->folders.file = hash(dirfd, name, (unsigned)strlen(name));
-    return r == 0 || r == -ENOENT ? r : FOLDER_WALK;
+    return r;
+}
+
+/* The folder by name that this is, if it is by a descriptor of noahv's. */
+static struct named_folder *pin(struct folders *all, const struct folder *f)
+{
+    for (struct named_folder *n = all->named; n < all->named + FOLDERS_MAX; n++)
+        if (f == &n->f && f->fd == n->own) {
+            atomic_fetch_add(&n->pins, 1);
+            return n;
+        }
+    return NULL;
+}
+
+int64_t folder_stat(struct task *t, int dirfd, const char *name, bool follow, struct stat *st)
+{
+    struct named_folder *n;
+    const struct folder *f;
+    const char *leaf;
+    int64_t r;
+
+    if (is_single(t->proc))
+        return stat_in(t, dirfd, name, follow, st);
+    fd_freeze();
+    f = folder_of(t, dirfd, name, &leaf);
+    n = f ? pin(&t->proc->box->folders, f) : NULL;
+    if (n)
+        fd_thaw();
+    r = look_at(f, leaf, follow, st);
+    if (n)
+        atomic_fetch_sub(&n->pins, 1);
+    else
+        fd_thaw();
+    return r;
 }
 
 /*
@@ -321,10 +449,15 @@ static void keep_open(struct task *t, struct folder f, int fd, int dirfd, const 
 
     f.fd = fd;
     all->at[fd] = f;
-    if (len + 1 >= FOLDER_NAME_MAX)
+    while (len && name[len - 1] == '/')
+        len--;
+    if (len + 1 >= FOLDER_NAME_MAX || (*name != '/' && dirfd == AT_FDCWD && atomic_load(&all->cwd_shared)))
         return;
-    n = next_place(all);
+    n = next_place(t->proc->box);
+    if (!n)
+        return;
     n->f = f;
+    n->used = ++all->uses;
     n->dirfd = *name == '/' ? AT_FDCWD : dirfd;
     n->len = len + 1;
     memcpy(n->name, name, len);
@@ -339,14 +472,14 @@ void folders_opened(struct task *t, int fd, int dirfd, const char *name, const s
     struct folder f = { .tick = tick() };
     struct stat st;
 
-    if (fd >= FOLDERS_FDS || learning(t) || !atomic_load(&t->hart->alone) || HOST_RAW(SYS_fstat, fd, &st) < 0)
+    if (fd >= FOLDERS_FDS || learning(t) || !is_single(t->proc) || HOST_RAW(SYS_fstat, fd, &st) < 0)
         return;
     t->proc->box->folders.plain[fd] = S_ISREG(st.st_mode);
     if (S_ISDIR(st.st_mode) && is_kept(t->proc->box->view, &f, fd, m, at, &st))
         keep_open(t, f, fd, dirfd, name, names);
 }
 
-int64_t folder_open(struct task *t, int dirfd, const char *name, int flags)
+static int64_t open_in(struct task *t, int dirfd, const char *name, int flags)
 {
     struct folders *all = &t->proc->box->folders;
     unsigned names = folders_names(t->proc->box);
@@ -369,11 +502,37 @@ int64_t folder_open(struct task *t, int dirfd, const char *name, int flags)
     return r == -ELOOP || r == -ENOTDIR ? FOLDER_WALK : r;
 }
 
-int64_t folder_readlink(struct task *t, int dirfd, const char *name, char *out, uint64_t size)
+/* "f/" is no name in a folder, but opens nothing else than "f" does with O_DIRECTORY. */
+int64_t folder_open(struct task *t, int dirfd, const char *name, int flags)
+{
+    char bare[FOLDER_NAME_MAX];
+    size_t n = strlen(name);
+    bool held;
+
+    if (n > 1 && n <= sizeof bare && name[n - 1] == '/') {
+        memcpy(bare, name, n - 1);
+        bare[n - 1] = '\0';
+        name = bare;
+        flags |= O_DIRECTORY;
+    }
+    if (!(flags & O_DIRECTORY) && !is_single(t->proc)) /* it may be long in opening, as a pipe */
+        return FOLDER_WALK;
+    held = hold(t);
+    return release(held, open_in(t, dirfd, name, flags));
+}
+
+static int64_t readlink_in(struct task *t, int dirfd, const char *name, char *out, uint64_t size)
 {
     const char *leaf;
     const struct folder *f = folder_of(t, dirfd, name, &leaf);
     int64_t r = f ? HOST_RAW(SYS_readlinkat, f->fd, leaf, out, size) : FOLDER_WALK;
 
     return r >= 0 || r == -EINVAL || r == -ENOENT ? r : FOLDER_WALK;
+}
+
+int64_t folder_readlink(struct task *t, int dirfd, const char *name, char *out, uint64_t size)
+{
+    bool held = hold(t);
+
+    return release(held, readlink_in(t, dirfd, name, out, size));
 }

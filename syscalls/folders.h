@@ -10,11 +10,14 @@
  * A descriptor's copy (fcntl) is what it is; of an open folder it is told by its device that it is not of /proc, where it is that
  * of its piece.
  *
- * For a process of one thread: no other can close or replace a descriptor meanwhile.
+ * Where there are threads, all of this happens between fd_freeze and fd_thaw, so that no other can close or replace a
+ * descriptor meanwhile, and is done for what cannot wait for others: looking, and opening folders. What is looked at by
+ * one of noahv's descriptors, which no guest can close, is pinned instead, so that they look at once.
  */
 #ifndef NOAHV_SYSCALLS_FOLDERS_H
 #define NOAHV_SYSCALLS_FOLDERS_H
 
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,7 +27,8 @@ struct mount;
 struct stat;
 struct task;
 
-#define FOLDERS_MAX 4
+#define FOLDERS_MAX 16
+#define FOLDERS_MISSED 16
 #define FOLDERS_FDS 64
 #define FOLDER_NAME_MAX 240
 
@@ -42,6 +46,8 @@ struct named_folder {
     struct folder f;
     int dirfd, own;    /* own: noahv's descriptor, used or not; -1: none yet */
     unsigned since[4]; /* how often dirfd, names, news, f.fd had changed */
+    uint64_t used;     /* when it was, last */
+    atomic_uint pins;  /* threads that look into `own` just now: it stays what it is */
     unsigned len;
     char name[FOLDER_NAME_MAX];
 };
@@ -53,19 +59,29 @@ struct absent_name {
     int64_t tick;
 };
 
+/* The working directory's path in the box. */
+struct cwd_place {
+    char at[FOLDER_NAME_MAX];
+    unsigned since[4]; /* as of a named_folder */
+    int64_t tick;      /* 0: not known */
+};
+
 struct folders {
     struct folder at[FOLDERS_FDS]; /* what the program has open */
     struct named_folder named[FOLDERS_MAX];
     struct absent_name absent;
-    unsigned next;                /* of those, to be replaced */
-    uint64_t missed;              /* which was asked for last and not there */
-    uint64_t useless;             /* ... and which of those cannot be kept, */
-    int64_t useless_at;           /* for this while */
-    unsigned closed[FOLDERS_FDS]; /* how often a descriptor of this number, modulo, was closed */
+    struct cwd_place cwd;
+    uint64_t uses;                   /* of those */
+    uint64_t missed[FOLDERS_MISSED]; /* which were asked for last and not there, */
+    uint64_t useless;                /* ... and which of those cannot be kept, */
+    int64_t useless_at;              /* for this while */
+    unsigned closed[FOLDERS_FDS];    /* how often a descriptor of this number, modulo, was closed */
     uint64_t file;           /* which regular file was looked at last: what is opened by that name is one */
     bool plain[FOLDERS_FDS]; /* a regular file was opened as this number */
     atomic_uint moved;       /* how often the working directory was changed */
-    atomic_uint heard;       /* how often a call may have told something of others */
+    atomic_bool
+        cwd_shared; /* ... which may happen elsewhere, too: another process has the same, or a thread another */
+    atomic_uint heard; /* how often a call may have told something of others */
 };
 
 void folders_start(struct folders *f);
@@ -73,8 +89,17 @@ void folders_start(struct folders *f);
 void folders_closed(struct folders *f, uint64_t first, uint64_t last);
 
 /* What is open as this number: a regular file, which tells no news of others, or a folder not of /proc? */
-bool folders_is_file(const struct folders *f, uint64_t fd);
+bool folders_is_file(const struct task *t, uint64_t fd);
 bool folders_is_folder(struct task *t, int fd);
+
+/* The working directory was changed, or may not have been. */
+void folders_moved(struct box *b);
+
+/* From now on the working directory is no more that of this process alone and as a whole. */
+void folders_share_cwd(struct folders *f);
+
+/* In a child of fork, which has none of the threads that may have been looking. */
+void folders_forked(struct folders *f);
 
 /* Before the end; and when the program is another one. */
 void folders_forget(struct folders *f);
@@ -102,6 +127,9 @@ const struct folder *folder_of(struct task *t, int dirfd, const char *name, cons
 #define FOLDER_WALK INT64_MIN
 /* An absolute name was looked for in vain, where none can be made. */
 void folder_absent(struct task *t, const char *name);
+
+/* view_place of the working directory. */
+int folders_cwd(struct task *t, char out[PATH_MAX]);
 int64_t folder_stat(struct task *t, int dirfd, const char *name, bool follow, struct stat *st);
 int64_t folder_open(struct task *t, int dirfd, const char *name, int flags);
 int64_t folder_readlink(struct task *t, int dirfd, const char *name, char *out, uint64_t size);

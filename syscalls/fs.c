@@ -382,6 +382,39 @@ static int64_t root_changed(struct task *t, int64_t r)
     return r;
 }
 
+int64_t sys_chdir(struct task *t, gva_t path)
+{
+    struct path p;
+    int64_t r = path_in(t, AT_FDCWD, path, PATH_FOLLOW, &p);
+
+    if (r == 0)
+        r = path_flatten(&p);
+    if (r == 0)
+        r = HOST(t, SYS_chdir, p.name);
+    path_done(&p);
+    if (t->proc->box)
+        folders_moved(t->proc->box);
+    return r;
+}
+
+/* In a box what is looked at is what becomes the working directory: no other thread puts another there meanwhile. */
+int64_t sys_fchdir(struct task *t, int fd)
+{
+    int64_t r;
+
+    if (fd_is_own(fd))
+        return -EBADF;
+    if (!t->proc->box)
+        return HOST(t, SYS_fchdir, fd);
+    fd_freeze();
+    r = view_check_dir(t, fd);
+    if (r == 0)
+        r = HOST(t, SYS_fchdir, fd);
+    fd_thaw();
+    folders_moved(t->proc->box);
+    return r;
+}
+
 int64_t sys_chroot(struct task *t, gva_t path)
 {
     struct path p;

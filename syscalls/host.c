@@ -1,5 +1,5 @@
 /*
- * Raw host calls: the restartable stub's C side, and sigaction and sigprocmask as the kernel has them.
+ * Raw host calls: sigaction and sigprocmask as the kernel has them.
  */
 #include "syscalls/host.h"
 
@@ -19,26 +19,6 @@ struct host_ksigaction {
 #define HOST_SA_RESTORER 0x04000000u
 
 void host_restorer(void);
-
-int64_t host_call(struct task *t, long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
-                  uint64_t a5)
-{
-    const uint64_t a[6] = { a0, a1, a2, a3, a4, a5 };
-
-    return host_call_stub(&t->caught, nr, a);
-}
-
-int64_t host_raw(long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5)
-{
-    static const volatile sig_atomic_t never;
-    const uint64_t a[6] = { a0, a1, a2, a3, a4, a5 };
-    int64_t r;
-
-    do /* a signal that arrives on the way in sends the stub to its skip exit: go in again */
-        r = host_call_stub(&never, nr, a);
-    while (r == -ERESTARTNOINTR);
-    return r;
-}
 
 int host_sigaction(int sig, host_handler_fn fn, uint64_t flags)
 {

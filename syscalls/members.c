@@ -266,6 +266,7 @@ void box_join(struct task *t, int slot)
     if (!b || slot < 0)
         return;
     take_leash(b, pid);
+    folders_forked(&b->folders);
     fd_thaw();
     b->member = slot;
     m = &b->policy->shared->member[slot];

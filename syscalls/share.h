@@ -18,6 +18,12 @@ static inline bool memory_is_shared(const struct process *p)
     return atomic_load(&p->mm->users) > 1;
 }
 
+/* Nobody else goes by the descriptors of the process: what a number is, it stays from one look to the next. */
+static inline bool is_single(const struct process *p)
+{
+    return __atomic_load_n(&p->nr_tasks, __ATOMIC_ACQUIRE) == 1 && !memory_is_shared(p);
+}
+
 /* Whether noahv's descriptors may get other numbers: all who go by the one table of them have the same descriptors. */
 static inline bool own_may_move(const struct process *p)
 {

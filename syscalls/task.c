@@ -114,6 +114,8 @@ static int64_t process_fork(struct task *t, const struct clone *c)
         return pid;
     if (c->flags & CLONE_FILES)
         note_once(t, SYS_clone, "clone(CLONE_FILES): the child gets a copy of the descriptors");
+    if (c->flags & CLONE_FS && p->box)
+        folders_share_cwd(&p->box->folders);
     threads_fork_prepare(t);
     host_sigmask(~(uint64_t)0); /* a SIGSEGV that is sent to the child waits until it is one */
     pid = thread_leaves(t) ? -ERESTARTNOINTR : host_fork(t, c);
@@ -272,6 +274,8 @@ int64_t sys_unshare(struct task *t, uint64_t flags)
     int64_t r;
 
     threads_settle(t);
+    if (flags & CLONE_FS && t->proc->box)
+        folders_share_cwd(&t->proc->box->folders);
     r = HOST(t, SYS_unshare, flags);
     if (r == 0 && flags & CLONE_FILES && t->proc->nr_tasks > 1)
         __atomic_store_n(&t->proc->files_apart, true, __ATOMIC_RELAXED);

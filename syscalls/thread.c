@@ -164,7 +164,7 @@ static void thread_end(struct task *t)
     vm_hart_end(nh);
     pthread_mutex_lock(&p->lock);
     list_remove(&p->tasks, t);
-    p->nr_tasks--;
+    __atomic_store_n(&p->nr_tasks, p->nr_tasks - 1, __ATOMIC_RELEASE); /* is_single */
     box_threads(p);
     t->next = p->ended;
     p->ended = t;
@@ -241,6 +241,8 @@ static int thread_start(struct task *t, const struct clone *c)
         __atomic_store_n(&t->proc->files_apart, true, __ATOMIC_RELAXED);
     if (r < 0)
         return r;
+    if (apart & CLONE_FS && t->proc->box)
+        folders_share_cwd(&t->proc->box->folders);
     if (c->flags & CLONE_PARENT_SETTID)
         put_user(t->mem, c->parent_tid, &t->tid);
     if (c->flags & CLONE_CHILD_SETTID)
@@ -352,7 +354,7 @@ int64_t thread_create(struct task *t, const struct clone *c)
     s.task->seccomp_mode = t->seccomp_mode;
     s.task->next = p->tasks;
     p->tasks = s.task;
-    p->nr_tasks++;
+    __atomic_store_n(&p->nr_tasks, p->nr_tasks + 1, __ATOMIC_RELEASE);
     box_threads(p);
     while (!s.done)
         pthread_cond_wait(&p->changed, &p->lock);

@@ -16,6 +16,7 @@
 #include "syscalls/fd.h"
 #include "syscalls/learn.h"
 #include "syscalls/overlay.h"
+#include "syscalls/share.h"
 #include "syscalls/view.h"
 
 #define LINKS_MAX 40 /* MAXSYMLINKS */
@@ -277,7 +278,10 @@ static int64_t begin(struct walk *w, struct task *t, int dirfd, const char *name
         return -ENAMETOOLONG;
     if (!*name)
         return -ENOENT;
-    if (*name != '/' && (r = view_place(w->v, dirfd, w->at)) < 0)
+    if (*name == '/')
+        return 0;
+    r = dirfd == AT_FDCWD ? folders_cwd(t, w->at) : view_place(w->v, dirfd, w->at);
+    if (r < 0)
         return r == -ENOENT && dirfd != AT_FDCWD ? view_check_dir(t, dirfd) ?: -ENOENT : r;
     return 0;
 }
@@ -310,7 +314,7 @@ static int64_t walk(struct walk *w, struct task *t, int dirfd, const char *name,
 /* Keeps a descriptor for one call. Where there is one thread, nobody can put another in its place. */
 static int64_t keep(const struct walk *w, int64_t fd, struct path *out)
 {
-    if (atomic_load(&w->t->hart->alone)) {
+    if (is_single(w->t->proc)) {
         out->hold = (int)fd;
         return 0;
     }
@@ -519,7 +523,7 @@ int view_path(struct task *t, int dirfd, const char *name, unsigned how, struct 
     out->changed = how & PATH_CHANGE || (how & PATH_LAST) == PATH_ENTRY ? t->proc->box : NULL;
     if (!*name) /* the descriptor itself, or an error of the kernel's choice */
         return (int)path_of_fd(t, dirfd, how, out);
-    if (how == PATH_NOFOLLOW && (f = folder_of(t, dirfd, name, &leaf))) {
+    if (how == PATH_NOFOLLOW && is_single(t->proc) && (f = folder_of(t, dirfd, name, &leaf))) {
         out->dirfd = f->fd;
         out->mount = f->m;
         memcpy(out->name, leaf, strlen(leaf) + 1);

@@ -4,8 +4,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -255,6 +258,199 @@ static void others(void)
     waitpid(pid, NULL, 0);
 }
 
+/* --- By another thread, or a process with the same working directory ------------------------------------- */
+
+static atomic_int *turn; /* odd: the other's */
+
+static void other_turn(int n)
+{
+    *turn = 2 * n + 1;
+    while (*turn != 2 * n + 2)
+        ;
+}
+
+static void own_turn(int n)
+{
+    while (*turn != 2 * n + 1)
+        ;
+}
+
+enum { STEPS = 5 };
+
+/* arg: a descriptor of `one`, which becomes one of `two` and of `one` again. */
+static void *change(void *arg)
+{
+    int fd = *(int *)arg, one = folder("one"), two = folder("two");
+
+    for (int i = 0; i < STEPS * ROUNDS; i++) {
+        own_turn(i);
+        switch (i % STEPS) {
+        case 0:
+            wrong += chdir("two") < 0;
+            break;
+        case 1:
+            wrong += fchdir(one) < 0;
+            break;
+        case 2:
+            wrong += chdir("..") < 0 || dup2(two, fd) != fd;
+            break;
+        case 3:
+            wrong += dup2(one, fd) != fd || rename("one", "was") < 0 || rename("two", "one") < 0;
+            break;
+        default:
+            wrong += rename("one", "two") < 0 || rename("was", "one") < 0;
+        }
+        *turn = 2 * i + 2;
+    }
+    close(one);
+    close(two);
+    return NULL;
+}
+
+static void threads(void)
+{
+    int fd = folder("one");
+    pthread_t other;
+
+    *turn = 0;
+    if (pthread_create(&other, NULL, change, &fd))
+        return;
+    for (int i = 0; i < STEPS * ROUNDS; i += STEPS) {
+        look(AT_FDCWD, "one/f", 1);
+        look(AT_FDCWD, "f", -1);
+        other_turn(i);
+        expect("entered by a thread", AT_FDCWD, "one/f", -1);
+        look(AT_FDCWD, "f", 2);
+        other_turn(i + 1);
+        expect("entered by a thread's number", AT_FDCWD, "f", 1);
+        look(fd, "f", 1);
+        other_turn(i + 2);
+        expect("replaced by a thread", fd, "f", 2);
+        look(AT_FDCWD, "one/f", 1);
+        other_turn(i + 3);
+        expect("moved by a thread", AT_FDCWD, "one/f", 2);
+        look(fd, "f", 1);
+        look(AT_FDCWD, "one/f", 2);
+        other_turn(i + 4);
+        expect("moved back by a thread", AT_FDCWD, "one/f", 1);
+    }
+    pthread_join(other, NULL);
+    look(AT_FDCWD, "one/f", 1);
+    close(fd);
+    expect("closed when it is alone again", fd, "f", -1);
+}
+
+enum { CROWD = 3, FOLDERS = 40, LOOKS = 3000 };
+
+/* Looks into more folders than anybody remembers. */
+static void *look_around(void *arg)
+{
+    unsigned at = (unsigned)(uintptr_t)arg;
+    char name[16];
+
+    for (int i = 0; i < LOOKS; i++) {
+        at = at * 1103515245 + 12345;
+        snprintf(name, sizeof name, "d%u/f", (at >> 16) % FOLDERS);
+        for (int k = 0; k < TIMES; k++)
+            expect("in a crowd", AT_FDCWD, name, (at >> 16) % FOLDERS % 10);
+    }
+    return NULL;
+}
+
+static void crowd(void)
+{
+    pthread_t other[CROWD];
+    char name[16];
+
+    for (unsigned i = 0; i < FOLDERS; i++) {
+        snprintf(name, sizeof name, "d%u", i);
+        mkdir(name, 0777);
+        snprintf(name, sizeof name, "d%u/f", i);
+        make(name, i % 10);
+    }
+    for (uintptr_t i = 0; i < CROWD; i++)
+        wrong += pthread_create(&other[i], NULL, look_around, (void *)i) != 0;
+    for (int i = 0; i < CROWD; i++)
+        pthread_join(other[i], NULL);
+}
+
+/* Its working directory is not that of the others from then on. */
+static void *leave(void *arg)
+{
+    (void)arg;
+    own_turn(0);
+    if (unshare(CLONE_FS) < 0 || chdir("two") < 0)
+        wrong++;
+    look(AT_FDCWD, "f", 2);
+    *turn = 2;
+    own_turn(1);
+    expect("a thread's own", AT_FDCWD, "f", 2);
+    *turn = 4;
+    return NULL;
+}
+
+static void apart(void)
+{
+    pthread_t other;
+
+    *turn = 0;
+    if (pthread_create(&other, NULL, leave, NULL))
+        return;
+    look(AT_FDCWD, "f", -1);
+    look(AT_FDCWD, "one/f", 1);
+    other_turn(0);
+    expect("a thread left", AT_FDCWD, "one/f", 1);
+    look(AT_FDCWD, "f", -1);
+    other_turn(1);
+    pthread_join(other, NULL);
+}
+
+static void together(void)
+{
+    pid_t pid;
+
+    *turn = 0;
+    pid = (pid_t)syscall(SYS_clone, CLONE_FS | SIGCHLD, 0, NULL, 0, NULL);
+    if (pid == 0) {
+        own_turn(0);
+        if (chdir("two") < 0)
+            _exit(1);
+        *turn = 2;
+        own_turn(1);
+        _exit(chdir("..") < 0);
+    }
+    look(AT_FDCWD, "one/f", 1);
+    other_turn(0);
+    expect("entered by a process", AT_FDCWD, "one/f", -1);
+    look(AT_FDCWD, "f", 2);
+    *turn = 3;
+    waitpid(pid, NULL, 0);
+    expect("left by a process", AT_FDCWD, "f", -1);
+}
+
+/* A folder's name may end with a slash, which a file's and a link's may not as they are. */
+static void slashes(void)
+{
+    int fd, top = folder(".");
+
+    look(top, "one/f", 1);
+    fd = openat(top, "one/", O_RDONLY | O_DIRECTORY);
+    expect("opened with a slash", fd, "f", 1);
+    expect("... and by its name", top, "one/f", 1);
+    close(fd);
+    if (symlink("two", "way") < 0)
+        return;
+    fd = openat(top, "way//", O_RDONLY | O_NOFOLLOW);
+    expect("a link with a slash", fd, "f", 2);
+    close(fd);
+    unlink("way");
+    look(AT_FDCWD, "one/f", 1);
+    if (open("one/f/", O_RDONLY) >= 0 || errno != ENOTDIR || open("one/none/", O_RDONLY) >= 0 ||
+        errno != ENOENT)
+        printf("a file is opened with a slash\n");
+    close(top);
+}
+
 /* Links at the end are followed, or not, as the call says. */
 static void ends(void)
 {
@@ -301,8 +497,14 @@ int main(int argc, char **argv)
         attributes();
         directories();
         names();
+        slashes();
     }
     others();
+    turn = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    threads();
+    crowd();
+    apart();
+    together();
     ends();
     open("one", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* 3 */
     look(3, "f", 1);
