@@ -72,6 +72,8 @@ fi
 
 # A guest may use up the descriptors and processes that the leak checker would need.
 export ASAN_OPTIONS="detect_leaks=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
+# Guests make threads in children of fork, and end while others of theirs run.
+export TSAN_OPTIONS="die_after_fork=0:report_thread_leaks=0${TSAN_OPTIONS:+:$TSAN_OPTIONS}"
 noahv=$1
 shift
 case $noahv in

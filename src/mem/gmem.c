@@ -485,12 +485,10 @@ static void close_gaps(struct gmem *m)
 
 void gmem_fork_done(struct gmem *m, bool child)
 {
-    if (!child) {
-        pthread_rwlock_unlock(&m->lock);
+    pthread_rwlock_unlock(&m->lock);
+    if (!child)
         return;
-    }
-    /* The child's thread has another id than the owner that the lock remembers: it starts with a new lock. */
-    pthread_rwlock_init(&m->lock, NULL);
+    pthread_rwlock_init(&m->lock, NULL); /* those who waited for it are not here */
     close_gaps(m);
 }
 
