@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes a root for `noahv -r`: unpacks packages of Debian trixie for riscv64, and all that they depend on, into a
-# folder: debian-root.sh [--only] ROOT PACKAGE... Packages that were unpacked there before are left alone, and
-# what was downloaded once is kept in build/debian. --only: not what they depend on.
+# folder: debian-root.sh [--only] [--arch ARCH] ROOT PACKAGE... Packages that were unpacked there before are left alone, and
+# what was downloaded once is kept in build/debian. --only: not what they depend on. --arch: for another machine.
 #
 # No maintainer script runs, so links of update-alternatives are missing, and there are no users. The folders
 # that a guest shares with its host are taken out again: /dev, /proc, /sys, /run, /tmp, /home, /root.
@@ -9,11 +9,12 @@ set -eu
 
 only=
 [ "$1" != --only ] || { only=1; shift; }
+arch=riscv64
+[ "$1" != --arch ] || { arch=$2; shift 2; }
 root=$1
 shift
 top=$PWD/build/debian
-apt=$top/apt
-arch=riscv64
+apt=$top/apt-$arch
 . scripts/private-apt.sh
 done=$top/unpacked/$(basename "$root")
 

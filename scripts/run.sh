@@ -11,5 +11,5 @@ if scripts/debian-root.sh --only "$root" busybox-static; then
         [ ! -x "$busybox" ] || exec "$NOAHV" "$busybox" sh scripts/tour.sh "$busybox"
     done
 fi
-echo "noahv: Debian's riscv64 busybox cannot be fetched (see build/debian/apt/log); running tests/guest/hello.c"
+echo "noahv: Debian's riscv64 busybox cannot be fetched (see build/debian/apt-riscv64/log); running tests/guest/hello.c"
 exec "$NOAHV" build/guest/riscv64/hello

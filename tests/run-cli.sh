@@ -1682,7 +1682,7 @@ mkdir -p "$work"
 trap 'rm -rf "$work"' EXIT
 kinds='cli job once tty'
 if ! scripts/debian-root.sh --only build/debian/root busybox-static; then
-    echo "cli: skipping what needs Debian's riscv64 busybox: it cannot be fetched (see build/debian/apt/log)"
+    echo "cli: skipping what needs Debian's riscv64 busybox: it cannot be fetched (see build/debian/apt-riscv64/log)"
     kinds=cli
 elif ! command -v tmux > "$work/tmux"; then
     echo 'cli: skipping what needs a terminal: there is no tmux'

@@ -607,7 +607,7 @@ if [ "${REAL-}" = all ]; then
 fi
 # shellcheck disable=SC2086  # lists of words
 if ! scripts/debian-root.sh "$root" $packages; then
-    echo "real: Debian's riscv64 packages cannot be fetched (see build/debian/apt/log): is there a network?"
+    echo "real: Debian's riscv64 packages cannot be fetched (see build/debian/apt-riscv64/log): is there a network?"
     echo 'real: 0 passed, 1 failed'
     exit 1
 fi
