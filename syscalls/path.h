@@ -86,6 +86,9 @@ int64_t xattr_look(struct task *t, long nr, struct path *p, const uint64_t *host
 int root_open(struct root *r, const char *dir);
 void root_close(struct root *r);
 
+/* In another mount namespace: what DIR's name leads to there is laid over it. Where it leads nowhere, DIR as it was. */
+void root_renew(const struct root *r);
+
 static inline bool root_on(const struct root *r)
 {
     return r->path && !r->left;

@@ -71,6 +71,16 @@ void root_close(struct root *r)
     *r = (struct root){ .fd = -1 };
 }
 
+void root_renew(const struct root *r)
+{
+    int64_t fd = root_on(r) ? fd_open(AT_FDCWD, r->path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+
+    if (fd < 0)
+        return;
+    fd_renew(r->fd, (int)fd);
+    HOST_RAW(SYS_close, fd);
+}
+
 static bool inside(const struct root *r, const char *path)
 {
     return strncmp(path, r->path, r->len) == 0 && (path[r->len] == '/' || !path[r->len]);

@@ -22,6 +22,7 @@
 #include "mem/fault.h"
 #include "syscalls/handover.h"
 #include "syscalls/host.h"
+#include "syscalls/path.h"
 #include "syscalls/signal.h"
 #include "syscalls/trace.h"
 
@@ -166,6 +167,8 @@ static int child_main(void *arg)
     signal_thread_bind(t);
     if (v->clone.flags & CLONE_PARENT_SETTID)
         put_user(t->mem, v->clone.parent_tid, &t->tid);
+    if (v->clone.flags & CLONE_NEWNS && !(v->clone.flags & CLONE_FILES)) /* else it is the parent's, too */
+        root_renew(&v->proc.root);
     if (v->clone.flags & CLONE_CLEAR_SIGHAND)
         signal_clear_handlers(&v->proc);
     if (t->proc->trace)

@@ -15,6 +15,7 @@
 #include "syscalls/fd.h"
 #include "syscalls/handover.h"
 #include "syscalls/host.h"
+#include "syscalls/path.h"
 #include "syscalls/share.h"
 #include "syscalls/signal.h"
 #include "syscalls/thread.h"
@@ -36,6 +37,8 @@ static void become_child(struct task *t, const struct clone *c)
     t->proc->mm->lock_future = 0;
     t->proc->execve_marked = false;
     aio_forked();
+    if (c->flags & CLONE_NEWNS)
+        root_renew(&t->proc->root);
     if (c->flags & CLONE_CLEAR_SIGHAND)
         signal_clear_handlers(t->proc);
     if (c->flags & CLONE_VFORK && handover_ready())
@@ -277,6 +280,8 @@ int64_t sys_unshare(struct task *t, uint64_t flags)
     if (flags & CLONE_FS && t->proc->box)
         folders_share_cwd(&t->proc->box->folders);
     r = HOST(t, SYS_unshare, flags);
+    if (r == 0 && flags & CLONE_NEWNS)
+        root_renew(&t->proc->root);
     if (r == 0 && flags & CLONE_FILES && t->proc->nr_tasks > 1)
         __atomic_store_n(&t->proc->files_apart, true, __ATOMIC_RELAXED);
     return r;
@@ -284,8 +289,13 @@ int64_t sys_unshare(struct task *t, uint64_t flags)
 
 int64_t sys_setns(struct task *t, int fd, int kind)
 {
+    int64_t r;
+
     threads_settle(t);
-    return HOST(t, SYS_setns, fd, kind);
+    r = HOST(t, SYS_setns, fd, kind);
+    if (r == 0) /* of whatever kind it was */
+        root_renew(&t->proc->root);
+    return r;
 }
 
 int64_t sys_set_tid_address(struct task *t, gva_t addr)

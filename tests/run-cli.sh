@@ -264,6 +264,120 @@ none: -1 0 0 - -1
 3' noahv -r root ./prog "$PWD/both"
 }
 
+# Mounts of folders that only the root has, in a namespace of one's own. A device too is the root's, where one may make
+# any: what the host says of its own name is what the guest is told.
+cli_root_mounts() {
+    mkdir -p root/only root/point root/other here
+    printf 1 > root/only/one
+    ln -s /only root/link
+    mknod root/device b 240 255 || :
+    cat > prog.c << 'C'
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#define SAY(e) say(#e, e)
+static void say(const char *what, int r)
+{
+    printf("%s: %s\n", what, r < 0 ? strerrorname_np(errno) : "0");
+}
+static int folders(const char *here)
+{
+    int now;
+
+    SAY(mount("/only", "/point", NULL, MS_BIND, NULL));
+    SAY(access("/point/one", F_OK));
+    SAY(mount("/point", "/other", NULL, 0xc0ed0000 | MS_MOVE, NULL));
+    SAY(access("/other/one", F_OK));
+    SAY(access("/point/one", F_OK));
+    SAY(umount("/other"));
+    SAY(mount("/link", here, NULL, MS_BIND, NULL));
+    SAY(access("here/one", F_OK));
+    SAY(umount(here));
+    SAY(chdir("/"));
+    SAY(mount("only", "other", NULL, MS_BIND, NULL));
+    SAY(access("/other/one", F_OK));
+    SAY(mount("word", "/only", "tmpfs", 0, NULL));
+    SAY(access("/only/one", F_OK));
+    now = open("/proc/self/ns/mnt", O_RDONLY);
+    SAY(unshare(CLONE_NEWNS));
+    SAY(umount("/only"));
+    SAY(access("/only/one", F_OK));
+    SAY(setns(now, CLONE_NEWNS));
+    SAY(access("/only/one", F_OK));
+    fflush(stdout);
+    _exit(0);
+}
+int main(int argc, char **argv)
+{
+    char type[64] = "";
+    FILE *f = fopen("/proc/filesystems", "r");
+    pid_t pid;
+    int r;
+
+    if (argc == 3) {
+        while (fscanf(f, "%63s", type) == 1 && strcmp(type, "nodev") == 0)
+            fscanf(f, "%63s", type);
+        return unshare(CLONE_NEWNS) | mount(argv[1], argv[2], type, 0, NULL) ? errno : 0;
+    }
+    fflush(stdout);
+    pid = fork();
+    if (pid == 0) {
+        r = unshare(CLONE_NEWUSER | CLONE_NEWNS);
+        return r ? 1 : mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ? 2 : folders(argv[1]);
+    }
+    waitpid(pid, &r, 0);
+    if (r)
+        return r >> 8;
+    for (int how = 0; how < 2 && r == 0; how++) {
+        pid = syscall(SYS_clone, CLONE_NEWUSER | CLONE_NEWNS | SIGCHLD | (how ? CLONE_VM | CLONE_VFORK : 0), 0, 0, 0, 0);
+        if (pid == 0)
+            folders(argv[1]);
+        waitpid(pid, &r, 0);
+    }
+    return r;
+}
+C
+    riscv64-linux-gnu-gcc -static -o prog prog.c
+    gcc -o native prog.c
+    run ./native "$PWD/root/device" "$PWD/root/point"
+    want "$status" '' noahv -r root ./prog /device /point
+    run noahv -r root ./prog "$PWD/here"
+    if [ "$status" = 1 ]; then # the host allows no such namespace
+        return
+    fi
+    cat > once << 'OUT'
+mount("/only", "/point", NULL, MS_BIND, NULL): 0
+access("/point/one", F_OK): 0
+mount("/point", "/other", NULL, 0xc0ed0000 | MS_MOVE, NULL): 0
+access("/other/one", F_OK): 0
+access("/point/one", F_OK): ENOENT
+umount("/other"): 0
+mount("/link", here, NULL, MS_BIND, NULL): 0
+access("here/one", F_OK): 0
+umount(here): 0
+chdir("/"): 0
+mount("only", "other", NULL, MS_BIND, NULL): 0
+access("/other/one", F_OK): 0
+mount("word", "/only", "tmpfs", 0, NULL): 0
+access("/only/one", F_OK): ENOENT
+unshare(CLONE_NEWNS): 0
+umount("/only"): 0
+access("/only/one", F_OK): 0
+setns(now, CLONE_NEWNS): 0
+access("/only/one", F_OK): ENOENT
+OUT
+    [ "$status" = 0 ] || fail 'mounts in a root'
+    cat once once once | cmp - out || fail 'mounts in a root'
+}
+
 # Local sockets too are found and made in the root.
 cli_root_sockets() {
     mkdir -p root/var
