@@ -181,6 +181,9 @@ typedef void (*noahv_syscall_visit_fn)(void *opaque, int nr, const char *name, c
                                        const char *level);
 NOAHV_API void noahv_linux_syscalls(noahv_syscall_visit_fn visit, void *opaque);
 
+/* Of a call at level "partial": what is refused or done otherwise, and what the program gets. Else NULL. */
+NOAHV_API const char *noahv_linux_partial(int nr);
+
 /* --- Policy ----------------------------------------------------------------------------------------- */
 
 /*

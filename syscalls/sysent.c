@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 
 #include "noahv.h"
+#include "syscalls/numbers.h"
 #include "syscalls/path.h"
 
 /* A thunk per row that has a handler; PASS, SAME, DENY and NONE rows have none. */
@@ -118,6 +119,17 @@ const char *sys_level_name(enum sys_level l)
     };
 
     return names[l];
+}
+
+const char *noahv_linux_partial(int nr)
+{
+    static const char *const text[NR_SYS] = {
+#define PARTIAL(name, text_) [NR_##name] = (text_),
+#include "syscalls/partial.def"
+#undef PARTIAL
+    };
+
+    return nr >= 0 && nr < NR_SYS ? text[nr] : NULL;
 }
 
 void noahv_linux_syscalls(noahv_syscall_visit_fn visit, void *opaque)
