@@ -370,6 +370,16 @@ static void stack_args_fill(struct stack_args *a, struct exec *x)
     a->egid = getegid();
 }
 
+/* A copy for /proc, out of the program's reach. */
+static int take_auxv(struct process *p)
+{
+    const struct stack_info *s = &p->mm->stack;
+
+    BUG_ON(s->auxv_len > sizeof p->mm->auxv);
+    memset(p->mm->auxv, 0, sizeof p->mm->auxv);
+    return copy_in(p->mem, p->mm->auxv, s->auxv, s->auxv_len);
+}
+
 int exec_commit(struct task *t, struct exec *x)
 {
     struct process *p = t->proc;
@@ -395,6 +405,8 @@ int exec_commit(struct task *t, struct exec *x)
         r = vdso_map(p->mem, l.vdso, &p->mm->sigreturn);
     if (r == 0)
         r = stack_build(p->mem, &l, &img, &a, &p->mm->stack);
+    if (r == 0)
+        r = take_auxv(p);
     if (r < 0) {
         if (!x->why[0])
             snprintf(x->why, sizeof x->why, "cannot be laid out in memory: %s", strerror(-r));

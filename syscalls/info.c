@@ -255,17 +255,11 @@ static int64_t set_name(struct task *t, gva_t name)
 /* kernel/sys.c prctl_get_auxv: as much as there is room for; the whole length. */
 static int64_t get_auxv(struct task *t, gva_t to, uint64_t len)
 {
-    const struct stack_info *s = &t->proc->mm->stack;
-    char chunk[256];
+    const struct mm *mm = t->proc->mm;
 
-    len = MIN(len, s->auxv_len);
-    for (uint64_t at = 0; at < len; at += sizeof chunk) {
-        size_t n = MIN(sizeof chunk, len - at);
-
-        if (copy_in(t->mem, chunk, s->auxv + at, n) || copy_out(t->mem, to + at, chunk, n))
-            return -EFAULT;
-    }
-    return (int64_t)s->auxv_len;
+    if (copy_out(t->mem, to, mm->auxv, MIN(len, sizeof mm->auxv)))
+        return -EFAULT;
+    return sizeof mm->auxv;
 }
 
 int64_t sys_prctl(struct task *t, int option, uint64_t arg2, uint64_t arg3, uint64_t arg4, uint64_t arg5)
@@ -290,7 +284,7 @@ int64_t sys_prctl(struct task *t, int option, uint64_t arg2, uint64_t arg3, uint
     case PR_GET_TID_ADDRESS:
         return put_user(t->mem, arg2, &t->clear_tid);
     case PR_SET_MM:
-        return -EPERM;
+        return mm_prctl(t, arg2, arg3, arg4, arg5);
     case PR_SET_VMA: /* a name for memory: a comment, accepted and not kept */
         return arg2 == PR_SET_VMA_ANON_NAME && !(arg3 & PAGE_MASK) ? 0 : -EINVAL;
     case RV_PR_SET_ICACHE_FLUSH_CTX: /* fence.i may be used freely as it is */

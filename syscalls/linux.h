@@ -29,6 +29,9 @@ struct box;
 struct trace;
 struct seccomp_filter;
 
+/* arch/riscv/include/asm/auxvec.h AT_VECTOR_SIZE */
+#define MM_AUXV_WORDS 66
+
 /* The guest's view of its address space beyond gmem: what brk, mmap and /proc need. */
 struct mm {
     pthread_mutex_t
@@ -37,11 +40,12 @@ struct mm {
     struct layout layout; /* where this image went */
     struct image image;
     struct stack_info stack;
-    gva_t brk_start, brk; /* brk is byte-exact, as the guest set it */
-    gva_t mmap_top;       /* mmap searches downwards from here */
-    gva_t sigreturn;      /* the vDSO's trampoline */
-    bool aslr;            /* of new images; personality(ADDR_NO_RANDOMIZE) clears it */
-    int lock_future;      /* mlockall's flags with MCL_FUTURE, or 0; a fork child begins with 0 */
+    uint64_t auxv[MM_AUXV_WORDS]; /* as /proc tells it; the program may have written over its own */
+    gva_t brk_start, brk;         /* brk is byte-exact, as the guest set it */
+    gva_t mmap_top;               /* mmap searches downwards from here */
+    gva_t sigreturn;              /* the vDSO's trampoline */
+    bool aslr;                    /* of new images; personality(ADDR_NO_RANDOMIZE) clears it */
+    int lock_future;              /* mlockall's flags with MCL_FUTURE, or 0; a fork child begins with 0 */
 };
 
 /* The directory that is laid over the host's file system (path.h). */

@@ -42,6 +42,9 @@ bool mm_is_mapped(struct task *t, gva_t addr, uint64_t len);
  */
 int mm_window_of(struct task *t, int pid, uint64_t *shift);
 
+/* setmm.c: prctl(PR_SET_MM). */
+int64_t mm_prctl(struct task *t, uint64_t option, gva_t addr, uint64_t arg4, uint64_t arg5);
+
 /* Records where the new image's heap and mappings begin. */
 void mm_start(struct process *p, const struct layout *l, const struct image *img);
 

@@ -227,8 +227,7 @@ static bool is_root(int dirfd)
     return HOST_RAW(SYS_fstat, dirfd, &st) == 0 && st.st_ino == 1;
 }
 
-/* The host's path of a descriptor: length, or < 0. `out` is terminated. */
-static int64_t path_of(int fd, char *out, size_t cap)
+int64_t procfs_path_of(int fd, char *out, size_t cap)
 {
     char link[32];
     int64_t n;
@@ -245,7 +244,7 @@ static bool is_fd_dir(int dirfd)
     char path[PATH_MAX];
     const char *base;
 
-    if (path_of(dirfd, path, sizeof path) < 0)
+    if (procfs_path_of(dirfd, path, sizeof path) < 0)
         return false;
     base = strrchr(path, '/');
     if (!base || (strcmp(base + 1, "fd") != 0 && strcmp(base + 1, "fdinfo") != 0))
@@ -316,7 +315,7 @@ enum proc_node procfs_opened(int fd)
         return PROC_NONE;
     if (is_mounted_file(fd))
         return PROC_DENIED;
-    n = path_of(fd, path, sizeof path);
+    n = procfs_path_of(fd, path, sizeof path);
     base = n < 0 ? NULL : strrchr(path, '/');
     if (!base)
         return PROC_DENIED;
@@ -470,20 +469,35 @@ static void gen_cpuinfo(struct gen *g)
     }
 }
 
-/* fs/proc/base.c get_mm_cmdline: a program that overwrote the end of its arguments (setproctitle) shows one
- * string, which may run on into the environment. */
+/*
+ * fs/proc/base.c get_mm_cmdline: a program that overwrote the end of its arguments (setproctitle) shows one string with
+ * its NUL, which may run on into the environment behind them, a page at most.
+ */
 static void gen_cmdline(struct task *t, struct gen *g)
 {
-    const struct stack_info *s = &t->proc->mm->stack;
-    char last = '\0', title[4096];
+    const struct stack_info s = t->proc->mm->stack;
+    gva_t end = s.env_start == s.arg_end && s.env_end > s.env_start ? s.env_end : s.arg_end;
+    char last = '\0', title[PAGE_BYTES];
     size_t n;
 
-    if (s->arg_end > s->arg_start && get_user(t->mem, &last, s->arg_end - 1) == 0 && last) {
-        n = copy_in_some(t->mem, title, s->arg_start, MIN(sizeof title, s->env_end - s->arg_start));
-        buf_putn(&g->b, title, strnlen(title, n));
+    if (s.arg_end > s.arg_start && get_user(t->mem, &last, s.arg_end - 1) == 0 && last) {
+        n = copy_in_some(t->mem, title, s.arg_start, sizeof title);
+        n = MIN(strnlen(title, n) + 1, n);
+        buf_putn(&g->b, title, MIN(n, end - s.arg_start));
     } else {
-        gen_guest(t, g, s->arg_start, s->arg_end);
+        gen_guest(t, g, s.arg_start, s.arg_end);
     }
+}
+
+/* auxv_read: up to the entry AT_NULL, and that. */
+static void gen_auxv(struct task *t, struct gen *g)
+{
+    const uint64_t *auxv = t->proc->mm->auxv;
+    size_t words = 2;
+
+    while (words < MM_AUXV_WORDS && auxv[words - 2])
+        words += 2;
+    buf_putn(&g->b, (const char *)auxv, words * sizeof *auxv);
 }
 
 /* clang-format off */
@@ -496,7 +510,7 @@ static void generate(struct task *t, enum proc_node node, struct gen *g, struct 
     case PROC_MAPS: gen_maps(t, g, host); break;
     case PROC_SMAPS: gen_smaps(t, g, host); break;
     case PROC_SMAPS_ROLLUP: gen_smaps_rollup(t, g, host); break;
-    case PROC_AUXV: gen_guest(t, g, s->auxv, s->auxv + s->auxv_len); break;
+    case PROC_AUXV: gen_auxv(t, g); break;
     case PROC_CMDLINE: gen_cmdline(t, g); break;
     case PROC_ENVIRON: gen_guest(t, g, s->env_start, s->env_end); break;
     case PROC_STAT: gen_stat(t, g, host); break;

@@ -6,6 +6,7 @@
 #define NOAHV_SYSCALLS_PROCFS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct task;
@@ -36,6 +37,9 @@ void procfs_adopt(int fd);
 
 /* It, for lookups that the guest must not lead astray: "self/fd/3". -1: none. */
 int procfs_dir(void);
+
+/* The host's path of a descriptor: length, or < 0. `out` is terminated. */
+int64_t procfs_path_of(int fd, char *out, size_t cap);
 
 /* What a last path component may be, by its name alone; PROC_NONE for nearly all. */
 enum proc_node procfs_name(const char *base);

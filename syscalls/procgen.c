@@ -39,6 +39,7 @@ void gen_guest(struct task *t, struct gen *g, gva_t from, gva_t to)
 {
     char chunk[1024];
 
+    to = MIN(to, from + GEN_GUEST_MAX);
     while (from < to) {
         size_t want = MIN(sizeof chunk, to - from), n = copy_in_some(t->mem, chunk, from, want);
 

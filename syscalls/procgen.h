@@ -23,8 +23,12 @@ void gen_flush(struct gen *g);
 /* After each line: keeps room for the longest one. */
 void gen_line_done(struct gen *g);
 
-/* Guest bytes [from, to), as far as they can be read. */
+/* Guest bytes [from, to), as far as they can be read, and no more than the arguments of an execve have. */
+#define GEN_GUEST_MAX ((uint64_t)6 << 20)
 void gen_guest(struct task *t, struct gen *g, gva_t from, gva_t to);
+
+/* procmaps.c: is anything of the file mapped that descriptor `fd` is open on? */
+bool maps_have(struct task *t, int fd);
 
 /* Lines of a host file. */
 struct lines {

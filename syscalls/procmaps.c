@@ -270,3 +270,23 @@ void gen_smaps_rollup(struct task *t, struct gen *g, struct lines *host)
         if (find_key(w.amount[i].key) < 0)
             buf_printf(&g->b, "%-16s%8lu kB\n", w.amount[i].key, w.amount[i].sum);
 }
+
+bool maps_have(struct task *t, int fd)
+{
+    struct lines host;
+    struct walk w = { .t = t, .lines = &host };
+    char path[PATH_MAX];
+    bool have = false;
+    struct region r;
+
+    procfs_path_of(fd, path, sizeof path);
+    root_guest_path(&t->proc->root, path);
+    lines_open(&host, procfs_dir(), "self/maps");
+    for (gva_t at = 0; !have && gmem_region_from(t->mem, at, &r); at = r.start + r.len) {
+        const struct host_map *m = file_of(&w, &r);
+
+        have = m && strcmp(m->path, path) == 0;
+    }
+    lines_close(&host);
+    return have;
+}
