@@ -169,6 +169,11 @@ static const int prctls[] = {
     PR_GET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS, PR_SET_THP_DISABLE, PR_GET_THP_DISABLE,
     PR_GET_TID_ADDRESS, PR_SET_VMA, 71 /* PR_RISCV_SET_ICACHE_FLUSH_CTX */,
 };
+
+/* Those that noahv answers: the host never hears of them. */
+static const int kept_prctls[] = {
+    PR_SET_SECCOMP, 59 /* PR_SET_SYSCALL_USER_DISPATCH */, 65 /* PR_SET_MDWE */, 66 /* PR_GET_MDWE */,
+};
 /* clang-format on */
 
 static int64_t check_ioctl(struct task *t, const uint64_t *a)
@@ -187,8 +192,9 @@ static int64_t check_prctl(struct task *t, const uint64_t *a)
     for (size_t i = 0; i < ARRAY_SIZE(prctls); i++)
         if (prctls[i] == (int)a[0])
             return 0;
-    if ((int)a[0] == PR_SET_SECCOMP) /* seccomp.c: the host never hears of it */
-        return 0;
+    for (size_t i = 0; i < ARRAY_SIZE(kept_prctls); i++)
+        if (kept_prctls[i] == (int)a[0])
+            return 0;
     return refuse_value(t, "calls", "option", (uint32_t)a[0], "the option is not for a box");
 }
 

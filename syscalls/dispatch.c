@@ -16,6 +16,7 @@
 #include "syscalls/seccomp.h"
 #include "syscalls/thread.h"
 #include "syscalls/trace.h"
+#include "syscalls/userdispatch.h"
 
 /* a7, a0: register numbers */
 enum { REG_A0 = 10, REG_A7 = 17 };
@@ -74,7 +75,7 @@ static inline int64_t run(struct task *t, const struct sysent *e, uint64_t nr, c
 /* Somebody tells of each call, or decides on it for the guest. */
 static bool is_watched(const struct task *t)
 {
-    return t->proc->trace || t->proc->has_pagemap || t->seccomp_mode;
+    return t->proc->trace || t->proc->has_pagemap || t->seccomp_mode || t->user_dispatch.on;
 }
 
 /*
@@ -126,6 +127,8 @@ void dispatch_ecall(struct task *t)
     unsigned code_gen = atomic_load_explicit(&t->mem->code_gen, memory_order_relaxed);
     int64_t r;
 
+    if (UNLIKELY(t->user_dispatch.on) && user_dispatch_takes(t, nr))
+        return;
     memcpy(a, &x[REG_A0], sizeof a);
     if (UNLIKELY(t->proc->trace != NULL))
         trace_enter(t, e, nr, a);

@@ -392,6 +392,7 @@ int exec_commit(struct task *t, struct exec *x)
     timers_exec(p);
     futex_exit(t); /* the old image's robust futexes: mm_release */
     t->clear_tid = 0;
+    t->user_dispatch.on = false;
     mm_layout(p, &l);
     stack_args_fill(&a, x);
     r = gmem_reset(p->mem);

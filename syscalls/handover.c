@@ -143,6 +143,7 @@ static void put_process(struct parcel *p, const struct process *proc)
     parcel_put_fd(p, procfs_dir());
     parcel_put_u64(p, proc->personality);
     parcel_put_u64(p, proc->mm->aslr);
+    parcel_put_u64(p, proc->mm->mdwe);
     parcel_put_u64(p, proc->landlocked);
     parcel_put_u64(p, proc->watch_deaths);
     parcel_put(p, &proc->as_limit, sizeof proc->as_limit);
@@ -295,6 +296,7 @@ static int get_process(struct parcel *p, struct process *proc, int log_fd)
     linux_take_limits(proc);
     proc->personality = (uint32_t)parcel_get_u64(p);
     proc->mm->aslr = parcel_get_u64(p);
+    proc->mm->mdwe = (unsigned)parcel_get_u64(p);
     proc->landlocked = parcel_get_u64(p);
     proc->execve_marked = true; /* if it was, it still is */
     proc->watch_deaths = parcel_get_u64(p);

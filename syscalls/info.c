@@ -21,6 +21,7 @@
 #include "syscalls/mm.h"
 #include "syscalls/procfs.h"
 #include "syscalls/seccomp.h"
+#include "syscalls/userdispatch.h"
 
 int64_t sys_uname(struct task *t, gva_t buf)
 {
@@ -206,6 +207,10 @@ int64_t sys_setrlimit(struct task *t, uint32_t resource, gva_t rlim)
 /* Younger than the C library's headers (include/uapi/linux/prctl.h). */
 enum {
     HOST_PR_GET_AUXV = 0x41555856,
+    HOST_PR_SYSCALL_USER_DISPATCH = 59,
+    HOST_PR_SET_MDWE = 65,
+    HOST_PR_GET_MDWE = 66,
+    HOST_PR_FUTEX_HASH = 78,
     HOST_PR_SCHED_CORE = 62,
     HOST_PR_TIMER_CREATE_RESTORE_IDS = 77,
     HOST_PR_SET_MEMORY_MERGE = 67,
@@ -234,7 +239,7 @@ static const struct {
     {PR_CAP_AMBIENT, 0},        {PR_SET_PTRACER, 0},
     {PR_SET_IO_FLUSHER, 0},     {PR_GET_IO_FLUSHER, 0},
     {HOST_PR_SET_MEMORY_MERGE, 0}, {HOST_PR_GET_MEMORY_MERGE, 0},
-    {HOST_PR_TIMER_CREATE_RESTORE_IDS, 0},
+    {HOST_PR_TIMER_CREATE_RESTORE_IDS, 0}, {HOST_PR_FUTEX_HASH, 0},
     {PR_TASK_PERF_EVENTS_DISABLE, 0}, {PR_TASK_PERF_EVENTS_ENABLE, 0},
 };
 /* clang-format on */
@@ -285,6 +290,12 @@ int64_t sys_prctl(struct task *t, int option, uint64_t arg2, uint64_t arg3, uint
         return put_user(t->mem, arg2, &t->clear_tid);
     case PR_SET_MM:
         return mm_prctl(t, arg2, arg3, arg4, arg5);
+    case HOST_PR_SYSCALL_USER_DISPATCH:
+        return user_dispatch_prctl(t, arg2, arg3, arg4, arg5);
+    case HOST_PR_SET_MDWE:
+        return arg3 || arg4 || arg5 ? -EINVAL : mm_set_mdwe(t, arg2);
+    case HOST_PR_GET_MDWE:
+        return arg2 || arg3 || arg4 || arg5 ? -EINVAL : (int64_t)t->proc->mm->mdwe;
     case PR_SET_VMA: /* a name for memory: a comment, accepted and not kept */
         return arg2 == PR_SET_VMA_ANON_NAME && !(arg3 & PAGE_MASK) ? 0 : -EINVAL;
     case RV_PR_SET_ICACHE_FLUSH_CTX: /* fence.i may be used freely as it is */

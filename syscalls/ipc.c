@@ -117,6 +117,8 @@ static int64_t shmat_locked(struct task *t, int shmid, gva_t shmaddr, int flags)
 
     if (shmid < 0)
         return -EINVAL;
+    if (mm_denies(t, (uint64_t)prot, (uint64_t)prot))
+        return -EACCES;
     r = shm_address(&addr, flags);
     if (r < 0)
         return r;

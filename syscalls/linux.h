@@ -45,6 +45,7 @@ struct mm {
     gva_t mmap_top;               /* mmap searches downwards from here */
     gva_t sigreturn;              /* the vDSO's trampoline */
     bool aslr;                    /* of new images; personality(ADDR_NO_RANDOMIZE) clears it */
+    unsigned mdwe;                /* prctl(PR_SET_MDWE)'s bits */
     int lock_future;              /* mlockall's flags with MCL_FUTURE, or 0; a fork child begins with 0 */
 };
 
@@ -108,6 +109,15 @@ struct process {
     int exit_status, exit_signal;
 };
 
+/* prctl(PR_SET_SYSCALL_USER_DISPATCH), see userdispatch.h */
+struct user_dispatch {
+    bool on;
+    gva_t
+        offset; /* of the code whose calls are made: its length may reach around the end of the address space */
+    uint64_t len;
+    gva_t selector; /* a byte that says what becomes of other calls, or 0 */
+};
+
 struct task {
     struct task *next; /* guarded by process.lock */
     pthread_t thread;  /* of all but the first */
@@ -134,6 +144,7 @@ struct task {
     siginfo_t held_info[2]; /* ... and their siginfo; the handler sets bits, so they change atomically */
 
     gva_t clear_tid, robust_list;
+    struct user_dispatch user_dispatch;
 
     /* Changed under process.lock, by any thread of the process. */
     _Atomic int seccomp_mode;              /* as prctl(PR_GET_SECCOMP) tells it */

@@ -75,6 +75,7 @@ void mm_start(struct process *p, const struct layout *l, const struct image *img
     p->mm->brk_start = page_up(img->brk) + (rnd ? random_pages(STACK_RND_PAGES >> 2) : 0);
     p->mm->brk = p->mm->brk_start;
     p->mm->lock_future = 0;
+    mm_mdwe_inherit(p->mm);
 }
 
 /* --- Limits and locks -------------------------------------------------------------------------------- */
@@ -169,6 +170,37 @@ int mm_mapped(struct task *t, gva_t at, uint64_t len)
     if (!mm->lock_future)
         return 0;
     return lock_mapping(t, at, len, !(mm->lock_future & MCL_ONFAULT));
+}
+
+/* --- Memory that is written or executed ------------------------------------------------------------------ */
+
+enum { MDWE_REFUSE_EXEC_GAIN = 1, MDWE_NO_INHERIT = 2 };
+
+int64_t mm_set_mdwe(struct task *t, uint64_t bits)
+{
+    struct mm *mm = t->proc->mm;
+    int64_t r = 0;
+
+    if (bits & ~(uint64_t)(MDWE_REFUSE_EXEC_GAIN | MDWE_NO_INHERIT) || bits == MDWE_NO_INHERIT)
+        return -EINVAL;
+    pthread_mutex_lock(&mm->lock);
+    if (mm->mdwe && mm->mdwe != bits)
+        r = -EPERM;
+    else
+        mm->mdwe = (unsigned)bits;
+    pthread_mutex_unlock(&mm->lock);
+    return r;
+}
+
+void mm_mdwe_inherit(struct mm *mm)
+{
+    if (mm->mdwe & MDWE_NO_INHERIT)
+        mm->mdwe = 0;
+}
+
+bool mm_denies(const struct task *t, uint64_t had, uint64_t gets)
+{
+    return t->proc->mm->mdwe && gets & PROT_EXEC && (gets & PROT_WRITE || !(had & PROT_EXEC));
 }
 
 /* --- The calls --------------------------------------------------------------------------------------- */
@@ -275,6 +307,8 @@ static int64_t mmap_locked(struct task *t, gva_t addr, uint64_t len, uint64_t pr
     at = mm_place(t, addr, len, flags);
     if (at < 0)
         return at;
+    if (mm_denies(t, prot, prot))
+        return -EACCES;
     r = may_map(t, (gva_t)at, len, prot, type == MAP_PRIVATE);
     if (r == 0 && (type == MAP_PRIVATE ? prot & PROT_WRITE : flags & MAP_ANONYMOUS))
         r = box_may_grow(t, len);
@@ -327,6 +361,25 @@ int64_t sys_munmap(struct task *t, gva_t addr, uint64_t len)
     return gmem_unmap(t->mem, addr, len);
 }
 
+/* mm/mprotect.c: one region after the other, up to one that must not become executable. */
+static int64_t protect(struct task *t, gva_t addr, uint64_t len, int prot)
+{
+    gva_t at = addr, end = addr + len;
+    bool denied = false;
+    struct region r;
+    int64_t err = 0;
+
+    if (!t->proc->mm->mdwe)
+        return gmem_protect(t->mem, addr, len, prot);
+    while (!denied && at < end && gmem_region_from(t->mem, at, &r) && r.start < end) {
+        denied = mm_denies(t, r.prot, (uint64_t)prot);
+        at = denied ? MAX(at, r.start) : r.start + r.len;
+    }
+    if (!denied || at > addr)
+        err = gmem_protect(t->mem, addr, denied ? at - addr : len, prot);
+    return err == 0 && denied ? -EACCES : err;
+}
+
 int64_t sys_mprotect(struct task *t, gva_t addr, uint64_t len, uint64_t prot)
 {
     struct region r;
@@ -349,7 +402,7 @@ int64_t sys_mprotect(struct task *t, gva_t addr, uint64_t len, uint64_t prot)
     }
     if (t->proc->box && prot & PROT_WRITE && box_may_grow(t, uncharged(t, addr, len)) < 0)
         return -ENOMEM;
-    return gmem_protect(t->mem, addr, len, (int)prot & (PROT_READ | PROT_WRITE | PROT_EXEC));
+    return protect(t, addr, len, (int)prot & (PROT_READ | PROT_WRITE | PROT_EXEC));
 }
 
 bool mm_is_mapped(struct task *t, gva_t addr, uint64_t len)

@@ -42,6 +42,14 @@ bool mm_is_mapped(struct task *t, gva_t addr, uint64_t len);
  */
 int mm_window_of(struct task *t, int pid, uint64_t *shift);
 
+/*
+ * prctl(PR_SET_MDWE): no memory is writable and executable, and none becomes executable. What a new address space has
+ * of it; whether memory that had one protection may not get another.
+ */
+int64_t mm_set_mdwe(struct task *t, uint64_t bits);
+void mm_mdwe_inherit(struct mm *mm);
+bool mm_denies(const struct task *t, uint64_t had, uint64_t gets);
+
 /* setmm.c: prctl(PR_SET_MM). */
 int64_t mm_prctl(struct task *t, uint64_t option, gva_t addr, uint64_t arg4, uint64_t arg5);
 

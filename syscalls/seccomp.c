@@ -484,16 +484,15 @@ static uint32_t run_filters(const struct task *t, const struct seccomp_data *d)
 }
 
 /* The call is passed over, its argument registers as they were: arch/riscv syscall_rollback, force_sig_seccomp. */
-static int64_t trap(struct task *t, const struct seccomp_data *d, uint32_t reason)
+void seccomp_sigsys(struct task *t, uint64_t nr, int code, int reason)
 {
-    siginfo_t info = { .si_signo = SIGSYS, .si_errno = (int)reason, .si_code = 1 /* SYS_SECCOMP */ };
+    siginfo_t info = { .si_signo = SIGSYS, .si_errno = reason, .si_code = code };
 
-    info.si_call_addr = (void *)(uintptr_t)d->instruction_pointer;
-    info.si_syscall = d->nr;
-    info.si_arch = d->arch;
     t->hart->pc += 4;
+    info.si_call_addr = (void *)(uintptr_t)t->hart->pc;
+    info.si_syscall = (int)nr;
+    info.si_arch = AUDIT_ARCH_RISCV64;
     signal_force_info(t, &info);
-    return -EJUSTRETURN;
 }
 
 static bool strict_allows(struct task *t, uint64_t nr, int64_t *r)
@@ -526,7 +525,8 @@ bool seccomp_allows(struct task *t, uint64_t nr, const uint64_t *a, int64_t *r)
         *r = -(int64_t)MIN(ret & SECCOMP_RET_DATA, 4095u); /* MAX_ERRNO */
         return false;
     case SECCOMP_RET_TRAP:
-        *r = trap(t, &d, ret & SECCOMP_RET_DATA);
+        seccomp_sigsys(t, nr, 1 /* SYS_SECCOMP */, (int)(ret & SECCOMP_RET_DATA));
+        *r = -EJUSTRETURN;
         return false;
     case SECCOMP_RET_TRACE: /* nobody traces, nobody listens */
     case SECCOMP_RET_USER_NOTIF:

@@ -13,6 +13,9 @@ struct task;
 /* Whether call `nr` may be made, in a task whose seccomp_mode is not 0; else *r is the result to give. */
 bool seccomp_allows(struct task *t, uint64_t nr, const uint64_t *a, int64_t *r);
 
+/* SIGSYS instead of call `nr`, as its si_code and si_errno tell. */
+void seccomp_sigsys(struct task *t, uint64_t nr, int code, int reason);
+
 /* prctl(PR_SET_SECCOMP): 0 or -errno. */
 int64_t seccomp_prctl(struct task *t, uint64_t mode, uint64_t filter);
 

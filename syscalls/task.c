@@ -15,6 +15,7 @@
 #include "syscalls/fd.h"
 #include "syscalls/handover.h"
 #include "syscalls/host.h"
+#include "syscalls/mm.h"
 #include "syscalls/path.h"
 #include "syscalls/share.h"
 #include "syscalls/signal.h"
@@ -33,6 +34,8 @@ static void become_child(struct task *t, const struct clone *c)
     t->held = 0;
     host_sigmask(~FAULT_SIGNALS);
     t->robust_list = 0;
+    t->user_dispatch.on = false;
+    mm_mdwe_inherit(t->proc->mm);
     t->clear_tid = c->flags & CLONE_CHILD_CLEARTID ? c->child_tid : 0;
     t->proc->mm->lock_future = 0;
     t->proc->execve_marked = false;

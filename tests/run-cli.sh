@@ -378,6 +378,36 @@ OUT
     cat once once once | cmp - out || fail 'mounts in a root'
 }
 
+# Options of prctl that noahv itself answers are for boxes, too; what tells of the image is not.
+cli_box_prctl() {
+    riscv64-linux-gnu-gcc -static -o prog -x c - << 'C'
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#define SAY(e) printf("%s\n", (e) < 0 ? strerrorname_np(errno) : "0")
+int main(void)
+{
+    static char byte;
+    SAY(prctl(65, 1, 0, 0, 0));
+    printf("%d\n", prctl(66, 0, 0, 0, 0));
+    SAY(mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0);
+    SAY(prctl(59, 1, 0, 0, &byte));
+    SAY(prctl(59, 0, 0, 0, 0));
+    printf("%d\n", prctl(PR_SET_MM, PR_SET_MM_BRK, &byte, 0, 0));
+    return 0;
+}
+C
+    want 0 '0
+1
+EACCES
+0
+0
+-1' noahv box -v "$PWD:/w" /w/prog
+}
+
 # Local sockets too are found and made in the root.
 cli_root_sockets() {
     mkdir -p root/var

@@ -119,6 +119,9 @@ int main(int argc, char **argv)
     slurp("/proc/self/comm");
     printf("%s", text);
     CALL(prctl(PR_GET_DUMPABLE) >= 0);
+    CALL(prctl(78 /* PR_FUTEX_HASH */, 1, 8, 0, 0));
+    CALL(prctl(78, 2, 0, 0, 0));
+    CALL(prctl(78, 9, 0, 0, 0));
     CALL(prctl(99999));
     CALL(umask(027));
     CALL(umask(022));
