@@ -123,7 +123,7 @@ struct task {
     pthread_t thread;  /* of all but the first */
     atomic_bool leave; /* no more guest code, no more host calls: thread_leave() comes next */
     bool suspended; /* inside the host's vfork: nothing but the host can end it. Guarded by process.lock. */
-    int exit_status;
+    int exit_status, exit_signal;
     struct process *proc;
     struct noahv_hart *nh;
     struct hart *hart; /* == &nh->hart */

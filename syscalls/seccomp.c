@@ -19,6 +19,7 @@
 
 #include "syscalls/handover.h"
 #include "syscalls/signal.h"
+#include "syscalls/thread.h"
 
 #define PATH_INSNS_MAX 32768 /* MAX_INSNS_PER_PATH */
 #define PATH_PENALTY 4       /* of each filter */
@@ -495,14 +496,22 @@ void seccomp_sigsys(struct task *t, uint64_t nr, int code, int reason)
     signal_force_info(t, &info);
 }
 
+/* The thread ends, the others go on. What it has caught may be for the process: that comes first. */
+static int64_t kill_thread(struct task *t, int sig)
+{
+    if (!signal_freeze(t))
+        return -ERESTARTNOINTR;
+    thread_die(t, sig);
+    return -EJUSTRETURN;
+}
+
 static bool strict_allows(struct task *t, uint64_t nr, int64_t *r)
 {
     enum { RV_READ = 63, RV_WRITE = 64, RV_EXIT = 93, RV_SIGRETURN = 139 };
 
     if (nr == RV_READ || nr == RV_WRITE || nr == RV_EXIT || nr == RV_SIGRETURN)
         return true;
-    process_die(t, SIGKILL);
-    *r = -EJUSTRETURN;
+    *r = kill_thread(t, SIGKILL);
     return false;
 }
 
@@ -531,6 +540,9 @@ bool seccomp_allows(struct task *t, uint64_t nr, const uint64_t *a, int64_t *r)
     case SECCOMP_RET_TRACE: /* nobody traces, nobody listens */
     case SECCOMP_RET_USER_NOTIF:
         *r = -ENOSYS;
+        return false;
+    case SECCOMP_RET_KILL_THREAD:
+        *r = kill_thread(t, SIGSYS);
         return false;
     default:
         process_die(t, SIGSYS);

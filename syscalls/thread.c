@@ -140,7 +140,7 @@ static void task_end(struct task *t)
     pthread_mutex_lock(&p->lock);
     execs = p->exec_by == t;
     status = p->exiting ? p->exit_status : t->exit_status;
-    sig = p->exiting ? p->exit_signal : 0;
+    sig = p->exiting ? p->exit_signal : t->exit_signal;
     pthread_mutex_unlock(&p->lock);
     if (!execs)
         trace_exit(t, status, sig);
@@ -427,16 +427,29 @@ static void dismiss_others(struct task *t)
             dismiss(u);
 }
 
-void thread_exit(struct task *t, int status)
+static void thread_ends(struct task *t, int status, int sig)
 {
     struct process *p = t->proc;
 
     pthread_mutex_lock(&p->lock);
-    if (!p->exiting)
-        p->exit_status = status; /* the last one's counts (kernel/exit.c synchronize_group_exit) */
+    if (!p->exiting) { /* the last one's counts (kernel/exit.c synchronize_group_exit) */
+        p->exit_status = status;
+        p->exit_signal = sig;
+    }
     t->exit_status = status;
+    t->exit_signal = sig;
     atomic_store(&t->leave, true);
     pthread_mutex_unlock(&p->lock);
+}
+
+void thread_exit(struct task *t, int status)
+{
+    thread_ends(t, status, 0);
+}
+
+void thread_die(struct task *t, int sig)
+{
+    thread_ends(t, 0, sig);
 }
 
 /* Nobody will report the end but the host: the leader waits for its vfork child, and the host for the leader. */
@@ -581,6 +594,6 @@ void thread_leave(struct task *t, struct noahv_exit *x)
     pthread_mutex_lock(&p->lock); /* without effect for a thread that is not the last */
     x->reason = NOAHV_EXIT_HALT;
     x->u.halt.status = p->exit_status;
-    x->u.halt.signal = p->exiting ? p->exit_signal : 0;
+    x->u.halt.signal = p->exit_signal;
     pthread_mutex_unlock(&p->lock);
 }

@@ -60,6 +60,9 @@ static inline bool thread_leaves(const struct task *t)
 /* This thread ends, and the process with `status` should no other end after it. */
 void thread_exit(struct task *t, int status);
 
+/* The same of a signal that is for this thread alone; nothing that it has caught is left. */
+void thread_die(struct task *t, int sig);
+
 /* The exit of a task that leaves: NOAHV_EXIT_HALT at its end, or (the leader, after execve) guest code goes on. */
 void thread_leave(struct task *t, struct noahv_exit *x);
 

@@ -242,6 +242,85 @@ static void together(void)
     pthread_join(thread, NULL);
 }
 
+static int *said; /* by a thread that goes on all the same */
+
+static void *filtered(void *arg)
+{
+    struct sock_filter f[] = { LOAD(nr), IS(SYS_getppid, SECCOMP_RET_KILL_THREAD), ALLOW };
+
+    INSTALL(f);
+    syscall(SYS_getppid);
+    *said = 1;
+    return arg;
+}
+
+static void *strictly(void *arg)
+{
+    prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
+    syscall(SYS_getppid);
+    *said = 2;
+    return arg;
+}
+
+/* The thread alone dies; the last one takes the process along. */
+static void one_of_two(void)
+{
+    struct sock_filter f[] = { LOAD(nr), IS(SYS_getppid, SECCOMP_RET_KILL_THREAD), ALLOW };
+    pthread_t thread;
+    int none = 0;
+
+    said = &none;
+    pthread_create(&thread, NULL, filtered, NULL);
+    CALL(pthread_join(thread, NULL));
+    pthread_create(&thread, NULL, strictly, NULL);
+    CALL(pthread_join(thread, NULL));
+    SHOW(none);
+    fflush(stdout);
+    INSTALL(f);
+    syscall(SYS_getppid);
+}
+
+static void *says_no_more(void *arg)
+{
+    pthread_barrier_wait(&turn);
+    pthread_join(*(pthread_t *)arg, NULL); /* the leader is gone */
+    puts("the other one");
+    fflush(stdout);
+    filtered(NULL);
+    return NULL;
+}
+
+static void *goes(void *arg)
+{
+    pthread_barrier_wait(&turn);
+    pthread_join(*(pthread_t *)arg, NULL);
+    puts("the other one");
+    fflush(stdout);
+    syscall(SYS_exit, 5);
+    return NULL;
+}
+
+static void leader_of_two(void *(*other)(void *))
+{
+    pthread_t self = pthread_self(), thread;
+
+    said = (int[]){ 0 };
+    pthread_barrier_init(&turn, NULL, 2);
+    pthread_create(&thread, NULL, other, &self);
+    pthread_barrier_wait(&turn);
+    filtered(NULL);
+}
+
+static void both(void)
+{
+    leader_of_two(says_no_more);
+}
+
+static void leader(void)
+{
+    leader_of_two(goes);
+}
+
 static void strict(void)
 {
     CALL(prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT));
@@ -278,6 +357,9 @@ int main(int argc, char **argv)
     child("strict", ok, 0, strict);
     child("too strict", ok, 0, too_strict);
     child("together", ok, 0, together);
+    child("one of two", ok, 0, one_of_two);
+    child("both", ok, 0, both);
+    child("the leader", ok, 0, leader);
     inherited();
     return 1;
 }

@@ -50,9 +50,17 @@ static void show(const char *file)
 static struct prctl_mm_map now(void)
 {
     return (struct prctl_mm_map){
-        .start_code = field(26), .end_code = field(27),  .start_data = field(45), .end_data = field(46),
-        .start_brk = field(47),  .brk = (unsigned long)syscall(SYS_brk, 0), .start_stack = field(28),
-        .arg_start = field(48),  .arg_end = field(49),   .env_start = field(50),  .env_end = field(51),
+        .start_code = field(26),
+        .end_code = field(27),
+        .start_data = field(45),
+        .end_data = field(46),
+        .start_brk = field(47),
+        .brk = (unsigned long)syscall(SYS_brk, 0),
+        .start_stack = field(28),
+        .arg_start = field(48),
+        .arg_end = field(49),
+        .env_start = field(50),
+        .env_end = field(51),
         .exe_fd = UINT32_MAX,
     };
 }
@@ -60,11 +68,11 @@ static struct prctl_mm_map now(void)
 #define SET_ALL(map, size) prctl(PR_SET_MM, PR_SET_MM_MAP, (map), (size), 0)
 
 /* One field of it. */
-#define WITH(field, address)                                  \
-    ({                                                        \
-        struct prctl_mm_map map_ = now();                     \
-        map_.field = (unsigned long)(address);                \
-        SET_ALL(&map_, sizeof map_);                          \
+#define WITH(field, address)                   \
+    ({                                         \
+        struct prctl_mm_map map_ = now();      \
+        map_.field = (unsigned long)(address); \
+        SET_ALL(&map_, sizeof map_);           \
     })
 
 /* Written by its bytes: an argument's NUL and all. */
@@ -122,7 +130,8 @@ static void one_by_one(char *at)
     CALL(SET(END_CODE, field(27) - 1));
     CALL(SET(START_DATA, field(45) + 1));
     CALL(SET(END_DATA, field(46) - 1));
-    FACT(field(28) == (unsigned long)at + 256 && field(48) == (unsigned long)at && field(50) == (unsigned long)at + 4);
+    FACT(field(28) == (unsigned long)at + 256 && field(48) == (unsigned long)at &&
+         field(50) == (unsigned long)at + 4);
 }
 
 static void auxiliary(char *at)
@@ -235,7 +244,8 @@ static void leave_file(void)
         if (len < end || strcmp(line + len - end, exe) != 0)
             continue;
         sscanf(line, "%lx-%lx %c%c%c", &part[n].from, &part[n].to, &r, &w, &x);
-        part[n++].prot = (r == 'r' ? PROT_READ : 0) | (w == 'w' ? PROT_WRITE : 0) | (x == 'x' ? PROT_EXEC : 0);
+        part[n++].prot =
+            (r == 'r' ? PROT_READ : 0) | (w == 'w' ? PROT_WRITE : 0) | (x == 'x' ? PROT_EXEC : 0);
     }
     for (int i = 0; i < n; i++) {
         size_t len = part[i].to - part[i].from;
