@@ -80,6 +80,14 @@ unsigned folders_names(const struct box *b)
     return atomic_load(&b->policy->shared->names);
 }
 
+void folders_changed_by(const struct box *b, int fd)
+{
+    struct stat st;
+
+    if (HOST_RAW(SYS_fstat, fd, &st) == 0 && S_ISDIR(st.st_mode))
+        folders_changed(b);
+}
+
 void folders_copied(struct task *t, int64_t fd, int64_t to)
 {
     struct folders *f = &t->proc->box->folders;

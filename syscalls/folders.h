@@ -110,6 +110,9 @@ void folders_copied(struct task *t, int64_t fd, int64_t to);
 /* A name was made, moved, removed, or became another's to look at: for all processes of the box. */
 void folders_changed(const struct box *b);
 
+/* What is open as `fd` was changed by this descriptor: of a folder, maybe who may go through it. */
+void folders_changed_by(const struct box *b, int fd);
+
 /* How often that has happened. */
 unsigned folders_names(const struct box *b);
 

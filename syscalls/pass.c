@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "syscalls/box.h"
 #include "syscalls/fd.h"
 #include "syscalls/linux.h"
 #include "syscalls/path.h"
@@ -170,8 +171,10 @@ int64_t pass_strings(struct task *t, const struct sysent *e, const uint64_t *a)
         r = host_call(t, e->host_nr, host[0], host[1], host[2], host[3], host[4], host[5]);
     for (unsigned i = 0; i < p.paths; i++)
         path_done(&p.path[i]);
-    if (p.hold >= 0)
+    if (p.hold >= 0) {
+        folders_changed_by(t->proc->box, p.hold);
         fd_release(p.hold);
+    }
     return r;
 }
 

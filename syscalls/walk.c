@@ -341,7 +341,10 @@ static int64_t by_object(struct walk *w, struct path *out)
     return 0;
 }
 
-/* Its name in its folder, for calls that follow no link; and those that change the folder, which is in the upper layer. */
+/*
+ * Its name in its folder, for calls that follow no link; and those that change the folder, which is in the upper layer. For
+ * the former no slash is at its end: the host would follow a link that has come to stand there since.
+ */
 static int64_t by_name(struct walk *w, bool entry, struct path *out)
 {
     char folder[PATH_MAX];
@@ -368,7 +371,7 @@ static int64_t by_name(struct walk *w, bool entry, struct path *out)
     }
     out->dirfd = out->hold;
     snprintf(out->name, sizeof out->name, "%.*s%s", NAME_MAX, slash ? slash + 1 : w->rel,
-             w->slash ? "/" : "");
+             entry && w->slash ? "/" : "");
     return 0;
 }
 

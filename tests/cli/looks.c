@@ -451,6 +451,34 @@ static void slashes(void)
     close(top);
 }
 
+/* Another process makes a folder one that nobody goes through, by a descriptor. Who may anyway always sees the same. */
+static void closed_to_all(void)
+{
+    int fd = folder("one");
+    pid_t pid;
+
+    mkdir("one/in", 0777);
+    make("one/in/f", 3);
+    *turn = 0;
+    pid = fork();
+    if (pid == 0) {
+        for (int i = 0; i < ROUNDS; i++) {
+            own_turn(i);
+            fchmod(fd, i % 2 ? 0700 : 0);
+            *turn = 2 * i + 2;
+        }
+        _exit(0);
+    }
+    for (int i = 0; i < ROUNDS; i++) {
+        for (int k = 0; k < TIMES; k++)
+            size_of(AT_FDCWD, "one/in/f");
+        other_turn(i);
+        expect("closed to all", AT_FDCWD, "one/in/f", size_of(AT_FDCWD, "one/in/../in/f"));
+    }
+    waitpid(pid, NULL, 0);
+    close(fd);
+}
+
 /* Links at the end are followed, or not, as the call says. */
 static void ends(void)
 {
@@ -503,6 +531,7 @@ int main(int argc, char **argv)
     turn = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     threads();
     crowd();
+    closed_to_all();
     apart();
     together();
     ends();
