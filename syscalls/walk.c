@@ -671,9 +671,10 @@ static int64_t open_found(struct task *t, struct walk *w, int flags, uint32_t mo
     if (w->m->ro && (w->type ? file && writes(flags) : true))
         return -EROFS;
     if (w->type == S_IFLNK && !(flags & O_PATH))
-        return -ELOOP;
+        return flags & O_DIRECTORY ? -ENOTDIR : -ELOOP;
     r = view_down(t, w->m, w->up, w->rel, (w->type ? flags & ~O_CREAT : flags) | O_NOFOLLOW, mode);
-    if ((r == -ELOOP && w->type != S_IFLNK) || (r == -ENOENT && w->type) || (r == -EXDEV))
+    if ((r == -ELOOP && w->type != S_IFLNK) || (r == -ENOENT && w->type) || r == -EXDEV ||
+        (r == -ENOTDIR && w->type == S_IFDIR))
         return -EAGAIN;
     return r;
 }
@@ -697,7 +698,7 @@ static int64_t open_at_once(struct task *t, int dirfd, const char *name, int fla
     r = view_down(t, w.m, false, w.rel, flags | O_NOFOLLOW, 0);
     if (r >= 0)
         folders_opened(t, (int)r, dirfd, name, w.m, w.at, names);
-    return r == -ENOENT || r == -EXDEV || r == -EAGAIN ? -ELOOP : r;
+    return r == -ENOENT || r == -ENOTDIR || r == -EXDEV || r == -EAGAIN ? -ELOOP : r; /* a link, maybe */
 }
 
 int64_t view_open(struct task *t, int dirfd, const char *name, int flags, uint32_t mode)

@@ -479,6 +479,17 @@ static void closed_to_all(void)
     close(fd);
 }
 
+static void opens_as_folder(int dir, const char *name, int error)
+{
+    for (int i = 0; i < TIMES; i++) {
+        int fd = openat(dir, name, O_RDONLY | O_DIRECTORY);
+
+        if (fd < 0 ? errno != error : error)
+            printf("%s: opened as a folder: %s\n", name, fd < 0 ? strerror(errno) : "it is one");
+        close(fd);
+    }
+}
+
 /* Links at the end are followed, or not, as the call says. */
 static void ends(void)
 {
@@ -486,8 +497,16 @@ static void ends(void)
     struct stat st;
     int fd = folder("one");
 
-    if (symlink("f", "one/link") < 0)
+    if (symlink("f", "one/link") < 0 || symlink("../two", "one/way") < 0 || symlink("none", "one/lost") < 0)
         return;
+    opens_as_folder(fd, "way", 0);
+    opens_as_folder(AT_FDCWD, "one/way", 0);
+    opens_as_folder(AT_FDCWD, "one/lost", ENOENT);
+    opens_as_folder(AT_FDCWD, "one/link", ENOTDIR);
+    if (openat(fd, "way", O_RDONLY | O_DIRECTORY | O_NOFOLLOW) >= 0 || errno != ENOTDIR)
+        printf("way: used as a folder\n");
+    unlink("one/way");
+    unlink("one/lost");
     look(fd, "f", 1);
     expect("followed", fd, "link", 1);
     if (fstatat(fd, "link", &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISLNK(st.st_mode))
