@@ -12,13 +12,6 @@ enum {
 #define SYS5 SYS0
 #define SYS6 SYS0
 #include "syscalls/table.def"
-#undef SYS0
-#undef SYS1
-#undef SYS2
-#undef SYS3
-#undef SYS4
-#undef SYS5
-#undef SYS6
 };
 /* clang-format on */
 

@@ -127,6 +127,17 @@ bool path_again(struct task *t, int dirfd, gva_t guest, unsigned how, struct pat
     return *r == 0;
 }
 
+int path_before_dots(const char *name)
+{
+    size_t at = strlen(name), dots = 0;
+
+    while (at && name[at - 1] == '/')
+        at--;
+    for (; at && name[at - 1] == '.'; at--)
+        dots++;
+    return dots && dots <= 2 && (!at || name[at - 1] == '/') ? (int)at : -1;
+}
+
 int path_flatten(struct path *p)
 {
     char prefix[32];

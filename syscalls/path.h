@@ -70,6 +70,9 @@ int path_resolve(struct task *t, struct path *p, unsigned how);
  */
 bool path_again(struct task *t, int dirfd, gva_t guest, unsigned how, struct path *p, int64_t *r);
 
+/* How much of a name comes before a last "." or "..", which it has then; else -1. */
+int path_before_dots(const char *name);
+
 /* For calls that take no directory descriptor: makes p->name lead there by itself. 0 or -ENAMETOOLONG. */
 int path_flatten(struct path *p);
 

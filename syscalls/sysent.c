@@ -39,13 +39,6 @@
     THUNK_##how(name, , (kind_##k0)a[0], (kind_##k1)a[1], (kind_##k2)a[2], (kind_##k3)a[3], (kind_##k4)a[4], \
                 (kind_##k5)a[5])
 #include "syscalls/table.def"
-#undef SYS0
-#undef SYS1
-#undef SYS2
-#undef SYS3
-#undef SYS4
-#undef SYS5
-#undef SYS6
 
 /* Who answers, as initialisers. SYS_<name> is named for PASS rows alone: the host lacks some others. */
 #define HOW_INIT_PASS(nr, name) .how = HOW_PASS, .host_nr = SYS_##name

@@ -118,12 +118,5 @@ const char *sys_level_name(enum sys_level l);
 #define SYS6(nr, name, class, how, level, ret, k0, a0, k1, a1, k2, a2, k3, a3, k4, a4, k5, a5) \
     SYSPROTO_##how(name, , kind_##k0 a0, kind_##k1 a1, kind_##k2 a2, kind_##k3 a3, kind_##k4 a4, kind_##k5 a5)
 #include "syscalls/table.def"
-#undef SYS0
-#undef SYS1
-#undef SYS2
-#undef SYS3
-#undef SYS4
-#undef SYS5
-#undef SYS6
 
 #endif

@@ -105,6 +105,12 @@ bool view_proc_has(struct task *t, const char *rel);
  */
 int view_proc_link(struct task *t, const char *rel, char out[PATH_MAX]);
 
+/*
+ * viewproc.c: readlink of "/proc/self/exe", which every program of the GNU C library asks at its start and a walk would take twenty
+ * calls for: the length, or -ELOOP of other names.
+ */
+int64_t view_proc_exe(struct task *t, const char *name, char out[PATH_MAX]);
+
 /* viewproc.c: drops from directory records what the guest does not have; the bytes that stay. */
 int64_t view_proc_filter(struct task *t, int fd, char *dents, int64_t len);
 

@@ -198,3 +198,14 @@ int64_t view_proc_filter(struct task *t, int fd, char *dents, int64_t len)
     }
     return kept;
 }
+
+int64_t view_proc_exe(struct task *t, const char *name, char out[PATH_MAX])
+{
+    const char *rel;
+    const struct mount *m =
+        strcmp(name, "/proc/self/exe") == 0 ? view_mount(t->proc->box->view, name, &rel) : NULL;
+
+    if (!m || m->kind != PLACE_PROC || view_proc_link(t, rel, out) != 0)
+        return -ELOOP;
+    return (int64_t)strlen(out);
+}

@@ -464,14 +464,40 @@ static int64_t overlay_path(struct walk *w, unsigned how, struct path *out)
     return r;
 }
 
+/* Calls that make or remove an entry have an error for these two, each its own: the host's kernel says which. */
+static int64_t dots_in(struct walk *w, struct task *t, int dirfd, const char *name, int before,
+                       struct path *out)
+{
+    char folder[PATH_MAX] = ".";
+    int64_t r;
+
+    if (before)
+        snprintf(folder, sizeof folder, "%.*s", before, name);
+    r = walk(w, t, dirfd, folder, WALK_FOLLOW);
+    if (r == 0)
+        r = w->type != S_IFDIR || w->magic ? -ENOTDIR : keep(w, w->fd, out);
+    if (r == 0) {
+        w->fd = -1;
+        out->mount = w->m;
+        out->dirfd = out->hold;
+        snprintf(out->name, sizeof out->name, "%s", name + before);
+    }
+    walk_close(w);
+    return r;
+}
+
 static int64_t path_of(struct walk *w, struct task *t, int dirfd, const char *name, unsigned how,
                        struct path *out)
 {
     unsigned last = how & PATH_LAST, end = last == PATH_ENTRY    ? WALK_ENTRY
                                            : last == PATH_FOLLOW ? WALK_FOLLOW
                                                                  : 0;
-    int64_t r = walk(w, t, dirfd, name, end);
+    int before = last == PATH_ENTRY ? path_before_dots(name) : -1;
+    int64_t r;
 
+    if (before >= 0)
+        return dots_in(w, t, dirfd, name, before, out);
+    r = walk(w, t, dirfd, name, end);
     if (r < 0)
         return r;
     out->mount = w->m;
@@ -734,18 +760,6 @@ int64_t view_open(struct task *t, int dirfd, const char *name, int flags, uint32
     return r == -EAGAIN ? -ELOOP : r;
 }
 
-/* What every program of the GNU C library asks at its start: a walk would find the same by twenty calls. */
-static int64_t read_exe(struct task *t, const char *name, char out[PATH_MAX])
-{
-    const char *rel;
-    const struct mount *m =
-        strcmp(name, "/proc/self/exe") == 0 ? view_mount(t->proc->box->view, name, &rel) : NULL;
-
-    if (!m || m->kind != PLACE_PROC || view_proc_link(t, rel, out) != 0)
-        return -ELOOP;
-    return (int64_t)strlen(out);
-}
-
 int64_t view_readlink(struct task *t, int dirfd, const char *name, char out[PATH_MAX])
 {
     struct walk w;
@@ -755,7 +769,7 @@ int64_t view_readlink(struct task *t, int dirfd, const char *name, char out[PATH
         r = HOST_RAW(SYS_readlinkat, dirfd, "", out, PATH_MAX - 1);
         return r;
     }
-    r = read_exe(t, name, out);
+    r = view_proc_exe(t, name, out);
     if (r != -ELOOP)
         return r;
     r = folder_readlink(t, dirfd, name, out, PATH_MAX - 1);

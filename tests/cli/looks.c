@@ -490,6 +490,31 @@ static void opens_as_folder(int dir, const char *name, int error)
     }
 }
 
+static void refused(const char *what, int r, int error)
+{
+    if (r >= 0 || errno != error)
+        printf("%s: %s\n", what, r < 0 ? strerror(errno) : "done");
+}
+
+/* A folder is neither removed nor moved, nor made, by the names that it has in itself and below. */
+static void dots(void)
+{
+    mkdir("deep", 0777);
+    mkdir("deep/er", 0777);
+    refused("rmdir .", rmdir("deep/er/."), EINVAL);
+    refused("rmdir ./", rmdir("deep/er/./"), EINVAL);
+    refused("rmdir ..", rmdir("deep/er/.."), ENOTEMPTY);
+    refused("unlink .", unlink("deep/er/."), EISDIR);
+    refused("mkdir ..", mkdir("deep/er/..", 0777), EEXIST);
+    refused("symlink .", symlink("x", "deep/er/."), EEXIST);
+    refused("rename .", rename("deep/er/.", "deep/est"), EBUSY);
+    refused("rename to ..", rename("deep/er", "deep/er/.."), EBUSY);
+    refused("rmdir . of nothing", rmdir("deep/none/."), ENOENT);
+    refused("rmdir . of a file", rmdir("one/f/."), ENOTDIR);
+    if (rmdir("deep/er") < 0 || rmdir("deep") < 0)
+        printf("deep/er is gone\n");
+}
+
 /* Links at the end are followed, or not, as the call says. */
 static void ends(void)
 {
@@ -547,6 +572,7 @@ int main(int argc, char **argv)
         slashes();
     }
     others();
+    dots();
     turn = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     threads();
     crowd();
