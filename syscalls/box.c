@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <sched.h>
@@ -23,6 +24,7 @@
 #include "syscalls/fd.h"
 #include "syscalls/learn.h"
 #include "syscalls/numbers.h"
+#include "syscalls/share.h"
 #include "syscalls/view.h"
 
 /* Five texts of 200 bytes, each byte escaped at worst. */
@@ -199,7 +201,7 @@ static int64_t check_prctl(struct task *t, const uint64_t *a)
 }
 
 /* No tables of descriptors that some threads share and others do not: noahv's are hidden in all of them at once. */
-static const char shared_files[] = "the threads of a box share their descriptors";
+static const char shared_files[] = "the threads of a box share their descriptors, and its processes do not";
 
 int64_t box_may_clone(struct task *t, uint64_t flags)
 {
@@ -208,7 +210,7 @@ int64_t box_may_clone(struct task *t, uint64_t flags)
 
     if (t->proc->box && flags & namespaces & ~(uint64_t)CLONE_IO)
         return refuse_value(t, "processes", "flags", flags, "a box makes no namespaces");
-    if (t->proc->box && (flags & (CLONE_THREAD | CLONE_FILES)) == CLONE_THREAD)
+    if (t->proc->box && !(flags & CLONE_THREAD) != !(flags & CLONE_FILES))
         return refuse_value(t, "processes", "flags", flags, shared_files);
     return 0;
 }
@@ -217,6 +219,13 @@ int64_t box_may_clone(struct task *t, uint64_t flags)
 static int64_t check_clone(struct task *t, const uint64_t *a)
 {
     return box_may_clone(t, a[0] & ~(uint64_t)CSIGNAL);
+}
+
+static int64_t check_close_range(struct task *t, const uint64_t *a)
+{
+    if (a[2] & CLOSE_RANGE_UNSHARE && !is_single(t->proc))
+        return refuse_value(t, "processes", "flags", (uint32_t)a[2], shared_files);
+    return 0;
 }
 
 static int64_t check_unshare(struct task *t, const uint64_t *a)

@@ -450,8 +450,10 @@ static void close_on_exec(void)
 
 void exec_run(struct task *t, struct exec *x)
 {
-    int r = memory_is_shared(t->proc) ? handover_exec(t, x) : exec_commit(t, x);
+    int r;
 
+    files_part(t->proc);
+    r = memory_is_shared(t->proc) ? handover_exec(t, x) : exec_commit(t, x);
     if (r < 0)
         process_die(t, r == -ENOMEM ? SIGKILL : SIGSEGV);
     linux_mark_execve(t->proc);
@@ -478,7 +480,12 @@ static int64_t exec_guest(struct task *t, struct exec *x, gva_t argv, gva_t envp
         exec_free(x);
         return r;
     }
-    r = memory_is_shared(t->proc) || t->proc->landlocked ? handover_exec(t, x) : threads_exec(t, x);
+    if (memory_is_shared(t->proc) || t->proc->landlocked) {
+        files_part(t->proc); /* what is left open for the new noahv is none of theirs */
+        r = handover_exec(t, x);
+    } else {
+        r = threads_exec(t, x);
+    }
     if (r > 0)
         exec_run(t, x);
     else

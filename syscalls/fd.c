@@ -11,6 +11,9 @@
 #include <limits.h>
 #include <pthread.h>
 #include <linux/close_range.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
@@ -20,18 +23,12 @@
 /* Where the limit is all that there can be, own numbers stay below it and this: fd_set ends here. */
 #define FD_TOP 1024
 
-struct own {
-    atomic_int fd; /* -1: free */
-    int *holder;
-};
-
-static struct own own[FD_OWN_MAX] = { [0 ... FD_OWN_MAX - 1] = { .fd = -1 } };
-atomic_int fd_own_floor = INT_MAX;
+struct fd_own_table fd_own_table = { .floor = INT_MAX, .at = { [0 ... FD_OWN_MAX - 1] = { .fd = -1 } } };
 
 bool fd_own_find(int fd)
 {
     for (unsigned i = 0; i < FD_OWN_MAX; i++)
-        if (atomic_load_explicit(&own[i].fd, memory_order_relaxed) == fd)
+        if (atomic_load_explicit(&fd_own_table.at[i].fd, memory_order_relaxed) == fd)
             return fd >= 0;
     return false;
 }
@@ -147,35 +144,115 @@ int64_t fd_open(int dirfd, const char *name, int flags)
 
 static void lower_floor(int fd)
 {
-    int old = atomic_load(&fd_own_floor);
+    int old = atomic_load(&fd_own_table.floor);
 
-    while (fd < old && !atomic_compare_exchange_weak(&fd_own_floor, &old, fd))
+    while (fd < old && !atomic_compare_exchange_weak(&fd_own_table.floor, &old, fd))
         ;
 }
 
-static void tell(const struct own *o, int fd)
+/*
+ * Around every change of the table, which fd_table_share waits for. No lock, for the same reason; a process that
+ * shares the memory and is killed in between leaves a change that nobody ends.
+ */
+static atomic_int changes;
+static atomic_bool moving;
+
+/* How often to look whether another thread has done its few steps, before it is taken for one that is no more. */
+enum { PATIENCE = 100000 };
+
+static void change_begin(void)
 {
-    __atomic_store_n(o->holder, fd, __ATOMIC_RELAXED);
+    atomic_fetch_add(&changes, 1);
+    for (int i = 0; i < PATIENCE && atomic_load(&moving); i++) {
+        atomic_fetch_sub(&changes, 1);
+        HOST_RAW(SYS_sched_yield);
+        atomic_fetch_add(&changes, 1);
+    }
 }
 
-int fd_hold(int fd, int *holder)
+static void change_end(void)
 {
-    int high = dup_high(fd);
+    atomic_fetch_sub(&changes, 1);
+}
 
-    if (high < 0)
-        return high;
+static void tell(unsigned i, int fd)
+{
+    __atomic_store_n(fd_own_table.at[i].holder, fd, __ATOMIC_RELAXED);
+}
+
+/* Other memory of the same contents takes the place of the table's, of whatever kind `flags` says. */
+static int table_move(int flags)
+{
+    void *at = mmap(NULL, sizeof fd_own_table, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS, -1, 0);
+
+    if (at == MAP_FAILED)
+        return -ENOMEM;
+    memcpy(at, &fd_own_table, sizeof fd_own_table);
+    if (mremap(at, sizeof fd_own_table, sizeof fd_own_table, MREMAP_MAYMOVE | MREMAP_FIXED, &fd_own_table) ==
+        MAP_FAILED) {
+        munmap(at, sizeof fd_own_table);
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+static bool shared;
+
+int fd_table_share(void)
+{
+    bool is = false;
+    int r = -EAGAIN;
+
+    for (int i = 0; i < PATIENCE && atomic_exchange(&moving, true); i++)
+        HOST_RAW(SYS_sched_yield);
+    for (int i = 0; i < PATIENCE && !(is = !atomic_load(&changes)); i++)
+        HOST_RAW(SYS_sched_yield);
+    if (is)
+        r = shared ? 0 : table_move(MAP_SHARED);
+    shared |= r == 0;
+    atomic_store(&moving, false);
+    return r;
+}
+
+void fd_table_part(void)
+{
+    if (shared)
+        shared = table_move(MAP_PRIVATE) < 0;
+}
+
+void fd_table_forked(void)
+{
+    atomic_store(&changes, 0);
+    atomic_store(&moving, false);
+}
+
+static int enter(int high, int *holder)
+{
     lower_floor(high);
     for (unsigned i = 0; i < FD_OWN_MAX; i++) {
         int none = -1;
 
-        if (!atomic_compare_exchange_strong(&own[i].fd, &none, high))
+        if (!atomic_compare_exchange_strong(&fd_own_table.at[i].fd, &none, high))
             continue;
-        own[i].holder = holder;
-        tell(&own[i], high);
+        fd_own_table.at[i].holder = holder;
+        tell(i, high);
         return high;
     }
-    HOST_RAW(SYS_close, high);
     return -EMFILE;
+}
+
+int fd_hold(int fd, int *holder)
+{
+    int high = dup_high(fd), r;
+
+    if (high < 0)
+        return high;
+    change_begin();
+    r = enter(high, holder);
+    change_end();
+    if (r < 0)
+        HOST_RAW(SYS_close, high);
+    return r;
 }
 
 int fd_own(int fd, int *holder)
@@ -189,35 +266,47 @@ int fd_own(int fd, int *holder)
 
 void fd_release(int fd)
 {
+    change_begin();
     for (unsigned i = 0; i < FD_OWN_MAX; i++)
-        if (fd >= 0 && atomic_load(&own[i].fd) == fd) {
-            tell(&own[i], -1);
+        if (fd >= 0 && atomic_load(&fd_own_table.at[i].fd) == fd) {
+            tell(i, -1);
             HOST_RAW(SYS_close, fd);
-            atomic_store(&own[i].fd, -1);
-            return;
+            atomic_store(&fd_own_table.at[i].fd, -1);
+            break;
         }
+    change_end();
 }
 
-int fd_vacate(int fd)
+static int move_away(int fd)
 {
     for (unsigned i = 0; i < FD_OWN_MAX; i++) {
         int at = fd, high;
 
-        if (fd < 0 || atomic_load(&own[i].fd) != fd)
+        if (fd < 0 || atomic_load(&fd_own_table.at[i].fd) != fd)
             continue;
         high = dup_high(fd);
         if (high < 0)
             return high;
         lower_floor(high);
-        if (!atomic_compare_exchange_strong(&own[i].fd, &at, high)) {
+        if (!atomic_compare_exchange_strong(&fd_own_table.at[i].fd, &at, high)) {
             HOST_RAW(SYS_close, high); /* another thread moved it first */
             return 0;
         }
-        tell(&own[i], high);
+        tell(i, high);
         HOST_RAW(SYS_close, fd);
         return 0;
     }
     return 0;
+}
+
+int fd_vacate(int fd)
+{
+    int r;
+
+    change_begin();
+    r = move_away(fd);
+    change_end();
+    return r;
 }
 
 int fd_own_next(int from)
@@ -225,7 +314,7 @@ int fd_own_next(int from)
     int next = -1;
 
     for (unsigned i = 0; i < FD_OWN_MAX; i++) {
-        int fd = atomic_load(&own[i].fd);
+        int fd = atomic_load(&fd_own_table.at[i].fd);
 
         if (fd >= 0 && fd >= from && (next < 0 || fd < next))
             next = fd;
@@ -275,6 +364,28 @@ static int64_t replace(struct task *t, long nr, uint64_t a, uint64_t b, uint64_t
     return r;
 }
 
+static void all_parted(struct process *p)
+{
+    if (memory_is_shared(p))
+        return;
+    fd_table_part();
+    p->files_shared = false;
+}
+
+void files_parted(struct process *p)
+{
+    if (is_single(p))
+        all_parted(p);
+    else
+        __atomic_store_n(&p->files_apart, true, __ATOMIC_RELAXED);
+}
+
+void files_part(struct process *p)
+{
+    if (p->files_shared && HOST_RAW(SYS_unshare, CLONE_FILES) == 0)
+        all_parted(p);
+}
+
 /* --- The calls --------------------------------------------------------------------------------------- */
 
 int64_t sys_close(struct task *t, int fd)
@@ -314,6 +425,8 @@ int64_t sys_close_range(struct task *t, uint32_t first, uint32_t last, uint32_t 
             r = replace(t, SYS_close_range, from, end - 1, flags);
         from = end + 1;
     }
+    if (r == 0 && flags & CLOSE_RANGE_UNSHARE)
+        files_parted(t->proc);
     return r;
 }
 

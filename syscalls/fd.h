@@ -13,15 +13,24 @@
 
 #define FD_OWN_MAX 256
 
-/* No own descriptor is below it. */
-extern atomic_int fd_own_floor;
+/*
+ * noahv's descriptors. The table goes with the host's own table of descriptors: processes that share those share it,
+ * at the same address. Whole pages, so that it can be.
+ */
+extern struct fd_own_table {
+    atomic_int floor; /* no own descriptor is below it */
+    struct {
+        atomic_int fd; /* -1: free */
+        int *holder;   /* in the process that made it its own */
+    } at[FD_OWN_MAX];
+} __attribute__((aligned(4096))) fd_own_table;
 
 /* fd_is_own for a number that is not below the floor. */
 bool fd_own_find(int fd);
 
 static inline bool fd_is_own(int fd)
 {
-    return fd >= atomic_load_explicit(&fd_own_floor, memory_order_relaxed) && fd_own_find(fd);
+    return fd >= atomic_load_explicit(&fd_own_table.floor, memory_order_relaxed) && fd_own_find(fd);
 }
 
 /* 0, or -EBADF for an own descriptor; whether the others are open is the host kernel's to say. */
@@ -53,6 +62,15 @@ void fd_release(int fd);
 
 /* The guest claims number `fd` (dup3): an own descriptor there moves away. 0 or -errno. */
 int fd_vacate(int fd);
+
+/* Before a clone whose child is to have the same descriptors in a memory of its own. 0 or -errno. */
+int fd_table_share(void);
+
+/* After the process has got descriptors of its own, while nothing else runs in its memory: no one shares the table. */
+void fd_table_part(void);
+
+/* In the child of a fork: what other threads of the parent were at with the table has no end here. */
+void fd_table_forked(void);
 
 /* Lowest own number at or above `from`, or -1. */
 int fd_own_next(int from);

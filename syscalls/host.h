@@ -6,10 +6,16 @@
 #define NOAHV_SYSCALLS_HOST_H
 
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 
 extern const char host_call_begin[], host_call_end[], host_call_skip[];
 int64_t host_call_stub(const volatile sig_atomic_t *caught, long nr, const uint64_t a[6]);
+
+struct clone_args;
+
+/* clone3 for a child with a stack of its own, where it runs body(arg), which does not return: its id or -errno. */
+int64_t host_clone3(const struct clone_args *args, size_t size, int (*body)(void *), void *arg);
 
 typedef void (*host_handler_fn)(int sig, siginfo_t *info, void *ucontext);
 

@@ -21,6 +21,7 @@
 #include "syscalls/jail.h"
 #include "syscalls/mm.h"
 #include "syscalls/path.h"
+#include "syscalls/share.h"
 #include "syscalls/signal.h"
 #include "syscalls/thread.h"
 #include "syscalls/trace.h"
@@ -93,6 +94,7 @@ static void linux_destroy(void *state)
 
     signal_thread_detach();
     threads_destroy(p);
+    files_part(p);
     if (p->trace)
         trace_close(p->trace);
     if (p->log_fd >= 0)

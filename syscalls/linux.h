@@ -99,6 +99,7 @@ struct process {
     unsigned nr_tasks, nr_suspended;
     struct timers timers;
     bool files_apart;     /* a thread has descriptors of its own: noahv's do not move any more */
+    bool files_shared;    /* another process has the same ones, or had: nor do they then */
     bool parked;          /* the leader has ended, as far as the guest can see */
     struct task *exec_by; /* is ending the others, for its execve; then with */
     struct exec *exec;    /* ... what the leader is to run, under exec_mask */

@@ -177,20 +177,49 @@ static int child_main(void *arg)
     process_run(t);
 }
 
+static uint64_t host_flags(const struct clone *c)
+{
+    return (c->flags & ~(uint64_t)NOT_FOR_HOST) | CLONE_VFORK;
+}
+
+static int64_t clone_old(struct child *v)
+{
+    const struct clone *c = &v->clone;
+    struct gmem *m = v->proc.mem;
+    int pid = clone(child_main, v->stack + STACK_BYTES, (int)host_flags(c) | c->exit_signal, v,
+                    gmem_span(m, c->flags & CLONE_PIDFD ? c->pidfd : 0, 4), NULL, gmem_span(m, c->child_tid, 4));
+
+    return pid < 0 ? -errno : pid;
+}
+
+/* The same, and what no flag of clone says. */
+static int64_t clone_new(struct child *v)
+{
+    const struct clone *c = &v->clone;
+    struct gmem *m = v->proc.mem;
+    struct clone_args a = {
+        .flags = host_flags(c),
+        .pidfd = (uint64_t)(uintptr_t)gmem_span(m, c->flags & CLONE_PIDFD ? c->pidfd : 0, 4),
+        .child_tid = (uint64_t)(uintptr_t)gmem_span(m, c->child_tid, 4),
+        .exit_signal = (uint64_t)c->exit_signal,
+        .stack = (uint64_t)(uintptr_t)v->stack,
+        .stack_size = STACK_BYTES,
+        .set_tid = c->nr_set_tid ? (uint64_t)(uintptr_t)c->set_tid : 0,
+        .set_tid_size = c->nr_set_tid,
+        .cgroup = c->cgroup,
+    };
+
+    return host_clone3(&a, sizeof a, child_main, v);
+}
+
 /* Returns when the child has left the memory: its id or -errno. */
 static int64_t host_clone(struct child *v)
 {
-    const struct clone *c = &v->clone;
     struct mm *mm = v->proc.mm;
-    uint64_t flags = (c->flags & ~(uint64_t)NOT_FOR_HOST) | CLONE_VFORK | (uint64_t)c->exit_signal;
     int64_t pid;
 
     atomic_fetch_add(&mm->users, 1);
-    pid = clone(child_main, v->stack + STACK_BYTES, (int)flags, v,
-                gmem_span(v->proc.mem, flags & CLONE_PIDFD ? c->pidfd : 0, 4), NULL,
-                gmem_span(v->proc.mem, c->child_tid, 4));
-    if (pid < 0)
-        pid = -errno;
+    pid = v->clone.nr_set_tid || host_flags(&v->clone) >> 32 ? clone_new(v) : clone_old(v);
     atomic_fetch_sub(&mm->users, 1);
     return pid;
 }

@@ -24,10 +24,16 @@ static inline bool is_single(const struct process *p)
     return __atomic_load_n(&p->nr_tasks, __ATOMIC_ACQUIRE) == 1 && !memory_is_shared(p);
 }
 
-/* Whether noahv's descriptors may get other numbers: all who go by the one table of them have the same descriptors. */
+/* Whether noahv's descriptors may get other numbers: one process goes by the table of them, and has them all. */
 static inline bool own_may_move(const struct process *p)
 {
-    return !memory_is_shared(p) && !p->files_apart;
+    return !memory_is_shared(p) && !p->files_apart && !p->files_shared;
 }
+
+/* The host has given this thread descriptors of its own. */
+void files_parted(struct process *p);
+
+/* What the host's execve and exit do: descriptors that are another process's, too, are left to that. */
+void files_part(struct process *p);
 
 #endif

@@ -40,6 +40,11 @@ static void become_child(struct task *t, const struct clone *c)
     t->proc->mm->lock_future = 0;
     t->proc->execve_marked = false;
     aio_forked();
+    fd_table_forked();
+    if (!(c->flags & CLONE_FILES)) {
+        fd_table_part();
+        t->proc->files_shared = false;
+    }
     if (c->flags & CLONE_NEWNS)
         root_renew(&t->proc->root);
     if (c->flags & CLONE_CLEAR_SIGHAND)
@@ -57,7 +62,7 @@ static void become_child(struct task *t, const struct clone *c)
 }
 
 /* What no flag of clone says. */
-static int64_t host_clone3(struct task *t, const struct clone *c, uint64_t flags)
+static int64_t fork_clone3(struct task *t, const struct clone *c, uint64_t flags)
 {
     struct clone_args a = {
         .flags = flags,
@@ -95,16 +100,14 @@ static int64_t library_fork(struct task *t, const struct clone *c)
 /* The host's fork. What the C library cannot say goes wrong should another thread be inside malloc just then. */
 static int64_t host_fork(struct task *t, const struct clone *c)
 {
-    /* Descriptors too are copied: each process keeps own ones, and knows only of its own. */
-    uint64_t flags =
-        c->flags & ~(uint64_t)(CLONE_OURS | CLONE_VM | CLONE_FILES | CLONE_SIGHAND | CLONE_CLEAR_SIGHAND);
+    uint64_t flags = c->flags & ~(uint64_t)(CLONE_OURS | CLONE_VM | CLONE_SIGHAND | CLONE_CLEAR_SIGHAND);
 
     if (!handover_ready())
         flags &= ~(uint64_t)CLONE_VFORK;
     if (t->proc->nr_tasks > 1 && !(flags & ~(uint64_t)CLONE_PIDFD) && c->exit_signal == SIGCHLD)
         return library_fork(t, c);
     if (c->nr_set_tid || flags >> 32)
-        return host_clone3(t, c, flags);
+        return fork_clone3(t, c, flags);
     return HOST_RAW(SYS_clone, flags | (uint64_t)c->exit_signal, 0, span(t, c->pidfd, 4));
 }
 
@@ -115,11 +118,11 @@ static int64_t process_fork(struct task *t, const struct clone *c)
     pid_t tid;
     int slot;
 
-    pid = box_fork(t, &slot);
+    pid = c->flags & CLONE_FILES ? fd_table_share() : 0;
+    if (pid == 0)
+        pid = box_fork(t, &slot);
     if (pid < 0)
         return pid;
-    if (c->flags & CLONE_FILES)
-        note_once(t, SYS_clone, "clone(CLONE_FILES): the child gets a copy of the descriptors");
     if (c->flags & CLONE_FS && p->box)
         folders_share_cwd(&p->box->folders);
     threads_fork_prepare(t);
@@ -154,12 +157,12 @@ static int clone_check(const struct clone *c)
     return c->nr_set_tid && f & CLONE_THREAD ? -EPERM : 0; /* ids are the host's to choose */
 }
 
-/* A child that shares the memory must be able to leave it; the host's clone cannot say all that clone3 can. */
+/* A child that shares the memory must be able to leave it. */
 static bool can_share(struct task *t, const struct clone *c)
 {
     if (!(c->flags & CLONE_VM))
         return false;
-    if (handover_ready() && !t->proc->box && !c->nr_set_tid && !(c->flags & CLONE_INTO_CGROUP))
+    if (handover_ready() && !t->proc->box)
         return true;
     note_once(t, SYS_clone, "clone(0x%llx): the child gets a copy of the memory",
               (unsigned long long)c->flags);
@@ -177,6 +180,8 @@ static int64_t clone_task(struct task *t, const struct clone *c)
     if (!signal_freeze(t))
         return -ERESTARTNOINTR;
     linux_mark_forks(t->proc, true);
+    if ((c->flags & (CLONE_THREAD | CLONE_FILES)) == CLONE_FILES)
+        t->proc->files_shared = true; /* the child's, too */
     r = c->flags & CLONE_THREAD ? thread_create(t, c)
         : can_share(t, c)       ? share_clone(t, c)
                                 : process_fork(t, c);
@@ -285,8 +290,8 @@ int64_t sys_unshare(struct task *t, uint64_t flags)
     r = HOST(t, SYS_unshare, flags);
     if (r == 0 && flags & CLONE_NEWNS)
         root_renew(&t->proc->root);
-    if (r == 0 && flags & CLONE_FILES && t->proc->nr_tasks > 1)
-        __atomic_store_n(&t->proc->files_apart, true, __ATOMIC_RELAXED);
+    if (r == 0 && flags & CLONE_FILES)
+        files_parted(t->proc);
     return r;
 }
 

@@ -22,6 +22,7 @@
 #include "syscalls/exec.h"
 #include "syscalls/futex.h"
 #include "syscalls/host.h"
+#include "syscalls/share.h"
 #include "syscalls/signal.h"
 #include "syscalls/timer.h"
 #include "syscalls/trace.h"
@@ -238,7 +239,7 @@ static int thread_start(struct task *t, const struct clone *c)
     if (r == 0 && apart)
         r = (int)HOST_RAW(SYS_unshare, apart);
     if (r == 0 && apart & CLONE_FILES)
-        __atomic_store_n(&t->proc->files_apart, true, __ATOMIC_RELAXED);
+        files_parted(t->proc);
     if (r < 0)
         return r;
     if (apart & CLONE_FS && t->proc->box)

@@ -169,6 +169,92 @@ static void cleared_handlers(void)
     signal(SIGUSR2, SIG_DFL);
 }
 
+/* --- Ids that are chosen ------------------------------------------------------------------------------------ */
+
+/* With a stack of its own, where the child runs the body, which does not return. */
+static long clone3_body(struct clone_args *args, void (*body)(void))
+{
+#ifdef __riscv
+    register uintptr_t a0 __asm__("a0") = (uintptr_t)args;
+    register uintptr_t a1 __asm__("a1") = sizeof *args;
+    register void (*a2)(void) __asm__("a2") = body;
+    register uintptr_t a7 __asm__("a7") = SYS_clone3;
+
+    __asm__ volatile("ecall\n bnez a0, 1f\n jalr a2\n 1:"
+                     : "+r"(a0), "+r"(a1), "+r"(a2)
+                     : "r"(a7)
+                     : "memory", "ra");
+    return (long)a0;
+#else
+    register long rax __asm__("rax") = SYS_clone3;
+
+    __asm__ volatile("syscall\n test %%rax, %%rax\n jnz 1f\n call *%%rdx\n 1:"
+                     : "+r"(rax)
+                     : "D"(args), "S"(sizeof *args), "d"(body)
+                     : "memory", "rcx", "r11");
+    return rax;
+#endif
+}
+
+static _Atomic pid_t chosen;
+
+static void tell_chosen(void)
+{
+    chosen = (pid_t)syscall(SYS_getpid);
+    syscall(SYS_exit, 0);
+}
+
+/* Which id is free is known in a namespace of one's own: its first process asks for 77. */
+static void choose(unsigned long long flags)
+{
+    static char stack[65536] __attribute__((aligned(16)));
+    pid_t want = 77;
+    struct clone_args a = {
+        .flags = flags,
+        .exit_signal = SIGCHLD,
+        .stack = (uintptr_t)stack,
+        .stack_size = sizeof stack,
+        .set_tid = (uintptr_t)&want,
+        .set_tid_size = 1,
+    };
+    int status = 0;
+    long pid;
+
+    chosen = 0;
+    pid = clone3_body(&a, tell_chosen);
+    printf("flags %llx:\n", flags);
+    FACT(pid < 0 || pid == 77);
+    FACT(pid < 0 || waitpid(77, &status, 0) == 77);
+    FACT(pid < 0 || chosen == (flags & CLONE_VM ? 77 : 0));
+    a.flags |= CLONE_INTO_CGROUP;
+    a.cgroup = 1000; /* not open */
+    SHOW(clone3_body(&a, tell_chosen));
+}
+
+static void chosen_ids(void)
+{
+    pid_t pid;
+    int may;
+
+    fflush(stdout);
+    pid = fork();
+    if (pid == 0) {
+        may = unshare(CLONE_NEWUSER | CLONE_NEWPID) == 0;
+        pid = fork();
+        if (pid == 0) {
+            FACT(!may || getpid() == 1);
+            choose(0);
+            choose(CLONE_VM);
+            choose(CLONE_VM | CLONE_VFORK);
+            fflush(stdout);
+            _exit(0);
+        }
+        waitpid(pid, NULL, 0);
+        _exit(0);
+    }
+    waitpid(pid, NULL, 0);
+}
+
 /* --- A thread without a library --------------------------------------------------------------------------- */
 
 static atomic_int word, stage;
@@ -206,6 +292,7 @@ int main(void)
     exit_signals();
     stored_ids();
     cleared_handlers();
+    chosen_ids();
     bare();
     return 0;
 }

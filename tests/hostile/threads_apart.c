@@ -1,5 +1,6 @@
-/* Threads whose descriptors are not those of the others, among which noahv's would be that nobody hides. */
+/* Threads whose descriptors are not those of the others, or processes' that are: noahv's would be among them, unhidden. */
 #include "hostile.h"
+#include <linux/close_range.h>
 #include <pthread.h>
 #include <sched.h>
 
@@ -17,15 +18,31 @@ static void *leave(void *arg)
     return NULL;
 }
 
+static void *close_apart(void *arg)
+{
+    *(int *)arg = syscall(SYS_close_range, 100, 200, CLOSE_RANGE_UNSHARE) == 0;
+    return NULL;
+}
+
+static int in_thread(void *(*body)(void *))
+{
+    int done = 0;
+    pthread_t t;
+
+    return pthread_create(&t, NULL, body, &done) == 0 && pthread_join(t, NULL) == 0 && done;
+}
+
 int main(void)
 {
     const int thread = CLONE_VM | CLONE_FS | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
-    int left = 0;
-    pthread_t t;
+    long pid;
 
-    if (pthread_create(&t, NULL, leave, &left) != 0 || pthread_join(t, NULL) != 0)
-        return 2;
-    TRY(left);
+    TRY(in_thread(leave));
+    TRY(in_thread(close_apart));
     TRY(clone(end, stack + sizeof stack, thread, NULL) > 0);
+    pid = syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+    if (pid == 0)
+        _exit(0);
+    TRY(pid > 0);
     return reached_any;
 }
