@@ -16,6 +16,7 @@
 #include <linux/nsfs.h>
 #include <linux/random.h>
 #include <linux/rtc.h>
+#include <linux/seccomp.h>
 #include <linux/sockios.h>
 #include <linux/vt.h>
 #include <net/if.h>
@@ -27,6 +28,7 @@
 
 #include "syscalls/fd.h"
 #include "syscalls/linux.h"
+#include "syscalls/seccomp.h"
 
 enum arg {
     NONE,    /* not looked at */
@@ -37,6 +39,7 @@ enum arg {
     EXTENTS, /* struct fiemap: tells its own length */
     IFCONF,  /* struct ifconf: length and address */
     IFDATA,  /* struct ifreq: a name, and the address of something flat */
+    NOTIF,   /* seccomp.h: calls that a filter asks about */
     ROUTE,   /* struct rtentry: the address of a name in it; of IPv6: flat */
 };
 
@@ -127,6 +130,11 @@ static const struct request requests[] = {
     {BLKRRPART, NONE, 0}, {BLKDISCARD, MEM, 16}, {BLKZEROOUT, MEM, 16},
     {NS_GET_USERNS, NONE, 0}, {NS_GET_PARENT, NONE, 0}, {NS_GET_NSTYPE, NONE, 0}, {NS_GET_OWNER_UID, MEM, 4},
     {RNDGETENTCNT, MEM, 4}, {RNDADDTOENTCNT, MEM, 4},
+
+    /* Listeners of system call filters */
+    {SECCOMP_IOCTL_NOTIF_RECV, NOTIF, 0}, {SECCOMP_IOCTL_NOTIF_SEND, NOTIF, 0}, {SECCOMP_IOCTL_NOTIF_ADDFD, NOTIF, 0},
+    {SECCOMP_IOCTL_NOTIF_ID_VALID, MEM, 8}, {0x80082102 /* with its direction wrong */, MEM, 8},
+    {0x40082104 /* SECCOMP_IOCTL_NOTIF_SET_FLAGS */, VALUE, 0},
 
     /* Sockets */
     {SIOCATMARK, MEM, 4}, {FIOSETOWN, MEM, 4}, {SIOCSPGRP, MEM, 4}, {FIOGETOWN, MEM, 4}, {SIOCGPGRP, MEM, 4},
@@ -317,6 +325,8 @@ int64_t sys_ioctl(struct task *t, int fd, uint32_t cmd, uint64_t arg)
         return call_ifconf(t, fd, arg);
     case IFDATA:
         return call_ifdata(t, fd, cmd, arg);
+    case NOTIF:
+        return seccomp_ioctl(t, fd, cmd, arg);
     case ROUTE:
         return call_route(t, fd, cmd, arg);
     }

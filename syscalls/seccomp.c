@@ -1,6 +1,6 @@
 /*
  * seccomp(2) for the guest. A filter is checked when it is installed and interpreted at each call; nothing of it
- * reaches the host, whose own calls are others. There is no listener for SECCOMP_RET_USER_NOTIF and no tracer.
+ * reaches the host, whose own calls are others. There is no tracer; listeners are in seccomp_notify.c.
  * Rules: kernel/seccomp.c, net/core/filter.c.
  *
  * Filters are never changed and never freed: a task that begins as a copy of another shares its filters.
@@ -30,6 +30,7 @@
 
 struct seccomp_filter {
     struct seccomp_filter *prev; /* installed earlier, runs later */
+    bool listener; /* somebody is asked about SECCOMP_RET_USER_NOTIF */
     uint16_t len;
     struct sock_filter insns[];
 };
@@ -176,8 +177,7 @@ static int filter_in(struct task *t, gva_t uargs, struct seccomp_filter **out)
     f = malloc(sizeof *f + prog.len * sizeof f->insns[0]);
     if (!f)
         return -ENOMEM;
-    f->len = prog.len;
-    f->prev = NULL;
+    *f = (struct seccomp_filter){ .len = prog.len };
     r = copy_in(t->mem, f->insns, (gva_t)(uintptr_t)prog.filter, prog.len * sizeof f->insns[0]);
     if (r == 0)
         r = check(f);
@@ -207,10 +207,11 @@ static pid_t cannot_sync(const struct task *t)
     return 0;
 }
 
-/* process.lock is held. */
+/* process.lock is held. 0, the listener, -errno or the thread that cannot. */
 static int64_t attach(struct task *t, uint32_t flags, struct seccomp_filter *f)
 {
     uint32_t total = f->len;
+    int64_t fd = 0;
     pid_t other;
 
     if (t->seccomp_mode == SECCOMP_MODE_STRICT)
@@ -222,28 +223,40 @@ static int64_t attach(struct task *t, uint32_t flags, struct seccomp_filter *f)
     other = flags & SECCOMP_FILTER_FLAG_TSYNC ? cannot_sync(t) : 0;
     if (other)
         return flags & SECCOMP_FILTER_FLAG_TSYNC_ESRCH ? -ESRCH : other;
+    f->listener = flags & SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    if (f->listener)
+        fd = seccomp_listen(flags);
+    if (fd < 0)
+        return fd;
     f->prev = t->filter;
     for (struct task *u = t->proc->tasks; u; u = u->next)
         if (u == t || flags & SECCOMP_FILTER_FLAG_TSYNC) {
             u->filter = f;
             u->seccomp_mode = SECCOMP_MODE_FILTER;
         }
-    return 0;
+    return fd;
 }
 
-enum { NR_SECCOMP = 277 };
+/* seccomp_set_mode_filter. A box lets nobody decide but itself: there, the host would refuse a listener. */
+static bool flags_ok(struct task *t, uint32_t flags)
+{
+    const uint32_t known = SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_LOG |
+                           SECCOMP_FILTER_FLAG_SPEC_ALLOW | SECCOMP_FILTER_FLAG_TSYNC_ESRCH,
+                   listener = SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+
+    if (flags & ~(known | (t->proc->box ? 0 : listener)))
+        return false;
+    if (!(flags & SECCOMP_FILTER_FLAG_NEW_LISTENER))
+        return !(flags & SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
+    return !(flags & SECCOMP_FILTER_FLAG_TSYNC) || flags & SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
+}
 
 static int64_t set_filter(struct task *t, uint32_t flags, gva_t uargs)
 {
-    const uint32_t known = SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_LOG |
-                           SECCOMP_FILTER_FLAG_SPEC_ALLOW | SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
     struct seccomp_filter *f;
     int64_t r;
 
-    if (flags & SECCOMP_FILTER_FLAG_NEW_LISTENER)
-        note_once(t, NR_SECCOMP,
-                  "seccomp filters with a listener are not implemented: the program gets EINVAL");
-    if (flags & ~known)
+    if (!flags_ok(t, flags))
         return -EINVAL;
     r = filter_in(t, uargs, &f);
     if (r < 0)
@@ -251,7 +264,7 @@ static int64_t set_filter(struct task *t, uint32_t flags, gva_t uargs)
     pthread_mutex_lock(&t->proc->lock);
     r = attach(t, flags, f);
     pthread_mutex_unlock(&t->proc->lock);
-    if (r)
+    if (t->filter != f)
         free(f);
     return r;
 }
@@ -283,6 +296,7 @@ static int64_t action_avail(struct task *t, gva_t uargs)
     case SECCOMP_RET_TRACE:
     case SECCOMP_RET_LOG:
     case SECCOMP_RET_ALLOW:
+    case SECCOMP_RET_USER_NOTIF:
         return 0;
     default:
         return -EOPNOTSUPP;
@@ -334,6 +348,7 @@ void seccomp_put(const struct task *t, struct parcel *p)
     parcel_put_u64(p, (uint64_t)seccomp_count(t));
     for (const struct seccomp_filter *f = t->filter; f; f = f->prev) {
         parcel_put_u64(p, f->len);
+        parcel_put_u64(p, f->listener);
         parcel_put(p, f->insns, f->len * sizeof f->insns[0]);
     }
 }
@@ -350,8 +365,8 @@ int seccomp_get(struct task *t, struct parcel *p)
         f = len && len <= BPF_MAXINSNS ? malloc(sizeof *f + len * sizeof f->insns[0]) : NULL;
         if (!f)
             return -ENOMEM;
-        f->len = (uint16_t)len;
-        f->prev = NULL;
+        *f = (struct seccomp_filter){ .len = (uint16_t)len };
+        f->listener = parcel_get_u64(p);
         parcel_get(p, f->insns, len * sizeof f->insns[0]);
         if (check(f) < 0) {
             free(f);
@@ -471,15 +486,18 @@ static uint32_t run_filter(const struct sock_filter *i, const struct seccomp_dat
 }
 
 /* The strictest answer, by its action as a signed number; among equals the youngest filter's. */
-static uint32_t run_filters(const struct task *t, const struct seccomp_data *d)
+static uint32_t run_filters(const struct task *t, const struct seccomp_data *d,
+                            const struct seccomp_filter **match)
 {
     uint32_t best = SECCOMP_RET_ALLOW;
 
     for (const struct seccomp_filter *f = t->filter; f; f = f->prev) {
         uint32_t r = run_filter(f->insns, d);
 
-        if ((int32_t)(r & SECCOMP_RET_ACTION_FULL) < (int32_t)(best & SECCOMP_RET_ACTION_FULL))
-            best = r;
+        if ((int32_t)(r & SECCOMP_RET_ACTION_FULL) >= (int32_t)(best & SECCOMP_RET_ACTION_FULL))
+            continue;
+        best = r;
+        *match = f;
     }
     return best;
 }
@@ -520,12 +538,13 @@ bool seccomp_allows(struct task *t, uint64_t nr, const uint64_t *a, int64_t *r)
     struct seccomp_data d = { .nr = (int)nr,
                               .arch = AUDIT_ARCH_RISCV64,
                               .instruction_pointer = t->hart->pc + 4 };
+    const struct seccomp_filter *match = NULL;
     uint32_t ret;
 
     if (t->seccomp_mode == SECCOMP_MODE_STRICT)
         return strict_allows(t, nr, r);
     memcpy(d.args, a, sizeof d.args);
-    ret = run_filters(t, &d);
+    ret = run_filters(t, &d, &match);
     switch (ret & SECCOMP_RET_ACTION_FULL) {
     case SECCOMP_RET_ALLOW:
     case SECCOMP_RET_LOG:
@@ -537,8 +556,11 @@ bool seccomp_allows(struct task *t, uint64_t nr, const uint64_t *a, int64_t *r)
         seccomp_sigsys(t, nr, 1 /* SYS_SECCOMP */, (int)(ret & SECCOMP_RET_DATA));
         *r = -EJUSTRETURN;
         return false;
-    case SECCOMP_RET_TRACE: /* nobody traces, nobody listens */
     case SECCOMP_RET_USER_NOTIF:
+        if (match->listener)
+            return seccomp_notify(t, nr, a, r);
+        /* fall through */
+    case SECCOMP_RET_TRACE: /* nobody traces */
         *r = -ENOSYS;
         return false;
     case SECCOMP_RET_KILL_THREAD:
