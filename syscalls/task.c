@@ -154,7 +154,7 @@ static int clone_check(const struct clone *c)
         return -EINVAL;
     if ((f & CLONE_THREAD) && (f & (CLONE_NEWUSER | CLONE_NEWPID | CLONE_PIDFD | CLONE_INTO_CGROUP)))
         return -EINVAL;
-    return c->nr_set_tid && f & CLONE_THREAD ? -EPERM : 0; /* ids are the host's to choose */
+    return 0;
 }
 
 /* A child that shares the memory must be able to leave it. */

@@ -11,8 +11,11 @@
 #include "syscalls/thread.h"
 
 #include <errno.h>
+#include <linux/sched.h>
+#include <sanitizer/asan_interface.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -260,6 +263,18 @@ static void thread_run(struct task *t, struct noahv_exit *x)
     } while (x->reason != NOAHV_EXIT_HALT);
 }
 
+/* The creator goes on, and s is gone. */
+static void started(struct start *s, int r)
+{
+    struct process *p = s->task->proc;
+
+    pthread_mutex_lock(&p->lock);
+    s->err = r;
+    s->done = true;
+    pthread_cond_broadcast(&p->changed);
+    pthread_mutex_unlock(&p->lock);
+}
+
 static void *thread_main(void *arg)
 {
     struct start *s = arg;
@@ -272,11 +287,7 @@ static void *thread_main(void *arg)
     t->tid = s->tid = (pid_t)HOST_RAW(SYS_gettid);
     pthread_mutex_unlock(&p->lock);
     r = thread_start(t, s->clone);
-    pthread_mutex_lock(&p->lock);
-    s->err = r;
-    s->done = true; /* the creator goes on, and s is gone */
-    pthread_cond_broadcast(&p->changed);
-    pthread_mutex_unlock(&p->lock);
+    started(s, r);
     if (r == 0) {
         signal_thaw(t);
         thread_run(t, &x);
@@ -284,6 +295,41 @@ static void *thread_main(void *arg)
             process_end(&x);
     }
     thread_end(t);
+    return NULL;
+}
+
+/* A thread with an id of the guest's choosing: not what pthread_create can say. */
+_Noreturn static int lent_main(void *arg)
+{
+    thread_main(arg);
+    for (;;)
+        HOST_RAW(SYS_exit, 0);
+}
+
+/* The host thread that it borrows, suspended until the other has ended (share.c), when *arg is gone. */
+static void *lender_main(void *arg)
+{
+    struct start *s = arg;
+    struct task *t = s->task;
+    uint8_t *stack =
+        mmap(NULL, THREAD_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    const struct clone_args a = {
+        .flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_VFORK,
+        .stack = (uint64_t)(uintptr_t)stack,
+        .stack_size = THREAD_STACK,
+        .set_tid = (uint64_t)(uintptr_t)s->clone->set_tid,
+        .set_tid_size = s->clone->nr_set_tid,
+    };
+    int64_t r = stack == MAP_FAILED ? -ENOMEM : host_clone3(&a, sizeof a, lent_main, s);
+
+    if (r < 0) {
+        started(s, (int)r);
+        thread_end(t);
+    }
+    if (stack != MAP_FAILED) {
+        ASAN_UNPOISON_MEMORY_REGION(stack, THREAD_STACK); /* frames that were left by exit */
+        munmap(stack, THREAD_STACK);
+    }
     return NULL;
 }
 
@@ -345,7 +391,8 @@ int64_t thread_create(struct task *t, const struct clone *c)
     if (!s.task)
         return -ENOMEM;
     pthread_mutex_lock(&p->lock);
-    s.err = thread_leaves(t) ? -ERESTARTNOINTR : thread_host(&s.task->thread, thread_main, &s);
+    s.err = thread_leaves(t) ? -ERESTARTNOINTR
+                             : thread_host(&s.task->thread, c->nr_set_tid ? lender_main : thread_main, &s);
     if (s.err < 0) {
         pthread_mutex_unlock(&p->lock);
         task_free(s.task);

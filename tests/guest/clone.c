@@ -231,6 +231,42 @@ static void choose(unsigned long long flags)
     SHOW(clone3_body(&a, tell_chosen));
 }
 
+static void tell_thread(void)
+{
+    if (syscall(SYS_getpid) == 1)
+        chosen = (pid_t)syscall(SYS_gettid);
+    syscall(SYS_exit, 0);
+}
+
+static void choose_thread(void)
+{
+    static char stack[65536] __attribute__((aligned(16)));
+    pid_t want = 99;
+    struct clone_args a = {
+        .flags = THREAD,
+        .stack = (uintptr_t)stack,
+        .stack_size = sizeof stack,
+        .set_tid = (uintptr_t)&want,
+        .set_tid_size = 1,
+    };
+    long tid;
+
+    for (int i = 0; i < 3; i++) {
+        chosen = 0;
+        tid = clone3_body(&a, tell_thread);
+        while (tid > 0 && (!chosen || syscall(SYS_tgkill, 1, 99, 0) == 0))
+            sched_yield();
+        FACT(tid < 0 || (tid == 99 && chosen == 99));
+    }
+    want = 1;
+    tid = clone3_body(&a, tell_thread);
+    FACT(tid == -EEXIST || tid == -EPERM);
+    want = -1;
+    SHOW(clone3_body(&a, tell_thread));
+    a.set_tid_size = 32;
+    SHOW(clone3_body(&a, tell_thread));
+}
+
 static void chosen_ids(void)
 {
     pid_t pid;
@@ -246,6 +282,8 @@ static void chosen_ids(void)
             choose(0);
             choose(CLONE_VM);
             choose(CLONE_VM | CLONE_VFORK);
+            if (may)
+                choose_thread();
             fflush(stdout);
             _exit(0);
         }
