@@ -223,7 +223,7 @@ $(B)/bench/%: bench/%.c | $(NEED)
 
 # The support table comes from the rows of syscalls/table.def, by way of the binary.
 docs: noahv
-	@printf '# System calls\n\nGenerated from `syscalls/table.def` by `make docs`. "partial": see below the table;' > docs/syscalls.md
+	@printf '# System calls\n\nGenerated from `syscalls/table.def` by `make docs`. "full": but for the limits below the table;' > docs/syscalls.md
 	@printf ' "none": ENOSYS, and a note under `--verbose`.\n\n' >> docs/syscalls.md
 	./noahv compat >> docs/syscalls.md
 

@@ -176,13 +176,13 @@ NOAHV_API int noahv_linux_handle(struct noahv_hart *h, struct noahv_exit *x);
  */
 NOAHV_API int noahv_linux_run(struct noahv_hart *h, struct noahv_exit *x);
 
-/* Visits every known system call: number, name, class, level ("full", "partial", "none"). */
+/* Visits every known system call: number, name, class, level ("full", "none"). */
 typedef void (*noahv_syscall_visit_fn)(void *opaque, int nr, const char *name, const char *class_name,
                                        const char *level);
 NOAHV_API void noahv_linux_syscalls(noahv_syscall_visit_fn visit, void *opaque);
 
-/* Of a call at level "partial": what is refused or done otherwise, and what the program gets. Else NULL. */
-NOAHV_API const char *noahv_linux_partial(int nr);
+/* What a call at level "full" refuses all the same or does otherwise, and what the program gets; NULL: nothing. */
+NOAHV_API const char *noahv_linux_limits(int nr);
 
 /* --- Policy ----------------------------------------------------------------------------------------- */
 

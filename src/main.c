@@ -597,9 +597,9 @@ static void print_call(void *opaque, int nr, const char *name, const char *class
     printf("| %d | %s | %s | %s |\n", nr, name, class_name, level);
 }
 
-static void print_partial(void *opaque, int nr, const char *name, const char *class_name, const char *level)
+static void print_limits(void *opaque, int nr, const char *name, const char *class_name, const char *level)
 {
-    const char *text = noahv_linux_partial(nr);
+    const char *text = noahv_linux_limits(nr);
 
     (void)opaque;
     (void)class_name;
@@ -612,8 +612,8 @@ static int compat(void)
 {
     puts("| nr | call | class | level |\n|---|---|---|---|");
     noahv_linux_syscalls(print_call, NULL);
-    puts("\n## What \"partial\" means\n");
-    noahv_linux_syscalls(print_partial, NULL);
+    puts("\n## Limits\n");
+    noahv_linux_syscalls(print_limits, NULL);
     return 0;
 }
 

@@ -30,7 +30,7 @@
 
 struct seccomp_filter {
     struct seccomp_filter *prev; /* installed earlier, runs later */
-    bool listener; /* somebody is asked about SECCOMP_RET_USER_NOTIF */
+    bool listener;               /* somebody is asked about SECCOMP_RET_USER_NOTIF */
     uint16_t len;
     struct sock_filter insns[];
 };

@@ -52,7 +52,8 @@ static int64_t receive(struct task *t, int fd, gva_t arg)
     struct seccomp_notif n;
     int64_t r;
 
-    if (get_user(t->mem, &n, arg) || put_user(t->mem, arg, &n)) /* nothing is lost by what cannot be written */
+    if (get_user(t->mem, &n, arg) ||
+        put_user(t->mem, arg, &n)) /* nothing is lost by what cannot be written */
         return -EFAULT;
     r = HOST(t, SYS_ioctl, fd, SECCOMP_IOCTL_NOTIF_RECV, &n);
     if (r < 0)

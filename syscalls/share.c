@@ -186,8 +186,9 @@ static int64_t clone_old(struct child *v)
 {
     const struct clone *c = &v->clone;
     struct gmem *m = v->proc.mem;
-    int pid = clone(child_main, v->stack + STACK_BYTES, (int)host_flags(c) | c->exit_signal, v,
-                    gmem_span(m, c->flags & CLONE_PIDFD ? c->pidfd : 0, 4), NULL, gmem_span(m, c->child_tid, 4));
+    int pid =
+        clone(child_main, v->stack + STACK_BYTES, (int)host_flags(c) | c->exit_signal, v,
+              gmem_span(m, c->flags & CLONE_PIDFD ? c->pidfd : 0, 4), NULL, gmem_span(m, c->child_tid, 4));
 
     return pid < 0 ? -errno : pid;
 }

@@ -107,19 +107,18 @@ const char *sys_level_name(enum sys_level l)
 {
     static const char *const names[] = {
         [LEVEL_FULL] = "full",
-        [LEVEL_PARTIAL] = "partial",
         [LEVEL_NONE] = "none",
     };
 
     return names[l];
 }
 
-const char *noahv_linux_partial(int nr)
+const char *noahv_linux_limits(int nr)
 {
     static const char *const text[NR_SYS] = {
-#define PARTIAL(name, text_) [NR_##name] = (text_),
-#include "syscalls/partial.def"
-#undef PARTIAL
+#define LIMIT(name, text_) [NR_##name] = (text_),
+#include "syscalls/limits.def"
+#undef LIMIT
     };
 
     return nr >= 0 && nr < NR_SYS ? text[nr] : NULL;

@@ -62,7 +62,7 @@ enum sys_how {
     HOW_NONE  /* -ENOSYS and a note */
 };
 
-enum sys_level { LEVEL_FULL, LEVEL_PARTIAL, LEVEL_NONE };
+enum sys_level { LEVEL_FULL, LEVEL_NONE };
 
 /* How the result prints. */
 enum sys_ret { RET_INT, RET_FD, RET_SIZE, RET_ADDR, RET_OCTAL, RET_HEX, RET_NONE };

@@ -119,8 +119,9 @@ static int64_t process_fork(struct task *t, const struct clone *c)
     int slot;
 
     pid = c->flags & CLONE_FILES ? fd_table_share() : 0;
-    if (pid == 0)
-        pid = box_fork(t, &slot);
+    if (pid < 0)
+        return pid;
+    pid = box_fork(t, &slot);
     if (pid < 0)
         return pid;
     if (c->flags & CLONE_FS && p->box)

@@ -314,7 +314,8 @@ static void *lender_main(void *arg)
     uint8_t *stack =
         mmap(NULL, THREAD_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     const struct clone_args a = {
-        .flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_VFORK,
+        .flags =
+            CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_VFORK,
         .stack = (uint64_t)(uintptr_t)stack,
         .stack_size = THREAD_STACK,
         .set_tid = (uint64_t)(uintptr_t)s->clone->set_tid,
