@@ -458,8 +458,10 @@ void exec_run(struct task *t, struct exec *x)
         process_die(t, r == -ENOMEM ? SIGKILL : SIGSEGV);
     linux_mark_execve(t->proc);
     close_on_exec();
-    if (t->proc->box)
+    if (t->proc->box) {
         folders_forget(&t->proc->box->folders);
+        folders_forget_near(t);
+    }
     exec_free(x);
 }
 

@@ -349,17 +349,20 @@ void fd_thaw(void)
 static int64_t replace(struct task *t, long nr, uint64_t a, uint64_t b, uint64_t c)
 {
     int gone = (int)(nr == SYS_dup3 ? b : a);
+    uint32_t last = nr == SYS_close_range ? (uint32_t)b : (uint32_t)gone;
+    struct folders *f;
     int64_t r;
 
     if (!t->proc->box)
         return HOST(t, nr, a, b, c);
+    f = &t->proc->box->folders;
     fd_freeze();
+    folders_close_begin(f, (uint32_t)gone, last);
     if (nr != SYS_close_range && fd_is_own(gone)) /* since it was looked at */
         r = -EBADF;
     else
         r = HOST(t, nr, a, b, c);
-    folders_closed(&t->proc->box->folders, (uint32_t)gone,
-                   nr == SYS_close_range ? (uint32_t)b : (uint32_t)gone);
+    folders_close_end(f, (uint32_t)gone, last);
     fd_thaw();
     return r;
 }

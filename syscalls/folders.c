@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -36,19 +37,31 @@ void folders_start(struct folders *f)
 
 void folders_forget(struct folders *f)
 {
-    folders_closed(f, 0, UINT32_MAX);
+    folders_close_begin(f, 0, UINT32_MAX);
+    folders_close_end(f, 0, UINT32_MAX);
     for (int i = 0; i < FOLDERS_MAX; i++) {
         f->named[i].f.m = NULL;
         fd_release(f->named[i].own);
     }
 }
 
-void folders_closed(struct folders *f, uint64_t first, uint64_t last)
+static void count_closed(struct folders *f, uint64_t first, uint64_t last)
 {
     if (last - first >= FOLDERS_FDS)
         last = first + FOLDERS_FDS - 1; /* that is all of them */
-    for (uint64_t fd = first; fd <= last; fd++) {
-        f->closed[fd % FOLDERS_FDS]++;
+    for (uint64_t fd = first; fd <= last; fd++)
+        __atomic_store_n(&f->closed[fd % FOLDERS_FDS], f->closed[fd % FOLDERS_FDS] + 1, __ATOMIC_SEQ_CST);
+}
+
+void folders_close_begin(struct folders *f, uint64_t first, uint64_t last)
+{
+    count_closed(f, first, last);
+}
+
+void folders_close_end(struct folders *f, uint64_t first, uint64_t last)
+{
+    count_closed(f, first, last);
+    for (uint64_t fd = first; fd <= last && fd - first < FOLDERS_FDS; fd++) {
         f->plain[fd % FOLDERS_FDS] = false;
         f->at[fd % FOLDERS_FDS].m = NULL;
     }
@@ -59,10 +72,14 @@ void folders_moved(struct box *b)
     atomic_fetch_add(&b->folders.moved, 1);
 }
 
-void folders_forked(struct folders *f)
+void folders_forget_near(struct task *t)
 {
-    for (int i = 0; i < FOLDERS_MAX; i++)
-        atomic_store(&f->named[i].pins, 0);
+    if (!t->near)
+        return;
+    fd_release(t->near->n.own);
+    free(t->near);
+    t->near = NULL;
+    atomic_fetch_sub(&t->proc->box->folders.nears, 1);
 }
 
 void folders_share_cwd(struct folders *f)
@@ -104,17 +121,25 @@ bool folders_is_file(const struct task *t, uint64_t fd)
     return fd < FOLDERS_FDS && is_single(t->proc) && t->proc->box->folders.plain[fd];
 }
 
+/* Threads above that go without: there are only so many descriptors of noahv's. */
+#define FOLDERS_NEARS_MAX 64
+
 /* --- Which are at hand -------------------------------------------------------------------------------- */
+
+static unsigned closings(const struct folders *all, int fd)
+{
+    return __atomic_load_n(&all->closed[(unsigned)fd % FOLDERS_FDS], __ATOMIC_SEQ_CST);
+}
 
 /* How often it has happened that what `n` is named by may mean another folder. */
 static void count_changes(const struct box *b, const struct named_folder *n, unsigned now[4])
 {
     const struct folders *all = &b->folders;
 
-    now[0] = n->dirfd == AT_FDCWD ? atomic_load(&all->moved) : all->closed[(unsigned)n->dirfd % FOLDERS_FDS];
+    now[0] = n->dirfd == AT_FDCWD ? 2 * atomic_load(&all->moved) : closings(all, n->dirfd);
     now[1] = n->len ? folders_names(b) : 0;
     now[2] = n->len ? atomic_load(&all->heard) : 0;
-    now[3] = n->f.fd == n->own ? 0 : all->closed[(unsigned)n->f.fd % FOLDERS_FDS];
+    now[3] = n->f.fd == n->own ? 0 : closings(all, n->f.fd);
 }
 
 /* Pieces that are names in the folder `at`, or anywhere below it. */
@@ -167,7 +192,6 @@ static bool fill_named(struct task *t, struct named_folder *n, int dirfd, const 
     n->f.fd = n->own;
     n->dirfd = dirfd;
     n->len = len;
-    n->used = ++t->proc->box->folders.uses;
     memcpy(n->name, name, len);
     n->name[len] = '\0';
     count_changes(t->proc->box, n, n->since); /* before the walk: what changes during it counts */
@@ -246,17 +270,15 @@ static bool is_true(const struct box *b, const struct named_folder *n)
     unsigned now[4];
 
     count_changes(b, n, now);
-    return n->f.tick == tick() && memcmp(now, n->since, sizeof now) == 0;
+    return n->f.tick == tick() && memcmp(now, n->since, sizeof now) == 0 && !(now[0] & 1);
 }
 
-/* The place of one that is not true any more, or was not used for longest; NULL: others look into all of them. */
+/* The place of one that is not true any more, or was not used for longest. */
 static struct named_folder *next_place(struct box *b)
 {
     struct named_folder *oldest = NULL;
 
     for (struct named_folder *n = b->folders.named; n < b->folders.named + FOLDERS_MAX; n++) {
-        if (atomic_load(&n->pins))
-            continue;
         if (!n->f.m || !is_true(b, n))
             return n;
         if (!oldest || n->used < oldest->used)
@@ -281,12 +303,57 @@ static const struct folder *named_folder(struct task *t, int dirfd, const char *
         return NULL;
     if (!n)
         n = next_place(b);
-    if (!n || atomic_load(&n->pins))
-        return NULL;
+    n->used = ++all->uses;
     if (fill_named(t, n, dirfd, name, len))
         return &n->f;
     all->useless = which;
     all->useless_at = tick();
+    return NULL;
+}
+
+static struct near_folder *near_of(struct task *t)
+{
+    struct folders *all = &t->proc->box->folders;
+
+    if (t->near)
+        return t->near;
+    if (atomic_fetch_add(&all->nears, 1) < FOLDERS_NEARS_MAX)
+        t->near = calloc(1, sizeof *t->near);
+    if (t->near)
+        t->near->n.own = -1;
+    else
+        atomic_fetch_sub(&all->nears, 1);
+    return t->near;
+}
+
+/* For a thread that is not alone: what it has itself. */
+static const struct folder *near_folder(struct task *t, int dirfd, const char *name, unsigned len)
+{
+    struct near_folder *near = near_of(t);
+    struct named_folder *n = near ? &near->n : NULL;
+    uint64_t which;
+    bool filled;
+
+    if (!n)
+        return NULL;
+    if (n->f.m && n->dirfd == dirfd && n->len == len && memcmp(n->name, name, len) == 0 &&
+        is_true(t->proc->box, n)) {
+        near->used = true;
+        return &n->f;
+    }
+    which = hash(dirfd, name, len);
+    if ((near->missed != which && !near->used) || near->useless == tick()) {
+        near->missed = which;
+        return NULL;
+    }
+    near->missed = which;
+    near->used = false;
+    fd_freeze();
+    filled = fill_named(t, n, dirfd, name, len);
+    fd_thaw();
+    if (filled)
+        return &n->f;
+    near->useless = tick();
     return NULL;
 }
 
@@ -303,6 +370,8 @@ const struct folder *folder_of(struct task *t, int dirfd, const char *name, cons
         dirfd = AT_FDCWD;
     else if (dirfd == AT_FDCWD && atomic_load(&t->proc->box->folders.cwd_shared))
         return NULL;
+    if (!is_single(t->proc))
+        return near_folder(t, dirfd, name, len);
     if (len || dirfd == AT_FDCWD)
         return named_folder(t, dirfd, name, len);
     return dirfd >= 0 && dirfd < FOLDERS_FDS ? open_folder(t, dirfd) : NULL;
@@ -370,23 +439,6 @@ static bool is_absent(struct task *t, const char *name)
     return a->tick == tick() && memcmp(now, a->since, sizeof now) == 0;
 }
 
-/* Where another thread could change what is at hand meanwhile, none does. */
-static bool hold(const struct task *t)
-{
-    bool single = is_single(t->proc);
-
-    if (!single)
-        fd_freeze();
-    return !single;
-}
-
-static int64_t release(bool held, int64_t r)
-{
-    if (held)
-        fd_thaw();
-    return r;
-}
-
 /* What `leaf` is, in a folder that is at hand, or NULL. */
 static int64_t look_at(const struct folder *f, const char *leaf, bool follow, struct stat *st)
 {
@@ -397,7 +449,7 @@ static int64_t look_at(const struct folder *f, const char *leaf, bool follow, st
     return r == 0 || r == -ENOENT ? r : FOLDER_WALK;
 }
 
-static int64_t stat_in(struct task *t, int dirfd, const char *name, bool follow, struct stat *st)
+int64_t folder_stat(struct task *t, int dirfd, const char *name, bool follow, struct stat *st)
 {
     const struct folder *f;
     const char *leaf;
@@ -407,41 +459,8 @@ static int64_t stat_in(struct task *t, int dirfd, const char *name, bool follow,
         return -ENOENT;
     f = folder_of(t, dirfd, name, &leaf);
     r = look_at(f, leaf, follow, st);
-    if (r == 0 && S_ISREG(st->st_mode))
+    if (r == 0 && S_ISREG(st->st_mode) && is_single(t->proc))
         t->proc->box->folders.file = hash(dirfd, name, (unsigned)strlen(name));
-    return r;
-}
-
-/* The folder by name that this is, if it is by a descriptor of noahv's. */
-static struct named_folder *pin(struct folders *all, const struct folder *f)
-{
-    for (struct named_folder *n = all->named; n < all->named + FOLDERS_MAX; n++)
-        if (f == &n->f && f->fd == n->own) {
-            atomic_fetch_add(&n->pins, 1);
-            return n;
-        }
-    return NULL;
-}
-
-int64_t folder_stat(struct task *t, int dirfd, const char *name, bool follow, struct stat *st)
-{
-    struct named_folder *n;
-    const struct folder *f;
-    const char *leaf;
-    int64_t r;
-
-    if (is_single(t->proc))
-        return stat_in(t, dirfd, name, follow, st);
-    fd_freeze();
-    f = folder_of(t, dirfd, name, &leaf);
-    n = f ? pin(&t->proc->box->folders, f) : NULL;
-    if (n)
-        fd_thaw();
-    r = look_at(f, leaf, follow, st);
-    if (n)
-        atomic_fetch_sub(&n->pins, 1);
-    else
-        fd_thaw();
     return r;
 }
 
@@ -462,8 +481,6 @@ static void keep_open(struct task *t, struct folder f, int fd, int dirfd, const 
     if (len + 1 >= FOLDER_NAME_MAX || (*name != '/' && dirfd == AT_FDCWD && atomic_load(&all->cwd_shared)))
         return;
     n = next_place(t->proc->box);
-    if (!n)
-        return;
     n->f = f;
     n->used = ++all->uses;
     n->dirfd = *name == '/' ? AT_FDCWD : dirfd;
@@ -500,7 +517,9 @@ static int64_t open_in(struct task *t, int dirfd, const char *name, int flags)
         return -ENOENT;
     f = folder_of(t, dirfd, name, &leaf);
     r = f ? HOST(t, SYS_openat, f->fd, leaf, flags | O_NOFOLLOW) : FOLDER_WALK;
-    if (r >= 0 && r < FOLDERS_FDS && hash(dirfd, name, (unsigned)strlen(name)) == all->file) {
+    if (!is_single(t->proc)) {
+        /* what it is open as is any thread's to change */
+    } else if (r >= 0 && r < FOLDERS_FDS && hash(dirfd, name, (unsigned)strlen(name)) == all->file) {
         all->plain[r] = true;
     } else if (r >= 0 && r < FOLDERS_FDS && HOST_RAW(SYS_fstat, r, &st) == 0) {
         all->plain[r] = S_ISREG(st.st_mode);
@@ -515,7 +534,6 @@ int64_t folder_open(struct task *t, int dirfd, const char *name, int flags)
 {
     char bare[FOLDER_NAME_MAX];
     size_t n = strlen(name);
-    bool held;
 
     if (n > 1 && n <= sizeof bare && name[n - 1] == '/') {
         memcpy(bare, name, n - 1);
@@ -523,24 +541,14 @@ int64_t folder_open(struct task *t, int dirfd, const char *name, int flags)
         name = bare;
         flags |= O_DIRECTORY;
     }
-    if (!(flags & O_DIRECTORY) && !is_single(t->proc)) /* it may be long in opening, as a pipe */
-        return FOLDER_WALK;
-    held = hold(t);
-    return release(held, open_in(t, dirfd, name, flags));
+    return open_in(t, dirfd, name, flags);
 }
 
-static int64_t readlink_in(struct task *t, int dirfd, const char *name, char *out, uint64_t size)
+int64_t folder_readlink(struct task *t, int dirfd, const char *name, char *out, uint64_t size)
 {
     const char *leaf;
     const struct folder *f = folder_of(t, dirfd, name, &leaf);
     int64_t r = f ? HOST_RAW(SYS_readlinkat, f->fd, leaf, out, size) : FOLDER_WALK;
 
     return r >= 0 || r == -EINVAL || r == -ENOENT ? r : FOLDER_WALK;
-}
-
-int64_t folder_readlink(struct task *t, int dirfd, const char *name, char *out, uint64_t size)
-{
-    bool held = hold(t);
-
-    return release(held, readlink_in(t, dirfd, name, out, size));
 }

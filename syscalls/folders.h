@@ -10,9 +10,8 @@
  * A descriptor's copy (fcntl) is what it is; of an open folder it is told by its device that it is not of /proc, where it is that
  * of its piece.
  *
- * Where there are threads, all of this happens between fd_freeze and fd_thaw, so that no other can close or replace a
- * descriptor meanwhile, and is done for what cannot wait for others: looking, and opening folders. What is looked at by
- * one of noahv's descriptors, which no guest can close, is pinned instead, so that they look at once.
+ * Where there are threads, each has the folder at hand that it looked into last, and no other's, by a descriptor of
+ * noahv's, which no guest can close: so they wait for nobody.
  */
 #ifndef NOAHV_SYSCALLS_FOLDERS_H
 #define NOAHV_SYSCALLS_FOLDERS_H
@@ -47,9 +46,16 @@ struct named_folder {
     int dirfd, own;    /* own: noahv's descriptor, used or not; -1: none yet */
     unsigned since[4]; /* how often dirfd, names, news, f.fd had changed */
     uint64_t used;     /* when it was, last */
-    atomic_uint pins;  /* threads that look into `own` just now: it stays what it is */
     unsigned len;
     char name[FOLDER_NAME_MAX];
+};
+
+/* The one of a thread that is not alone. */
+struct near_folder {
+    struct named_folder n;
+    uint64_t missed; /* which was asked for last and not there */
+    bool used;       /* the one that is there was of use: so may be the next */
+    int64_t useless; /* when one could not be kept */
 };
 
 /* An absolute name that a walk did not find. The C library asks for /etc/localtime with each time it prints. */
@@ -75,7 +81,9 @@ struct folders {
     uint64_t missed[FOLDERS_MISSED]; /* which were asked for last and not there, */
     uint64_t useless;                /* ... and which of those cannot be kept, */
     int64_t useless_at;              /* for this while */
-    unsigned closed[FOLDERS_FDS];    /* how often a descriptor of this number, modulo, was closed */
+    unsigned closed
+        [FOLDERS_FDS]; /* twice how often a descriptor of this number, modulo, was closed; odd: one is being */
+    atomic_uint nears;       /* how many threads have one */
     uint64_t file;           /* which regular file was looked at last: what is opened by that name is one */
     bool plain[FOLDERS_FDS]; /* a regular file was opened as this number */
     atomic_uint moved;       /* how often the working directory was changed */
@@ -85,8 +93,9 @@ struct folders {
 };
 
 void folders_start(struct folders *f);
-/* Descriptors of these numbers are not what they were. */
-void folders_closed(struct folders *f, uint64_t first, uint64_t last);
+/* Around what makes descriptors of these numbers something else, between fd_freeze and fd_thaw. */
+void folders_close_begin(struct folders *f, uint64_t first, uint64_t last);
+void folders_close_end(struct folders *f, uint64_t first, uint64_t last);
 
 /* What is open as this number: a regular file, which tells no news of others, or a folder not of /proc? */
 bool folders_is_file(const struct task *t, uint64_t fd);
@@ -98,8 +107,8 @@ void folders_moved(struct box *b);
 /* From now on the working directory is no more that of this process alone and as a whole. */
 void folders_share_cwd(struct folders *f);
 
-/* In a child of fork, which has none of the threads that may have been looking. */
-void folders_forked(struct folders *f);
+/* The thread's own, at its end; and when the program is another one. */
+void folders_forget_near(struct task *t);
 
 /* Before the end; and when the program is another one. */
 void folders_forget(struct folders *f);

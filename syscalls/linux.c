@@ -95,6 +95,7 @@ static void linux_destroy(void *state)
     signal_thread_detach();
     threads_destroy(p);
     files_part(p);
+    folders_forget_near(p->first);
     if (p->trace)
         trace_close(p->trace);
     if (p->log_fd >= 0)

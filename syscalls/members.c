@@ -266,7 +266,6 @@ void box_join(struct task *t, int slot)
     if (!b || slot < 0)
         return;
     take_leash(b, pid);
-    folders_forked(&b->folders);
     fd_thaw();
     b->member = slot;
     m = &b->policy->shared->member[slot];

@@ -162,6 +162,7 @@ static void thread_end(struct task *t)
     host_sigmask(~(uint64_t)0);
     signal_thread_detach();
     fault_thread_exit();
+    folders_forget_near(t);
     pthread_mutex_lock(&p->lock);
     t->nh = NULL; /* no more to be kicked */
     pthread_mutex_unlock(&p->lock);
@@ -444,7 +445,10 @@ void threads_forked(struct task *t)
     atomic_store(&p->sighand->users, 1);
     while ((other = p->tasks)) {
         p->tasks = other->next;
-        if (other != t && other != p->first)
+        if (other == t)
+            continue;
+        folders_forget_near(other);
+        if (other != p->first)
             free(other);
     }
     t->next = NULL;

@@ -552,7 +552,7 @@ int view_path(struct task *t, int dirfd, const char *name, unsigned how, struct 
     out->changed = how & PATH_CHANGE || (how & PATH_LAST) == PATH_ENTRY ? t->proc->box : NULL;
     if (!*name) /* the descriptor itself, or an error of the kernel's choice */
         return (int)path_of_fd(t, dirfd, how, out);
-    if (how == PATH_NOFOLLOW && is_single(t->proc) && (f = folder_of(t, dirfd, name, &leaf))) {
+    if (how == PATH_NOFOLLOW && (f = folder_of(t, dirfd, name, &leaf))) {
         out->dirfd = f->fd;
         out->mount = f->m;
         memcpy(out->name, leaf, strlen(leaf) + 1);
@@ -765,23 +765,22 @@ int64_t view_readlink(struct task *t, int dirfd, const char *name, char out[PATH
     struct walk w;
     int64_t r;
 
-    if (!*name) { /* of a link that is open */
-        r = HOST_RAW(SYS_readlinkat, dirfd, "", out, PATH_MAX - 1);
-        return r;
-    }
+    if (!*name) /* of a link that is open */
+        return HOST_RAW(SYS_readlinkat, dirfd, "", out, PATH_MAX - 1);
     r = view_proc_exe(t, name, out);
     if (r != -ELOOP)
         return r;
     r = folder_readlink(t, dirfd, name, out, PATH_MAX - 1);
     if (r != FOLDER_WALK)
         return r;
+    fd_freeze();
     r = walk(&w, t, dirfd, name, 0);
-    if (r < 0)
-        return r;
-    if (learning(t))
+    if (r == 0 && learning(t))
         learn_found(&w, ACCESS_LOOK, dirfd, name);
-    if (w.type != S_IFLNK) {
+    if (r == 0 && w.type != S_IFLNK) {
         r = -EINVAL;
+    } else if (r < 0) {
+        /* nothing there */
     } else if (w.m->kind == PLACE_PROC) {
         r = view_proc_link(t, w.rel, out);
         if (r == 1) { /* no path of the host's: "pipe:[1]", "socket:[2]", "/memfd:x (deleted)" */
@@ -795,5 +794,6 @@ int64_t view_readlink(struct task *t, int dirfd, const char *name, char out[PATH
         r = HOST_RAW(SYS_readlinkat, w.fd, "", out, PATH_MAX - 1);
     }
     walk_close(&w);
+    fd_thaw();
     return r;
 }

@@ -144,6 +144,8 @@ struct jit_host {
  *   harts_stop. Whoever comes in again has noticed what has changed: harts_notice.
  * - What an exit names, an edge, is there as long as `changes` is what it was when the hart came in.
  */
+struct gen;
+
 struct jit {
     struct code code;
     struct hart_shared *shared; /* NULL: of one hart, and of what is said above nothing matters */
@@ -160,6 +162,7 @@ struct jit {
     const uint8_t *k_2_63_d, *k_2_63_s;           /* 2^63 */
     const uint8_t *k_rank_d, *k_rank_s, *k_class; /* gen_fclass */
     const uint8_t *k_mask;                        /* the bits that an address below the limit can have */
+    struct gen *gen;                              /* the translation under way */
     struct jit_call *call;                        /* the arrays are reservations, touched as they fill */
     struct jit_edge *edge;
     struct jit_site *site;

@@ -78,6 +78,7 @@ static void destroy(struct jit *j)
     else
         code_free(&j->code);
     symbols_free(j->symbols);
+    munmap(j->gen, sizeof *j->gen);
     munmap(j->call, JIT_MAX_CALLS * sizeof *j->call);
     munmap(j->edge, JIT_MAX_EDGES * sizeof *j->edge);
     munmap(j->site, JIT_MAX_SITES * sizeof *j->site);
@@ -103,6 +104,7 @@ static struct jit *create(const struct hart *h, struct hart_shared *shared)
     j->mask = h->limit - 1; /* the limit is a power of two */
     if (h->jit.options & JIT_PERF_MAP)
         j->symbols = symbols_new();
+    j->gen = jit_reserve(sizeof *j->gen);
     j->call = jit_reserve(JIT_MAX_CALLS * sizeof *j->call);
     j->edge = jit_reserve(JIT_MAX_EDGES * sizeof *j->edge);
     j->site = jit_reserve(JIT_MAX_SITES * sizeof *j->site);
@@ -114,8 +116,8 @@ static struct jit *create(const struct hart *h, struct hart_shared *shared)
     j->block = jit_reserve(JIT_MAX_BLOCKS * sizeof *j->block);
     j->page = jit_reserve(pages_bytes());
     j->table = jit_reserve(sizeof *j->table << JIT_TABLE_BITS_MAX);
-    if (!j->call || !j->edge || !j->site || !j->dirt || !j->lazy || !j->block || !j->page || !j->table ||
-        code_init(&j->code, j->symbols ? JIT_CODE_BYTES_MAPPED : JIT_CODE_BYTES) < 0) {
+    if (!j->gen || !j->call || !j->edge || !j->site || !j->dirt || !j->lazy || !j->block || !j->page ||
+        !j->table || code_init(&j->code, j->symbols ? JIT_CODE_BYTES_MAPPED : JIT_CODE_BYTES) < 0) {
         destroy(j);
         return NULL;
     }
@@ -150,6 +152,9 @@ static bool equip(struct hart *h)
 
     if (h->jit.stack)
         return true;
+    if (!atomic_load_explicit(&h->alone,
+                              memory_order_relaxed)) /* there is somebody to be disturbed by each fault */
+        code_populate(h->target, sizeof h->target);
     h->jit.stack = jit_reserve(JIT_STACK_BYTES);
     victim = jit_reserve(sizeof *victim * JIT_VICTIMS);
     /*

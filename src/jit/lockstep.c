@@ -34,9 +34,13 @@ struct lockstep {
     unsigned n;   /* steps that retired */
     bool trapped; /* the next one did not: ref.trap */
     bool seen;    /* the last one cannot be taken back */
-    gva_t doubted;
-    unsigned doubts; /* how often in a row the block at `doubted` has differed */
 };
+
+/* How often in a row the block at `pc` has differed. */
+static _Thread_local struct {
+    gva_t pc;
+    unsigned times;
+} doubts;
 
 struct difference {
     const char *what;
@@ -328,12 +332,12 @@ static bool is_atomic(const struct jit_listing *list, unsigned n)
  * The block at `pc` has taken or left a lock, of which the host kernel may know by now: it is not done again. What generated
  * code has made of it counts, until it has differed too often.
  */
-static bool is_believed(struct lockstep *l, gva_t pc)
+static bool is_believed(gva_t pc)
 {
-    if (l->doubted != pc)
-        l->doubts = 0;
-    l->doubted = pc;
-    return ++l->doubts < DOUBTS;
+    if (doubts.pc != pc)
+        doubts.times = 0;
+    doubts.pc = pc;
+    return ++doubts.times < DOUBTS;
 }
 
 /* One block, by both. JIT_TRAP, JIT_KICK, or JIT_RESUME with h->pc where it goes on. */
@@ -364,7 +368,7 @@ static enum jit_exit both(struct lockstep *l, struct hart *h, int tries)
     n = (unsigned)MIN(h->instret - from, (uint64_t)UINT32_MAX);
     atomic = is_atomic(list, n);
     if (block_differs(&d, l, h, n, why)) {
-        if (atomic ? !is_believed(l, start.pc) : tries <= 1)
+        if (atomic ? !is_believed(start.pc) : tries <= 1)
             report(l, h, code, MIN(n, l->n), &d);
         if (atomic) {
             copy_state(&l->ref, h);
@@ -376,8 +380,8 @@ static enum jit_exit both(struct lockstep *l, struct hart *h, int tries)
         copy_state(&l->ref, &start);
         return both(l, h, tries - 1);
     }
-    if (atomic && l->doubted == start.pc)
-        l->doubts = 0;
+    if (atomic && doubts.pc == start.pc)
+        doubts.times = 0;
     if (n && jit_reads_clock(&l->insn[n - 1]))
         copy_state(&l->ref, h);
     return why;
@@ -391,10 +395,10 @@ void lockstep_forked(struct hart *h)
 
 enum engine_exit lockstep_run(struct hart *h)
 {
-    static _Thread_local struct lockstep lockstep;
-    struct lockstep *l = &lockstep;
+    struct lockstep lockstep, *l = &lockstep;
 
-    h->counting = true; /* to know how many instructions a block has taken */
+    memset(&l->ref, 0, offsetof(struct hart, target)); /* which the bodies know nothing of */
+    h->counting = true;                                /* to know how many instructions a block has taken */
     h->jit.apart = 1;
     copy_state(&l->ref, h);
     l->ref.mem = h->mem;

@@ -324,36 +324,36 @@ static void announce(struct jit *j, struct hart *h, uint64_t pc, const uint8_t *
 
 const uint8_t *jit_translate(struct jit *j, struct hart *h, uint64_t pc, bool back)
 {
-    static _Thread_local struct gen g;
+    struct gen *g = j->gen;
     uint8_t *start = j->code.rw + j->code.used;
     unsigned in_loop;
 
-    g.j = j;
-    g.h = h;
-    g.pc = g.start = pc;
-    g.text_len = gmem_fetch(h->mem, pc, g.text, sizeof g.text);
+    g->j = j;
+    g->h = h;
+    g->pc = g->start = pc;
+    g->text_len = gmem_fetch(h->mem, pc, g->text, sizeof g->text);
     if (h->jit.apart)
-        start = list_block(&g, start);
-    g.e = (struct x64){ .at = start, .end = j->code.rw + j->code.used + JIT_BLOCK_ROOM };
-    g.now = (struct facts){ .word = 1 };
-    g.looping = g.slots_known = false;
-    g.nr_cold = 0;
-    scan(&g, back);
-    if (!g.nr_insns)
+        start = list_block(g, start);
+    g->e = (struct x64){ .at = start, .end = j->code.rw + j->code.used + JIT_BLOCK_ROOM };
+    g->now = (struct facts){ .word = 1 };
+    g->looping = g->slots_known = false;
+    g->nr_cold = 0;
+    scan(g, back);
+    if (!g->nr_insns)
         return NULL;
-    gen_find_wide(&g);
-    in_loop = generate(&g, g.nr_insns);
-    g.behind = g.pc;
-    add_loop(&g, in_loop);
-    table_enter(&g, start, g.behind); /* before edges are: a loop to its own start is linked at once */
-    for (unsigned k = 0; k < g.nr_cold; k++)
-        emit_cold(&g, &g.cold[k]);
-    mark(&g, MARK_END, 0);
-    BUG_ON(x64_full(&g.e));
-    __atomic_store_n(&j->code.used, (size_t)(g.e.at - j->code.rw + JIT_ALIGN - 1) & ~(JIT_ALIGN - 1),
+    gen_find_wide(g);
+    in_loop = generate(g, g->nr_insns);
+    g->behind = g->pc;
+    add_loop(g, in_loop);
+    table_enter(g, start, g->behind); /* before edges are: a loop to its own start is linked at once */
+    for (unsigned k = 0; k < g->nr_cold; k++)
+        emit_cold(g, &g->cold[k]);
+    mark(g, MARK_END, 0);
+    BUG_ON(x64_full(&g->e));
+    __atomic_store_n(&j->code.used, (size_t)(g->e.at - j->code.rw + JIT_ALIGN - 1) & ~(JIT_ALIGN - 1),
                      __ATOMIC_RELAXED);
     atomic_store_explicit(&j->sites_done, j->nr_sites, memory_order_release);
     table_publish(j, pc, start);
-    announce(j, h, pc, code_rx(&j->code, start), (size_t)(g.e.at - start));
+    announce(j, h, pc, code_rx(&j->code, start), (size_t)(g->e.at - start));
     return j->code.rx + table_slot(j, pc)->host;
 }
