@@ -131,7 +131,7 @@ void folders_opened(struct task *t, int fd, int dirfd, const char *name, const s
 
 /*
  * The folder of `name`, if it is at hand: *leaf is its last component, which is neither "." nor "..". NULL: walk. It stays
- * until the call has been made.
+ * until the call has been made, which asks for one.
  */
 const struct folder *folder_of(struct task *t, int dirfd, const char *name, const char **leaf);
 
