@@ -465,7 +465,19 @@ void exec_run(struct task *t, struct exec *x)
     exec_free(x);
 }
 
-/* The common half of execve and execveat: `fd` is open on the file. */
+/*
+ * The host's execve leaves descriptors to those who share them; here, what has been opened for it is among them. So it
+ * is closed again, and all is done anew with descriptors that are nobody else's. Not where there are threads, which
+ * are not ended yet: the others then keep an open file.
+ */
+static bool must_part(const struct process *p)
+{
+    return p->files_shared && p->nr_tasks == 1;
+}
+
+#define EXEC_ANEW 1
+
+/* The common half of execve and execveat: `fd` is open on the file. EXEC_ANEW: what is open must be opened again. */
 static int64_t exec_guest(struct task *t, struct exec *x, gva_t argv, gva_t envp)
 {
     int r = strv_copy_in(t, &x->argv, argv);
@@ -482,12 +494,12 @@ static int64_t exec_guest(struct task *t, struct exec *x, gva_t argv, gva_t envp
         exec_free(x);
         return r;
     }
-    if (memory_is_shared(t->proc) || t->proc->landlocked) {
-        files_part(t->proc); /* what is left open for the new noahv is none of theirs */
-        r = handover_exec(t, x);
-    } else {
-        r = threads_exec(t, x);
+    if (must_part(t->proc)) {
+        exec_free(x);
+        files_part(t->proc);
+        return t->proc->files_shared ? -ENOMEM : EXEC_ANEW;
     }
+    r = memory_is_shared(t->proc) || t->proc->landlocked ? handover_exec(t, x) : threads_exec(t, x);
     if (r > 0)
         exec_run(t, x);
     else
@@ -508,7 +520,7 @@ static char *name_of(struct task *t, int dirfd, gva_t path)
     return strdup(name);
 }
 
-static int64_t exec_path(struct task *t, int dirfd, gva_t path, gva_t argv, gva_t envp, int flags)
+static int64_t exec_once(struct task *t, int dirfd, gva_t path, gva_t argv, gva_t envp, int flags)
 {
     struct exec x = { .fd = -1, .interp_fd = -1 };
     struct path p;
@@ -528,6 +540,16 @@ static int64_t exec_path(struct task *t, int dirfd, gva_t path, gva_t argv, gva_
         return -ENOMEM;
     }
     return exec_guest(t, &x, argv, envp);
+}
+
+static int64_t exec_path(struct task *t, int dirfd, gva_t path, gva_t argv, gva_t envp, int flags)
+{
+    int64_t r;
+
+    do
+        r = exec_once(t, dirfd, path, argv, envp, flags);
+    while (r == EXEC_ANEW);
+    return r;
 }
 
 int64_t sys_execve(struct task *t, gva_t path, gva_t argv, gva_t envp)

@@ -367,11 +367,11 @@ static int64_t replace(struct task *t, long nr, uint64_t a, uint64_t b, uint64_t
     return r;
 }
 
+/* The table stays that of all who run in the memory. */
 static void all_parted(struct process *p)
 {
-    if (memory_is_shared(p))
-        return;
-    fd_table_part();
+    if (!memory_is_shared(p))
+        fd_table_part();
     p->files_shared = false;
 }
 

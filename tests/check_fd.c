@@ -4,12 +4,16 @@
  */
 #include <check.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "syscalls/fd.h"
 #include "syscalls/linux.h"
+#include "syscalls/share.h"
 
 static struct mm mm = { .users = 1 };
 static struct process proc = { .mm = &mm };
@@ -129,6 +133,94 @@ START_TEST(own_numbers_stay_while_processes_share_memory)
 }
 END_TEST
 
+/* A child with the same descriptors: what it ends with, 0 if all was as it should be. */
+static int in_other_process(int (*body)(int), int fd)
+{
+    long pid = syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+    int status = -1;
+
+    if (pid == 0) {
+        fd_table_forked();
+        _exit(body(fd));
+    }
+    ck_assert_int_eq(waitpid((pid_t)pid, &status, 0), pid);
+    return status;
+}
+
+static int makes_one(int fd)
+{
+    static int holder;
+
+    return !fd_is_own(fd) || fd_hold(0, &holder) < 0;
+}
+
+static int closes_it(int fd)
+{
+    fd_release(fd);
+    return fd_is_own(fd);
+}
+
+static int parts(int fd)
+{
+    if (unshare(CLONE_FILES) < 0)
+        return 1;
+    fd_table_part();
+    fd_release(fd);
+    return fd_is_own(fd);
+}
+
+START_TEST(processes_with_the_same_descriptors_have_the_same_own_ones)
+{
+    int w, holder = -1, fd = fd_own(new_pipe(&w), &holder), next;
+
+    ck_assert_int_eq(fd_table_share(), 0);
+    ck_assert_int_eq(fd_table_share(), 0);
+    ck_assert_int_eq(in_other_process(makes_one, fd), 0);
+    next = fd_own_next(0) == fd ? fd_own_next(fd + 1) : fd_own_next(0);
+    ck_assert_int_ge(next, 0);
+    ck_assert_int_ge(fcntl(next, F_GETFD), 0);
+    ck_assert(fd_is_own(next) && fd_is_own(fd));
+    ck_assert_int_eq(in_other_process(parts, fd), 0);
+    ck_assert(fd_is_own(fd) && leads_to(fd, w));
+    ck_assert_int_eq(in_other_process(closes_it, fd), 0);
+    ck_assert(!fd_is_own(fd));
+    fd_table_part();
+    ck_assert(fd_is_own(next));
+}
+END_TEST
+
+START_TEST(own_numbers_stay_while_processes_share_descriptors)
+{
+    int w, holder = -1, old = fd_own(new_pipe(&w), &holder);
+
+    proc.files_shared = true;
+    ck_assert_int_eq(sys_dup3(&task, w, old, 0), -EBADF);
+    ck_assert_int_eq(holder, old);
+    ck_assert(fd_is_own(old) && leads_to(old, w));
+}
+END_TEST
+
+START_TEST(parting_leaves_the_other_process_its_descriptors)
+{
+    int w, holder = -1, fd = fd_own(new_pipe(&w), &holder), status = -1;
+    long pid;
+
+    proc.files_shared = true;
+    proc.nr_tasks = 1;
+    ck_assert_int_eq(fd_table_share(), 0);
+    pid = syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+    if (pid == 0) {
+        files_part(&proc);
+        fd_release(fd);
+        close(w);
+        _exit(proc.files_shared);
+    }
+    ck_assert_int_eq(waitpid((pid_t)pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+    ck_assert(fd_is_own(fd) && leads_to(fd, w));
+}
+END_TEST
+
 START_TEST(close_range_goes_around)
 {
     int w, h1 = -1, h2 = -1, own1, own2, lo, hi;
@@ -205,6 +297,9 @@ int main(void)
     tcase_add_test(tc, release_closes_and_forgets);
     tcase_add_test(tc, dup3_onto_an_own_number_moves_it_away);
     tcase_add_test(tc, own_numbers_stay_while_processes_share_memory);
+    tcase_add_test(tc, processes_with_the_same_descriptors_have_the_same_own_ones);
+    tcase_add_test(tc, own_numbers_stay_while_processes_share_descriptors);
+    tcase_add_test(tc, parting_leaves_the_other_process_its_descriptors);
     tcase_add_test(tc, close_range_goes_around);
     tcase_add_test(tc, a_full_table_leaves_the_descriptor_alone);
     tcase_add_test(tc, a_low_limit_is_respected);

@@ -105,6 +105,20 @@ static void asks_all(void)
     CALL(syscall(SYS_dup, 0));
 }
 
+/* Descriptors that are not open here cannot be given away. */
+static int adds_closed_ones(void)
+{
+    struct seccomp_notif_addfd add = { .id = asked.id };
+    int n = 0;
+
+    for (int fd = 200; fd < 1100; fd++) {
+        add.srcfd = (unsigned)fd;
+        n += fcntl(fd, F_GETFD) < 0 &&
+             (ioctl(LISTENER, SECCOMP_IOCTL_NOTIF_ADDFD, &add) >= 0 || errno != EBADF);
+    }
+    return n;
+}
+
 static void decides_all(void)
 {
     struct pollfd p = { .fd = LISTENER, .events = POLLIN };
@@ -148,6 +162,7 @@ static void decides_all(void)
     add.srcfd = 60;
     CALL(ioctl(LISTENER, SECCOMP_IOCTL_NOTIF_ADDFD, &add));
     CALL(ioctl(LISTENER, SECCOMP_IOCTL_NOTIF_ADDFD, 8));
+    SHOW(adds_closed_ones());
     CALL(answer(0, 50, 0));
     SHOW(fcntl(50, F_GETFD));
 }

@@ -32,6 +32,15 @@ static int is_open(int fd)
     return fcntl(fd, F_GETFD) >= 0;
 }
 
+static int how_many(void)
+{
+    int n = 0;
+
+    for (int fd = 0; fd < NUMBERS; fd++)
+        n += is_open(fd);
+    return n;
+}
+
 /* The program runs itself again: the descriptors that this takes are still there. */
 static int exec_self(const char *how)
 {
@@ -121,6 +130,8 @@ static void parting(void)
     for (int way = 0; way < WAYS; way++) {
         long pid;
 
+        int before = how_many();
+
         SHOW(dup3(1, 90, O_CLOEXEC));
         SHOW(way);
         pid = same_files();
@@ -129,7 +140,24 @@ static void parting(void)
         SHOW(WEXITSTATUS(ended(pid)));
         SHOW(is_open(90));
         SHOW(exec_self("end"));
+        close(90);
+        SHOW(how_many() - before);
     }
+}
+
+/* A child that claims whatever number it gets: what the program is read from is where it was. */
+static void claims_all(void)
+{
+    long pid = same_files();
+
+    if (pid == 0) {
+        for (int fd = 500; fd < 1100; fd++)
+            dup2(1, fd);
+        _exit(exec_self("end"));
+    }
+    SHOW(WEXITSTATUS(ended(pid)));
+    SHOW(exec_self("end"));
+    SHOW(close_range(3, ~0u, 0));
 }
 
 /* A child that closes whatever there is, and ends: the parent goes on. */
@@ -219,6 +247,7 @@ int main(int argc, char **argv)
     seen_by_the_other();
     beside();
     parting();
+    claims_all();
     closes_all();
     orphan();
     with_threads();

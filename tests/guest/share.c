@@ -237,6 +237,25 @@ static void execve_beside(void)
     SHOW(before);
 }
 
+static int open_descriptors(void)
+{
+    int n = 0;
+
+    for (int fd = 0; fd < 70000; fd++)
+        n += fcntl(fd, F_GETFD) >= 0;
+    return n;
+}
+
+/* What noahv opens for it is none of the parent's, whose descriptors the child has until then. */
+static void execve_with_the_same_descriptors(void)
+{
+    int before = open_descriptors();
+    pid_t pid = clone(execs_beside, stack[0] + sizeof stack[0], CLONE_VM | CLONE_FILES | SIGCHLD, NULL);
+
+    sees("execve with the same descriptors", pid);
+    SHOW(open_descriptors() - before);
+}
+
 /* The parent takes a new image; the child keeps the memory. */
 static int outlives(void *arg)
 {
@@ -364,6 +383,7 @@ int main(int argc, char **argv)
     parent_death_signal();
     beside(0);
     execve_beside();
+    execve_with_the_same_descriptors();
     parent_execs();
     spawning_threads();
     end_during_vfork();
