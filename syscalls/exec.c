@@ -22,6 +22,7 @@
 #include "syscalls/handover.h"
 #include "syscalls/mm.h"
 #include "syscalls/path.h"
+#include "syscalls/seccomp.h"
 #include "syscalls/share.h"
 #include "syscalls/signal.h"
 #include "syscalls/thread.h"
@@ -477,6 +478,13 @@ static bool must_part(const struct process *p)
 
 #define EXEC_ANEW 1
 
+/* Where what the host keeps of this process, or of this thread, must not stay as it is or be another's. */
+static bool by_handover(const struct task *t)
+{
+    return memory_is_shared(t->proc) || t->proc->landlocked ||
+           (t != t->proc->first && handover_ready() && seccomp_listened(t));
+}
+
 /* The common half of execve and execveat: `fd` is open on the file. EXEC_ANEW: what is open must be opened again. */
 static int64_t exec_guest(struct task *t, struct exec *x, gva_t argv, gva_t envp)
 {
@@ -499,7 +507,7 @@ static int64_t exec_guest(struct task *t, struct exec *x, gva_t argv, gva_t envp
         files_part(t->proc);
         return t->proc->files_shared ? -ENOMEM : EXEC_ANEW;
     }
-    r = memory_is_shared(t->proc) || t->proc->landlocked ? handover_exec(t, x) : threads_exec(t, x);
+    r = by_handover(t) ? handover_exec(t, x) : threads_exec(t, x);
     if (r > 0)
         exec_run(t, x);
     else

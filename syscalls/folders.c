@@ -136,7 +136,7 @@ static void count_changes(const struct box *b, const struct named_folder *n, uns
 {
     const struct folders *all = &b->folders;
 
-    now[0] = n->dirfd == AT_FDCWD ? 2 * atomic_load(&all->moved) : closings(all, n->dirfd);
+    now[0] = n->dirfd == AT_FDCWD ? atomic_load(&all->moved) : closings(all, n->dirfd);
     now[1] = n->len ? folders_names(b) : 0;
     now[2] = n->len ? atomic_load(&all->heard) : 0;
     now[3] = n->f.fd == n->own ? 0 : closings(all, n->f.fd);
@@ -270,7 +270,7 @@ static bool is_true(const struct box *b, const struct named_folder *n)
     unsigned now[4];
 
     count_changes(b, n, now);
-    return n->f.tick == tick() && memcmp(now, n->since, sizeof now) == 0 && !(now[0] & 1);
+    return n->f.tick == tick() && memcmp(now, n->since, sizeof now) == 0;
 }
 
 /* The place of one that is not true any more, or was not used for longest. */

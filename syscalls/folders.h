@@ -81,8 +81,8 @@ struct folders {
     uint64_t missed[FOLDERS_MISSED]; /* which were asked for last and not there, */
     uint64_t useless;                /* ... and which of those cannot be kept, */
     int64_t useless_at;              /* for this while */
-    unsigned closed
-        [FOLDERS_FDS]; /* twice how often a descriptor of this number, modulo, was closed; odd: one is being */
+    unsigned
+        closed[FOLDERS_FDS]; /* how often closing a descriptor of this number, modulo, has begun or ended */
     atomic_uint nears;       /* how many threads have one */
     uint64_t file;           /* which regular file was looked at last: what is opened by that name is one */
     bool plain[FOLDERS_FDS]; /* a regular file was opened as this number */

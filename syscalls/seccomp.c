@@ -30,7 +30,7 @@
 
 struct seccomp_filter {
     struct seccomp_filter *prev; /* installed earlier, runs later */
-    bool listener;               /* somebody is asked about SECCOMP_RET_USER_NOTIF */
+    unsigned listener;           /* who is asked about SECCOMP_RET_USER_NOTIF, by number; 0: nobody */
     uint16_t len;
     struct sock_filter insns[];
 };
@@ -207,6 +207,19 @@ static pid_t cannot_sync(const struct task *t)
     return 0;
 }
 
+static unsigned last_listener(const struct task *t)
+{
+    for (const struct seccomp_filter *f = t->filter; f; f = f->prev)
+        if (f->listener)
+            return f->listener;
+    return 0;
+}
+
+bool seccomp_listened(const struct task *t)
+{
+    return last_listener(t);
+}
+
 /* process.lock is held. 0, the listener, -errno or the thread that cannot. */
 static int64_t attach(struct task *t, uint32_t flags, struct seccomp_filter *f)
 {
@@ -223,9 +236,10 @@ static int64_t attach(struct task *t, uint32_t flags, struct seccomp_filter *f)
     other = flags & SECCOMP_FILTER_FLAG_TSYNC ? cannot_sync(t) : 0;
     if (other)
         return flags & SECCOMP_FILTER_FLAG_TSYNC_ESRCH ? -ESRCH : other;
-    f->listener = flags & SECCOMP_FILTER_FLAG_NEW_LISTENER;
-    if (f->listener)
-        fd = seccomp_listen(flags);
+    if (flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) {
+        f->listener = last_listener(t) + 1;
+        fd = seccomp_listen(flags, f->listener);
+    }
     if (fd < 0)
         return fd;
     f->prev = t->filter;
@@ -366,7 +380,7 @@ int seccomp_get(struct task *t, struct parcel *p)
         if (!f)
             return -ENOMEM;
         *f = (struct seccomp_filter){ .len = (uint16_t)len };
-        f->listener = parcel_get_u64(p);
+        f->listener = (unsigned)parcel_get_u64(p);
         parcel_get(p, f->insns, len * sizeof f->insns[0]);
         if (check(f) < 0) {
             free(f);
@@ -558,7 +572,7 @@ bool seccomp_allows(struct task *t, uint64_t nr, const uint64_t *a, int64_t *r)
         return false;
     case SECCOMP_RET_USER_NOTIF:
         if (match->listener)
-            return seccomp_notify(t, nr, a, r);
+            return seccomp_notify(t, match->listener, nr, a, r);
         /* fall through */
     case SECCOMP_RET_TRACE: /* nobody traces */
         *r = -ENOSYS;

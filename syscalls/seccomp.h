@@ -22,10 +22,13 @@ void seccomp_sigsys(struct task *t, uint64_t nr, int code, int reason);
 int64_t seccomp_prctl(struct task *t, uint64_t mode, uint64_t filter);
 
 /* seccomp_notify.c. The listener of a filter that is being installed with these flags: a descriptor or -errno. */
-int64_t seccomp_listen(uint32_t flags);
+int64_t seccomp_listen(uint32_t flags, unsigned listener);
+
+/* Whether any of the task's filters had a listener. */
+bool seccomp_listened(const struct task *t);
 
 /* Asks the listener about a call: true when it is to be made, else *r is the result to give. */
-bool seccomp_notify(struct task *t, uint64_t nr, const uint64_t *a, int64_t *r);
+bool seccomp_notify(struct task *t, unsigned listener, uint64_t nr, const uint64_t *a, int64_t *r);
 
 /* The requests of a listener whose structures are not the host's, SECCOMP_IOCTL_NOTIF_*. */
 int64_t seccomp_ioctl(struct task *t, int fd, uint32_t cmd, gva_t arg);

@@ -45,7 +45,7 @@ static void become_child(struct task *t, const struct clone *c)
         fd_table_part();
         t->proc->files_shared = false;
     }
-    if (c->flags & CLONE_NEWNS)
+    if (c->flags & CLONE_NEWNS && !(c->flags & CLONE_FILES)) /* else it is the parent's, too */
         root_renew(&t->proc->root);
     if (c->flags & CLONE_CLEAR_SIGHAND)
         signal_clear_handlers(t->proc);
@@ -172,6 +172,7 @@ static bool can_share(struct task *t, const struct clone *c)
 
 static int64_t clone_task(struct task *t, const struct clone *c)
 {
+    bool were_shared = t->proc->files_shared;
     int64_t r = clone_check(c);
 
     if (r == 0)
@@ -186,6 +187,8 @@ static int64_t clone_task(struct task *t, const struct clone *c)
     r = c->flags & CLONE_THREAD ? thread_create(t, c)
         : can_share(t, c)       ? share_clone(t, c)
                                 : process_fork(t, c);
+    if (r < 0)
+        t->proc->files_shared = were_shared;
     linux_mark_forks(t->proc, false); /* not in the child, which is not marked any more */
     signal_thaw(t);
     return r;

@@ -11,6 +11,7 @@
 #include "syscalls/thread.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <linux/sched.h>
 #include <sanitizer/asan_interface.h>
 #include <sched.h>
@@ -288,6 +289,8 @@ static void *thread_main(void *arg)
     t->tid = s->tid = (pid_t)HOST_RAW(SYS_gettid);
     pthread_mutex_unlock(&p->lock);
     r = thread_start(t, s->clone);
+    if (r < 0)
+        t->clear_tid = 0; /* it has not been there */
     started(s, r);
     if (r == 0) {
         signal_thaw(t);
@@ -307,16 +310,21 @@ _Noreturn static int lent_main(void *arg)
         HOST_RAW(SYS_exit, 0);
 }
 
-/* The host thread that it borrows, suspended until the other has ended (share.c), when *arg is gone. */
+/*
+ * The host thread that it borrows, which waits until the other has ended, when *arg is gone. Not by CLONE_VFORK, as in
+ * share.c: the process could not be stopped.
+ */
 static void *lender_main(void *arg)
 {
     struct start *s = arg;
     struct task *t = s->task;
+    int word = 1; /* cleared by the host */
     uint8_t *stack =
         mmap(NULL, THREAD_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     const struct clone_args a = {
-        .flags =
-            CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_VFORK,
+        .flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
+                 CLONE_CHILD_CLEARTID,
+        .child_tid = (uint64_t)(uintptr_t)&word,
         .stack = (uint64_t)(uintptr_t)stack,
         .stack_size = THREAD_STACK,
         .set_tid = (uint64_t)(uintptr_t)s->clone->set_tid,
@@ -325,9 +333,12 @@ static void *lender_main(void *arg)
     int64_t r = stack == MAP_FAILED ? -ENOMEM : host_clone3(&a, sizeof a, lent_main, s);
 
     if (r < 0) {
+        t->clear_tid = 0; /* it has not been there */
         started(s, (int)r);
         thread_end(t);
     }
+    for (int v = word; r > 0 && v; v = __atomic_load_n(&word, __ATOMIC_ACQUIRE))
+        HOST_RAW(SYS_futex, &word, FUTEX_WAIT, v, 0);
     if (stack != MAP_FAILED) {
         ASAN_UNPOISON_MEMORY_REGION(stack, THREAD_STACK); /* frames that were left by exit */
         munmap(stack, THREAD_STACK);

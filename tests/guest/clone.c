@@ -197,6 +197,7 @@ static long clone3_body(struct clone_args *args, void (*body)(void))
 }
 
 static _Atomic pid_t chosen;
+static atomic_int word;
 
 static void tell_chosen(void)
 {
@@ -261,6 +262,12 @@ static void choose_thread(void)
     want = 1;
     tid = clone3_body(&a, tell_thread);
     FACT(tid == -EEXIST || tid == -EPERM);
+    word = 5; /* stays, as nothing has been there to clear it */
+    a.flags |= CLONE_CHILD_CLEARTID;
+    a.child_tid = (uintptr_t)&word;
+    tid = clone3_body(&a, tell_thread);
+    FACT(tid == -EEXIST || tid == -EPERM);
+    CALL(syscall(SYS_futex, &word, FUTEX_WAIT, 5, &(struct timespec){ 0, 20000000 }, NULL, 0));
     want = -1;
     SHOW(clone3_body(&a, tell_thread));
     a.set_tid_size = 32;
@@ -295,7 +302,7 @@ static void chosen_ids(void)
 
 /* --- A thread without a library --------------------------------------------------------------------------- */
 
-static atomic_int word, stage;
+static atomic_int stage;
 static pid_t tids[2];
 
 static int bare_thread(void *arg)

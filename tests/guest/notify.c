@@ -53,6 +53,23 @@ static int listen_at(unsigned flags)
     return at;
 }
 
+static void *executes(void *arg)
+{
+    if (listen_at(0) != LISTENER)
+        printf("no listener: %s\n", strerrorname_np(errno));
+    execl("/proc/self/exe", "notify", "again", NULL);
+    return arg;
+}
+
+/* By a thread that alone has the filter. */
+static void asks_after_execve(void)
+{
+    pthread_t t;
+
+    pthread_create(&t, NULL, executes, NULL);
+    pthread_join(t, NULL);
+}
+
 /* What the child asks is decided by its parent, which has the same descriptors. What it prints comes first. */
 static void ask(const char *what, void (*body)(void), void (*decide)(void))
 {
@@ -64,7 +81,8 @@ static void ask(const char *what, void (*body)(void), void (*decide)(void))
     close_range(3, ~0u, 0);
     pid = syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
     if (pid == 0) {
-        if (listen_at(0) != LISTENER)
+        alarm(60);
+        if (body != asks_after_execve && listen_at(0) != LISTENER)
             printf("no listener: %s\n", strerrorname_np(errno));
         body();
         fflush(stdout);
@@ -255,6 +273,32 @@ static void nothing(void)
 {
 }
 
+/* The one that was closed is asked, and no other. */
+static void closed_and_other(void)
+{
+    pid_t pid;
+
+    fflush(stdout);
+    pid = fork();
+    if (pid == 0) {
+        alarm(60);
+        SHOW(listen_at(0) == LISTENER);
+        close(LISTENER);
+        asks[1].k = 1001;
+        SHOW(listen_at(SECCOMP_FILTER_FLAG_LOG) == LISTENER);
+        CALL(syscall(SYS_getppid));
+        fflush(stdout);
+        _exit(4);
+    }
+    guest_wait("closed, and another", pid);
+}
+
+static void decides_exit(void)
+{
+    SHOW(next());
+    CALL(answer(0, 3, 0));
+}
+
 static void asks_by_exec(void)
 {
     pid_t pid;
@@ -302,6 +346,8 @@ int main(int argc, char **argv)
     ask("a closed listener", asks_once, closes);
     ask("one listener", asks_again, nothing);
     ask("execve", asks_by_exec, decides_one);
+    ask("execve by a thread", asks_after_execve, decides_exit);
+    closed_and_other();
     ask("a thread", asks_by_thread, decides_one);
     return 0;
 }

@@ -240,10 +240,13 @@ static void with_threads(void)
 
 int main(int argc, char **argv)
 {
+    int before;
+
     if (argc > 1 && argv[1][0] == 'c')
         return is_open(90) || exec_self("end") != 5;
     if (argc > 1)
         return 5;
+    before = how_many();
     seen_by_the_other();
     beside();
     parting();
@@ -251,5 +254,6 @@ int main(int argc, char **argv)
     closes_all();
     orphan();
     with_threads();
+    SHOW(how_many() - before);
     return 0;
 }
