@@ -38,6 +38,14 @@ static void setup(void)
     a->jit.shared = b->jit.shared = &shared;
 }
 
+/* A hart that was stopped when it had just left has its poll page closed, and a checker of leaks reads all there is. */
+static void teardown(void)
+{
+    jit_poll(a, false);
+    jit_poll(b, false);
+    rig_teardown();
+}
+
 static struct jit *jit(void)
 {
     return shared.state;
@@ -462,7 +470,7 @@ START_TEST(a_kick_needs_no_mapping)
         ck_assert(is_mapping(a->poll));
         jit_kick(a);
         ck_assert(is_mapping(a->poll));
-        ck_assert_uint_eq(run(a, RIG_TEXT), 7); /* which opens the page: a checker of leaks reads it */
+        ck_assert_uint_eq(run(a, RIG_TEXT), 7);
     }
 }
 END_TEST
@@ -471,7 +479,7 @@ int main(void)
 {
     TCase *tc = tcase_create("harts");
 
-    tcase_add_checked_fixture(tc, setup, rig_teardown);
+    tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, what_one_has_translated_the_other_runs);
     tcase_add_loop_test(tc, who_is_different_has_its_own, 0, 3);
     tcase_add_test(tc, who_begins_to_count_leaves);
