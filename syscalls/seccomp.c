@@ -268,6 +268,7 @@ static bool flags_ok(struct task *t, uint32_t flags)
 static int64_t set_filter(struct task *t, uint32_t flags, gva_t uargs)
 {
     struct seccomp_filter *f;
+    bool attached;
     int64_t r;
 
     if (!flags_ok(t, flags))
@@ -277,8 +278,9 @@ static int64_t set_filter(struct task *t, uint32_t flags, gva_t uargs)
         return r;
     pthread_mutex_lock(&t->proc->lock);
     r = attach(t, flags, f);
+    attached = t->filter == f; /* another thread may give this one a younger filter, whose `prev` is f */
     pthread_mutex_unlock(&t->proc->lock);
-    if (t->filter != f)
+    if (!attached)
         free(f);
     return r;
 }

@@ -28,6 +28,7 @@
 /* What a new host process must do before it is a guest process of its own. */
 static void become_child(struct task *t, const struct clone *c)
 {
+    fd_table_forked(); /* before the first that is released */
     threads_forked(t);
     t->tid = (pid_t)HOST_RAW(SYS_gettid);
     t->caught = 0; /* of its parent: what is pending is not inherited */
@@ -40,7 +41,6 @@ static void become_child(struct task *t, const struct clone *c)
     t->proc->mm->lock_future = 0;
     t->proc->execve_marked = false;
     aio_forked();
-    fd_table_forked();
     if (!(c->flags & CLONE_FILES)) {
         fd_table_part();
         t->proc->files_shared = false;
@@ -187,7 +187,7 @@ static int64_t clone_task(struct task *t, const struct clone *c)
     r = c->flags & CLONE_THREAD ? thread_create(t, c)
         : can_share(t, c)       ? share_clone(t, c)
                                 : process_fork(t, c);
-    if (r < 0)
+    if (r < 0 && is_single(t->proc)) /* no other thread has made one that does */
         t->proc->files_shared = were_shared;
     linux_mark_forks(t->proc, false); /* not in the child, which is not marked any more */
     signal_thaw(t);

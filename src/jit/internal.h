@@ -132,6 +132,8 @@ struct jit_host {
 #define JIT_RUNS_KEPT 32768
 #define JIT_RUNS(pc) (((pc) >> 16 ^ (pc)) >> 1 & (JIT_RUNS_KEPT - 1))
 
+struct gen;
+
 /*
  * Translations: of one hart, or of all harts of a machine that want the same (shared). Shared ones:
  *
@@ -144,8 +146,6 @@ struct jit_host {
  *   harts_stop. Whoever comes in again has noticed what has changed: harts_notice.
  * - What an exit names, an edge, is there as long as `changes` is what it was when the hart came in.
  */
-struct gen;
-
 struct jit {
     struct code code;
     struct hart_shared *shared; /* NULL: of one hart, and of what is said above nothing matters */
