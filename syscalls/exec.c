@@ -7,12 +7,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "syscalls/aio.h"
@@ -343,6 +345,33 @@ int exec_prepare(struct task *t, struct exec *x)
     }
 }
 
+/*
+ * The mark is a lock for reading far behind the end, which goes when the last process that runs the file has closed it.
+ * Programs that lock the file for writing would need it open for that, which it cannot be. It is left out where locks
+ * are the business of a server.
+ */
+static const struct flock mark = {
+    .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = INT64_MAX - 1, .l_len = 1
+};
+
+static bool locks_are_local(int fd)
+{
+    struct statfs fs;
+
+    if (HOST_RAW(SYS_fstatfs, fd, &fs) < 0)
+        return false;
+    return fs.f_type == EXT4_SUPER_MAGIC || fs.f_type == XFS_SUPER_MAGIC || fs.f_type == BTRFS_SUPER_MAGIC ||
+           fs.f_type == TMPFS_MAGIC || fs.f_type == OVERLAYFS_SUPER_MAGIC || fs.f_type == F2FS_SUPER_MAGIC;
+}
+
+bool exec_marked(int fd)
+{
+    struct flock lock = mark;
+
+    lock.l_type = F_WRLCK;
+    return locks_are_local(fd) && HOST_RAW(SYS_fcntl, fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
 /* comm is the last component of the path as given (begin_new_exec); exe the file that is mapped. */
 static void set_names(struct process *p, struct exec *x)
 {
@@ -353,6 +382,8 @@ static void set_names(struct process *p, struct exec *x)
     if (p->exe_fd >= 0)
         fd_release(p->exe_fd);
     p->exe_fd = -1;
+    if (locks_are_local(x->fd))
+        HOST_RAW(SYS_fcntl, x->fd, F_OFD_SETLK, &mark);
     if (fd_own(x->fd, &p->exe_fd) >= 0)
         x->fd = -1;
 }

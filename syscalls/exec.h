@@ -47,6 +47,9 @@ int exec_open(struct task *t, const char *name, int *fd);
 /* The same for a path of the host's. */
 int exec_open_host(const char *path, int *fd);
 
+/* Is a program that runs, in this process or another of noahv's, the file that `fd` is open on? */
+bool exec_marked(int fd);
+
 /*
  * The point of no return: replaces the guest's image by x. 0, or -errno with x->why set, after which the process
  * can only die.

@@ -13,6 +13,7 @@
 #include <sys/sysmacros.h>
 
 #include "syscalls/box.h"
+#include "syscalls/exec.h"
 #include "syscalls/fd.h"
 #include "syscalls/linux.h"
 #include "syscalls/overlay.h"
@@ -56,30 +57,65 @@ static enum path_last open_last(int flags)
     return flags & O_NOFOLLOW ? PATH_NOFOLLOW : PATH_FOLLOW;
 }
 
-/* Nobody writes to the program that runs (fs/namei.c get_write_access): the host runs another one. */
-static bool is_running(struct task *t, const struct path *p)
+/* Nobody writes to a program that runs (fs/namei.c get_write_access): the host runs another one. */
+static bool is_running(struct task *t, const struct path *p, struct stat *file)
 {
-    struct stat file, exe;
+    struct stat exe;
 
-    return t->proc->exe_fd >= 0 && HOST_RAW(SYS_newfstatat, p->dirfd, p->name, &file, 0) == 0 &&
-           HOST_RAW(SYS_fstat, t->proc->exe_fd, &exe) == 0 && file.st_ino == exe.st_ino &&
-           file.st_dev == exe.st_dev;
+    return HOST_RAW(SYS_newfstatat, p->dirfd, p->name, file, 0) == 0 && t->proc->exe_fd >= 0 &&
+           HOST_RAW(SYS_fstat, t->proc->exe_fd, &exe) == 0 && file->st_ino == exe.st_ino &&
+           file->st_dev == exe.st_dev;
 }
 
-static bool opens_running(struct task *t, const struct path *p, int flags)
+static int64_t open_host(struct task *t, const struct path *p, const struct open_how *how, bool two)
 {
-    bool writes = (flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC;
+    if (two)
+        return HOST(t, SYS_openat2, p->dirfd, p->name, how, sizeof *how);
+    return HOST(t, SYS_openat, p->dirfd, p->name, how->flags, how->mode);
+}
 
-    return writes && !(flags & O_PATH) && (flags & (O_CREAT | O_EXCL)) != (O_CREAT | O_EXCL) &&
-           is_running(t, p);
+/* What another process runs shows by its mark (exec_mark), once it is open: so it is emptied only then. */
+static int64_t open_program(struct task *t, const struct path *p, const struct open_how *how, bool two)
+{
+    struct open_how first = *how;
+    int64_t fd;
+
+    first.flags &= ~(uint64_t)O_TRUNC;
+    fd = open_host(t, p, &first, two);
+    if (fd < 0)
+        return fd;
+    if (exec_marked((int)fd)) {
+        HOST_RAW(SYS_close, fd);
+        return -ETXTBSY;
+    }
+    if (how->flags & O_TRUNC)
+        HOST_RAW(SYS_ftruncate, fd, 0);
+    return fd;
+}
+
+/* The host's open; `two`: openat2. */
+static int64_t open_at(struct task *t, const struct path *p, const struct open_how *how, bool two)
+{
+    int flags = (int)how->flags, access = flags & O_ACCMODE;
+    struct stat file = { 0 };
+
+    if ((access != O_RDONLY || flags & O_TRUNC) && !(flags & O_PATH) &&
+        (flags & (O_CREAT | O_EXCL)) != (O_CREAT | O_EXCL)) {
+        if (is_running(t, p, &file))
+            return -ETXTBSY;
+        if (S_ISREG(file.st_mode) && file.st_mode & 0111 && access != O_RDONLY)
+            return open_program(t, p, how, two);
+    }
+    return open_host(t, p, how, two);
 }
 
 int64_t sys_truncate(struct task *t, gva_t path, int64_t length)
 {
+    struct stat file;
     struct path p;
     int64_t r = path_in(t, AT_FDCWD, path, PATH_FOLLOW | PATH_CHANGE, &p);
 
-    if (r == 0 && length >= 0 && is_running(t, &p))
+    if (r == 0 && length >= 0 && is_running(t, &p, &file))
         r = -ETXTBSY;
     if (r == 0)
         r = path_flatten(&p);
@@ -102,6 +138,7 @@ static int64_t open_boxed(struct task *t, int dirfd, gva_t path, int flags, uint
 
 int64_t sys_openat(struct task *t, int dirfd, gva_t path, int flags, uint32_t mode)
 {
+    const struct open_how plain = { .flags = (uint32_t)flags, .mode = mode };
     struct path p;
     unsigned how;
     int64_t r;
@@ -115,9 +152,7 @@ int64_t sys_openat(struct task *t, int dirfd, gva_t path, int flags, uint32_t mo
             return r;
         if (opens_special(p.virt, flags))
             return procfs_open(t, p.virt, p.dirfd, p.name, flags);
-        if (opens_running(t, &p, flags))
-            return -ETXTBSY;
-        r = HOST(t, SYS_openat, p.dirfd, p.name, flags, mode);
+        r = open_at(t, &p, &plain, false);
     } while (path_again(t, dirfd, path, how, &p, &r));
     return check_opened(t, r, flags);
 }
@@ -165,9 +200,7 @@ int64_t sys_openat2(struct task *t, int dirfd, gva_t path, gva_t how, uint64_t u
         return r;
     if (opens_special(p.virt, (int)h.flags))
         return procfs_open(t, p.virt, p.dirfd, p.name, (int)h.flags);
-    if (opens_running(t, &p, (int)h.flags))
-        return -ETXTBSY;
-    return check_opened(t, HOST(t, SYS_openat2, p.dirfd, p.name, &h, sizeof h), (int)h.flags);
+    return check_opened(t, open_at(t, &p, &h, true), (int)h.flags);
 }
 
 /* --- Stat -------------------------------------------------------------------------------------------- */

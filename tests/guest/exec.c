@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/auxv.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 
 #include "guest.h"
@@ -62,6 +63,51 @@ static void run(const char *what, const char *path, char *const *argv, char *con
     guest_wait(what, pid);
 }
 
+/* Says that it runs, and does so until the other end is closed. */
+static int stage_busy(void)
+{
+    char c;
+
+    return write(12, "x", 1) == 1 && read(13, &c, 1) == 0 ? 0 : 1;
+}
+
+/* Of a program that another process runs: read, but not written to; and again when that has ended. */
+static void busy(const char *self)
+{
+    int said[2], held[2], from = open(self, O_RDONLY), fd = open("busy", O_CREAT | O_WRONLY, 0755);
+    struct stat st;
+    pid_t pid;
+    char c;
+
+    fstat(from, &st);
+    FACT(sendfile(fd, from, NULL, (size_t)st.st_size) == st.st_size);
+    close(from);
+    close(fd);
+    FACT(pipe(said) == 0 && pipe(held) == 0);
+    fflush(stdout);
+    if ((pid = fork()) == 0) {
+        dup2(said[1], 12);
+        dup2(held[0], 13);
+        close(held[1]);
+        execl("./busy", "busy", NULL);
+        _exit(1);
+    }
+    close(said[1]);
+    FACT(read(said[0], &c, 1) == 1);
+    CALL(open("busy", O_WRONLY));
+    CALL(open("busy", O_RDWR));
+    CALL(open("busy", O_CREAT | O_WRONLY | O_TRUNC, 0600));
+    FACT(stat("busy", &st) == 0 && st.st_size > 0);
+    FACT((fd = open("busy", O_RDONLY)) >= 0 && close(fd) == 0);
+    close(held[1]);
+    guest_wait("busy", pid);
+    FACT((fd = open("busy", O_CREAT | O_WRONLY | O_TRUNC, 0600)) >= 0);
+    FACT(fstat(fd, &st) == 0 && st.st_size == 0 && (st.st_mode & 0777) == 0755);
+    FACT(write(fd, "1234", 4) == 4 && close(fd) == 0);
+    FACT((fd = open("busy", O_RDWR)) >= 0 && fstat(fd, &st) == 0 && st.st_size == 4 && close(fd) == 0);
+    FACT(unlink("busy") == 0);
+}
+
 int main(int argc, char **argv)
 {
     char *args[] = { "another name", "two", "", "with space", "\303\251", NULL };
@@ -72,6 +118,8 @@ int main(int argc, char **argv)
     int fd;
     pid_t pid;
 
+    if (strcmp(argv[0], "busy") == 0)
+        return stage_busy();
     if (argc > 1)
         return stage_two(argc, argv);
     n = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -115,5 +163,6 @@ int main(int argc, char **argv)
         _exit(1);
     }
     guest_wait("vfork", pid);
+    busy(self);
     return 0;
 }
