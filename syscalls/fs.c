@@ -78,19 +78,20 @@ static int64_t open_host(struct task *t, const struct path *p, const struct open
 static int64_t open_program(struct task *t, const struct path *p, const struct open_how *how, bool two)
 {
     struct open_how first = *how;
-    int64_t fd;
+    int64_t fd, r = 0;
 
     first.flags &= ~(uint64_t)O_TRUNC;
     fd = open_host(t, p, &first, two);
     if (fd < 0)
         return fd;
-    if (exec_marked((int)fd)) {
-        HOST_RAW(SYS_close, fd);
-        return -ETXTBSY;
-    }
-    if (how->flags & O_TRUNC)
-        HOST_RAW(SYS_ftruncate, fd, 0);
-    return fd;
+    if (exec_marked((int)fd))
+        r = -ETXTBSY;
+    else if (how->flags & O_TRUNC)
+        r = HOST_RAW(SYS_ftruncate, fd, 0);
+    if (r == 0)
+        return fd;
+    HOST_RAW(SYS_close, fd);
+    return r;
 }
 
 /* The host's open; `two`: openat2. */
@@ -157,27 +158,6 @@ int64_t sys_openat(struct task *t, int dirfd, gva_t path, int flags, uint32_t mo
     return check_opened(t, r, flags);
 }
 
-/* lib/usercopy.c copy_struct_from_user: what a newer, longer structure adds must be zero. */
-static int open_how_in(struct task *t, struct open_how *how, gva_t from, uint64_t size)
-{
-    char more[256];
-
-    if (size < sizeof *how)
-        return -EINVAL;
-    if (size > PAGE_BYTES)
-        return -E2BIG;
-    for (uint64_t at = sizeof *how; at < size; at += sizeof more) {
-        size_t n = MIN(sizeof more, size - at);
-
-        if (copy_in(t->mem, more, from + at, n))
-            return -EFAULT;
-        for (size_t i = 0; i < n; i++)
-            if (more[i])
-                return -E2BIG;
-    }
-    return get_user(t->mem, how, from);
-}
-
 static enum path_last open2_last(const struct open_how *h)
 {
     if (h->resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT))
@@ -189,7 +169,7 @@ int64_t sys_openat2(struct task *t, int dirfd, gva_t path, gva_t how, uint64_t u
 {
     struct open_how h;
     struct path p;
-    int r = open_how_in(t, &h, how, usize);
+    int r = copy_struct_in(t->mem, &h, sizeof h, sizeof h, how, usize);
 
     if (r < 0)
         return r;

@@ -28,6 +28,7 @@
 
 #include "syscalls/fd.h"
 #include "syscalls/linux.h"
+#include "syscalls/procgen.h"
 #include "syscalls/seccomp.h"
 
 enum arg {
@@ -40,6 +41,7 @@ enum arg {
     IFCONF,  /* struct ifconf: length and address */
     IFDATA,  /* struct ifreq: a name, and the address of something flat */
     NOTIF,   /* seccomp.h: calls that a filter asks about */
+    MAPS,    /* of /proc/self/maps: struct procmap_query, which tells its own length */
     ROUTE,   /* struct rtentry: the address of a name in it; of IPv6: flat */
 };
 
@@ -130,6 +132,9 @@ static const struct request requests[] = {
     {BLKRRPART, NONE, 0}, {BLKDISCARD, MEM, 16}, {BLKZEROOUT, MEM, 16},
     {NS_GET_USERNS, NONE, 0}, {NS_GET_PARENT, NONE, 0}, {NS_GET_NSTYPE, NONE, 0}, {NS_GET_OWNER_UID, MEM, 4},
     {RNDGETENTCNT, MEM, 4}, {RNDADDTOENTCNT, MEM, 4},
+
+    /* Files of /proc */
+    {0xc0686611 /* PROCMAP_QUERY */, MAPS, 0},
 
     /* Listeners of system call filters */
     {SECCOMP_IOCTL_NOTIF_RECV, NOTIF, 0}, {SECCOMP_IOCTL_NOTIF_SEND, NOTIF, 0}, {SECCOMP_IOCTL_NOTIF_ADDFD, NOTIF, 0},
@@ -327,6 +332,8 @@ int64_t sys_ioctl(struct task *t, int fd, uint32_t cmd, uint64_t arg)
         return call_ifdata(t, fd, cmd, arg);
     case NOTIF:
         return seccomp_ioctl(t, fd, cmd, arg);
+    case MAPS:
+        return maps_is(fd) ? maps_query(t, arg) : refuse(t, fd, cmd);
     case ROUTE:
         return call_route(t, fd, cmd, arg);
     }

@@ -533,7 +533,7 @@ static int64_t make_file(struct task *t, enum proc_node node, int dirfd, const c
 
     if (fd < 0)
         return fd;
-    fd = HOST_RAW(SYS_memfd_create, "proc", MFD_CLOEXEC);
+    fd = HOST_RAW(SYS_memfd_create, node == PROC_MAPS ? MAPS_NAME : "proc", MFD_CLOEXEC);
     if (fd >= 0) {
         fd = fd_lift((int)fd);
         gen_start(&g, (int)fd);

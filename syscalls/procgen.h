@@ -30,6 +30,15 @@ void gen_guest(struct task *t, struct gen *g, gva_t from, gva_t to);
 /* procmaps.c: is anything of the file mapped that descriptor `fd` is open on? */
 bool maps_have(struct task *t, int fd);
 
+/* The host's name of the memfd with what gen_maps has written. */
+#define MAPS_NAME "proc-maps"
+
+/* Is `fd` open on that? */
+bool maps_is(int fd);
+
+/* ioctl PROCMAP_QUERY on it (fs/proc/task_mmu.c do_procmap_query): `arg` is a struct procmap_query. */
+int64_t maps_query(struct task *t, gva_t arg);
+
 /* Lines of a host file. */
 struct lines {
     int fd;

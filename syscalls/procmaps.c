@@ -2,6 +2,8 @@
  * /proc/self/maps, smaps and smaps_rollup. What the guest mapped is in gmem; which file is behind it, and how much of
  * it is in memory, only the host knows. Both tell their pieces in order of address.
  */
+#include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -289,4 +291,109 @@ bool maps_have(struct task *t, int fd)
     }
     lines_close(&host);
     return have;
+}
+
+/* --- PROCMAP_QUERY ------------------------------------------------------------------------------------ */
+
+/* Linux 6.11 (include/uapi/linux/fs.h) */
+struct query {
+    uint64_t size, flags, addr;
+    uint64_t start, end, prot, page_bytes, offset, inode;
+    uint32_t major, minor;
+    uint32_t name_size, id_size;
+    uint64_t name_to, id_to;
+};
+
+enum {
+    QUERY_R = 1,
+    QUERY_W = 2,
+    QUERY_X = 4,
+    QUERY_SHARED = 8,
+    QUERY_OR_NEXT = 0x10,
+    QUERY_FILE = 0x20,
+    QUERY_PROT = QUERY_R | QUERY_W | QUERY_X | QUERY_SHARED
+};
+
+bool maps_is(int fd)
+{
+    static const char name[] = "/memfd:" MAPS_NAME " (deleted)";
+    char path[PATH_MAX];
+
+    procfs_path_of(fd, path, sizeof path);
+    return strcmp(path, name) == 0;
+}
+
+static unsigned query_prot(const struct region *r)
+{
+    return (r->prot & GMEM_R ? QUERY_R : 0) | (r->prot & GMEM_W ? QUERY_W : 0) |
+           (r->prot & GMEM_X ? QUERY_X : 0) | (r->flags & GMEM_SHARED ? QUERY_SHARED : 0);
+}
+
+/* The region at q->addr, or the next one, that has what is asked for. */
+static bool query_find(struct task *t, const struct query *q, struct region *r)
+{
+    unsigned want = q->flags & QUERY_PROT;
+    gva_t at = q->addr;
+
+    while (gmem_region_from(t->mem, at, r)) {
+        bool file = r->file || r->flags & GMEM_SHARED;
+
+        if ((query_prot(r) & want) == want && (file || !(q->flags & QUERY_FILE)))
+            return q->flags & QUERY_OR_NEXT || r->start <= at;
+        if (!(q->flags & QUERY_OR_NEXT))
+            return false;
+        at = r->start + r->len;
+    }
+    return false;
+}
+
+static int query_name(struct task *t, struct query *q, const struct region *r, const struct host_map *file)
+{
+    const char *name = *label(r) ? label(r) : file ? file->path : "";
+    size_t n = *name ? strlen(name) + 1 : 0;
+
+    if (n > MIN(q->name_size, PATH_MAX))
+        return -ENAMETOOLONG;
+    q->name_size = (uint32_t)n;
+    return copy_out(t->mem, q->name_to, name, n);
+}
+
+static void query_answer(struct query *q, const struct region *r, const struct host_map *file)
+{
+    q->start = r->start;
+    q->end = r->start + r->len;
+    q->prot = query_prot(r);
+    q->page_bytes = PAGE_BYTES;
+    q->offset = file ? r->offset : 0;
+    q->inode = file ? file->inode : 0;
+    q->major = file ? file->major : 0;
+    q->minor = file ? file->minor : 0;
+    q->id_size = 0; /* that it has no build id is what Linux says of most files */
+}
+
+int64_t maps_query(struct task *t, gva_t arg)
+{
+    struct walk w = { .t = t };
+    const struct host_map *file;
+    struct lines host;
+    struct region r;
+    struct query q;
+    uint64_t size;
+    int err = get_user(t->mem, &size, arg);
+
+    err = err ? err : copy_struct_in(t->mem, &q, sizeof q, offsetof(struct query, start), arg, size);
+    if (err)
+        return err;
+    if (q.flags & ~(uint64_t)(QUERY_PROT | QUERY_OR_NEXT | QUERY_FILE) || !q.name_size != !q.name_to ||
+        !q.id_size != !q.id_to)
+        return -EINVAL;
+    if (!query_find(t, &q, &r))
+        return -ENOENT;
+    w.lines = &host;
+    lines_open(&host, procfs_dir(), "self/maps");
+    file = file_of(&w, &r);
+    query_answer(&q, &r, file);
+    err = q.name_size ? query_name(t, &q, &r, file) : 0;
+    lines_close(&host);
+    return err ? err : copy_out(t->mem, arg, &q, MIN(size, sizeof q));
 }

@@ -211,30 +211,6 @@ int64_t sys_clone(struct task *t, uint64_t flags, gva_t newsp, gva_t ptid, uint6
     return clone_task(t, &c);
 }
 
-/* kernel/fork.c copy_clone_args_from_user: a longer structure than ours must end in zeros. */
-static int clone_args_in(struct task *t, gva_t at, uint64_t size, struct clone_args *a)
-{
-    uint8_t rest[64];
-
-    if (size > PAGE_BYTES)
-        return -E2BIG;
-    if (size < 64) /* CLONE_ARGS_SIZE_VER0 */
-        return -EINVAL;
-    memset(a, 0, sizeof *a);
-    if (copy_in(t->mem, a, at, MIN(size, sizeof *a)))
-        return -EFAULT;
-    for (uint64_t from = sizeof *a; from < size; from += sizeof rest) {
-        uint64_t n = MIN(size - from, sizeof rest);
-
-        if (copy_in(t->mem, rest, at + from, n))
-            return -EFAULT;
-        for (uint64_t i = 0; i < n; i++)
-            if (rest[i])
-                return -E2BIG;
-    }
-    return 0;
-}
-
 /* kernel/fork.c clone3_args_valid and what comes before it. */
 static int clone_args_check(const struct clone_args *a, uint64_t size)
 {
@@ -259,7 +235,7 @@ int64_t sys_clone3(struct task *t, gva_t uargs, uint64_t size)
 {
     struct clone_args a;
     struct clone c = { 0 };
-    int r = clone_args_in(t, uargs, size, &a);
+    int r = copy_struct_in(t->mem, &a, sizeof a, CLONE_ARGS_SIZE_VER0, uargs, size);
 
     if (r == 0)
         r = clone_args_check(&a, size);

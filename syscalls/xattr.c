@@ -16,31 +16,12 @@ struct host_xattr_args {
     uint32_t size, flags;
 };
 
-/* lib/usercopy.c copy_struct_from_user: what a newer, longer structure adds must be zero. */
-static int args_in(struct task *t, struct host_xattr_args *x, gva_t from, uint64_t size)
-{
-    uint64_t word;
-
-    if (size < sizeof *x)
-        return -EINVAL;
-    if (size > PAGE_BYTES)
-        return -E2BIG;
-    for (uint64_t at = sizeof *x; at < size; at += sizeof word) {
-        word = 0;
-        if (copy_in(t->mem, &word, from + at, MIN(sizeof word, size - at)))
-            return -EFAULT;
-        if (word)
-            return -E2BIG;
-    }
-    return get_user(t->mem, x, from);
-}
-
 static int64_t xattr_call(struct task *t, long nr, int dirfd, gva_t path, int at_flags, gva_t name,
                           gva_t args, uint64_t usize)
 {
     struct host_xattr_args x;
     struct path p;
-    int64_t r = args_in(t, &x, args, usize);
+    int64_t r = copy_struct_in(t->mem, &x, sizeof x, sizeof x, args, usize);
 
     if (r < 0)
         return r;

@@ -81,6 +81,27 @@ int copy_in(struct gmem *m, void *dst, gva_t src, size_t n)
     return copy_in_some(m, dst, src, n) == n ? 0 : -EFAULT;
 }
 
+int copy_struct_in(struct gmem *m, void *dst, size_t known, size_t least, gva_t src, uint64_t size)
+{
+    uint8_t rest[64];
+
+    if (size < least)
+        return -EINVAL;
+    if (size > PAGE_BYTES)
+        return -E2BIG;
+    for (uint64_t at = known; at < size; at += sizeof rest) {
+        size_t n = MIN(sizeof rest, size - at);
+
+        if (copy_in(m, rest, src + at, n))
+            return -EFAULT;
+        for (size_t i = 0; i < n; i++)
+            if (rest[i])
+                return -E2BIG;
+    }
+    memset(dst, 0, known);
+    return copy_in(m, dst, src, MIN(size, known));
+}
+
 int copy_out(struct gmem *m, gva_t dst, const void *src, size_t n)
 {
     size_t done = 0;

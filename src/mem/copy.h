@@ -16,6 +16,13 @@ int copy_out(struct gmem *m, gva_t dst, const void *src, size_t n);
 /* Copies a NUL-terminated string of at most cap - 1 bytes: its length, -ENAMETOOLONG or -EFAULT. */
 ssize_t copy_str(struct gmem *m, char *dst, gva_t src, size_t cap);
 
+/*
+ * lib/usercopy.c copy_struct_from_user, and what its callers ask of the size that the guest gives: of a structure that has
+ * grown, at least `least` bytes; what is missing of the `known` ones becomes 0, and what follows them must be. 0, -EINVAL,
+ * -E2BIG or -EFAULT.
+ */
+int copy_struct_in(struct gmem *m, void *dst, size_t known, size_t least, gva_t src, uint64_t size);
+
 /* Bytes that could be copied before the first fault: for fetch and for printers, which show what there is. */
 size_t copy_in_some(struct gmem *m, void *dst, gva_t src, size_t n);
 

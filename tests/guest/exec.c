@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 
@@ -75,9 +76,9 @@ static int stage_busy(void)
 static void busy(const char *self)
 {
     int said[2], held[2], from = open(self, O_RDONLY), fd = open("busy", O_CREAT | O_WRONLY, 0755);
+    char c, name[32];
     struct stat st;
     pid_t pid;
-    char c;
 
     fstat(from, &st);
     FACT(sendfile(fd, from, NULL, (size_t)st.st_size) == st.st_size);
@@ -106,6 +107,11 @@ static void busy(const char *self)
     FACT(write(fd, "1234", 4) == 4 && close(fd) == 0);
     FACT((fd = open("busy", O_RDWR)) >= 0 && fstat(fd, &st) == 0 && st.st_size == 4 && close(fd) == 0);
     FACT(unlink("busy") == 0);
+    fd = memfd_create("executable", MFD_ALLOW_SEALING);
+    FACT(ftruncate(fd, 10) == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) == 0);
+    snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+    CALL(open(name, O_RDWR | O_TRUNC));
+    FACT((fd = open(name, O_RDWR)) >= 0 && close(fd) == 0);
 }
 
 int main(int argc, char **argv)
