@@ -333,7 +333,7 @@ int fd_lift(int fd)
 }
 
 /* Held over a fork, so that the child, which has a copy, may give it back too. */
-static pthread_mutex_t replacing = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t replacing = PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP;
 
 void fd_freeze(void)
 {

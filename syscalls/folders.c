@@ -76,7 +76,8 @@ void folders_forget_near(struct task *t)
 {
     if (!t->near)
         return;
-    fd_release(t->near->n.own);
+    for (int i = 0; i < FOLDERS_NEAR; i++)
+        fd_release(t->near->n[i].own);
     free(t->near);
     t->near = NULL;
     atomic_fetch_sub(&t->proc->box->folders.nears, 1);
@@ -123,6 +124,7 @@ bool folders_is_file(const struct task *t, uint64_t fd)
 
 /* Threads above that go without: there are only so many descriptors of noahv's. */
 #define FOLDERS_NEARS_MAX 64
+_Static_assert(FOLDERS_NEARS_MAX *FOLDERS_NEAR + FOLDERS_MAX < FD_OWN_MAX * 3 / 4, "others are left");
 
 /* --- Which are at hand -------------------------------------------------------------------------------- */
 
@@ -311,7 +313,7 @@ static const struct folder *named_folder(struct task *t, int dirfd, const char *
     return NULL;
 }
 
-static struct near_folder *near_of(struct task *t)
+static struct near_folders *near_of(struct task *t)
 {
     struct folders *all = &t->proc->box->folders;
 
@@ -319,28 +321,34 @@ static struct near_folder *near_of(struct task *t)
         return t->near;
     if (atomic_fetch_add(&all->nears, 1) < FOLDERS_NEARS_MAX)
         t->near = calloc(1, sizeof *t->near);
-    if (t->near)
-        t->near->n.own = -1;
-    else
+    if (!t->near)
         atomic_fetch_sub(&all->nears, 1);
+    for (int i = 0; t->near && i < FOLDERS_NEAR; i++)
+        t->near->n[i].own = -1;
     return t->near;
+}
+
+static bool is_at_hand(const struct box *b, const struct named_folder *n, int dirfd, const char *name,
+                       unsigned len)
+{
+    return n->f.m && n->dirfd == dirfd && n->len == len && memcmp(n->name, name, len) == 0 && is_true(b, n);
 }
 
 /* For a thread that is not alone: what it has itself. */
 static const struct folder *near_folder(struct task *t, int dirfd, const char *name, unsigned len)
 {
-    struct near_folder *near = near_of(t);
-    struct named_folder *n = near ? &near->n : NULL;
+    struct near_folders *near = near_of(t);
     uint64_t which;
     bool filled;
 
-    if (!n)
+    for (unsigned i = 0; near && i < FOLDERS_NEAR; i++)
+        if (is_at_hand(t->proc->box, &near->n[i], dirfd, name, len)) {
+            near->last = i;
+            near->used = true;
+            return &near->n[i].f;
+        }
+    if (!near)
         return NULL;
-    if (n->f.m && n->dirfd == dirfd && n->len == len && memcmp(n->name, name, len) == 0 &&
-        is_true(t->proc->box, n)) {
-        near->used = true;
-        return &n->f;
-    }
     which = hash(dirfd, name, len);
     if ((near->missed != which && !near->used) || near->useless == tick()) {
         near->missed = which;
@@ -348,11 +356,12 @@ static const struct folder *near_folder(struct task *t, int dirfd, const char *n
     }
     near->missed = which;
     near->used = false;
+    near->last = (near->last + 1) % FOLDERS_NEAR;
     fd_freeze();
-    filled = fill_named(t, n, dirfd, name, len);
+    filled = fill_named(t, &near->n[near->last], dirfd, name, len);
     fd_thaw();
     if (filled)
-        return &n->f;
+        return &near->n[near->last].f;
     near->useless = tick();
     return NULL;
 }
@@ -391,8 +400,10 @@ int folders_cwd(struct task *t, char out[PATH_MAX])
     size_t n;
     int r;
 
-    if (!is_single(t->proc) || atomic_load(&b->folders.cwd_shared))
+    if ((!is_single(t->proc) && !t->near) || atomic_load(&b->folders.cwd_shared))
         return view_place(b->view, AT_FDCWD, out);
+    if (!is_single(t->proc))
+        c = &t->near->cwd;
     count_changes(b, &here, now);
     if (c->tick == tick() && memcmp(c->since, now, sizeof now) == 0) {
         memcpy(out, c->at, sizeof c->at);

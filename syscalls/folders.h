@@ -10,8 +10,9 @@
  * A descriptor's copy (fcntl) is what it is; of an open folder it is told by its device that it is not of /proc, where it is that
  * of its piece.
  *
- * Where there are threads, each has the folder at hand that it looked into last, and no other's, by a descriptor of
- * noahv's, which no guest can close: so they wait for nobody.
+ * Where there are threads, each has the two folders at hand that it looked into last (where something is looked for, the
+ * one around it is asked about the way), and no other's, by descriptors of noahv's, which no guest can close: so they wait
+ * for nobody.
  */
 #ifndef NOAHV_SYSCALLS_FOLDERS_H
 #define NOAHV_SYSCALLS_FOLDERS_H
@@ -50,14 +51,6 @@ struct named_folder {
     char name[FOLDER_NAME_MAX];
 };
 
-/* The one of a thread that is not alone. */
-struct near_folder {
-    struct named_folder n;
-    uint64_t missed; /* which was asked for last and not there */
-    bool used;       /* the one that is there was of use: so may be the next */
-    int64_t useless; /* when one could not be kept */
-};
-
 /* An absolute name that a walk did not find. The C library asks for /etc/localtime with each time it prints. */
 struct absent_name {
     char name[48]; /* "": none */
@@ -72,6 +65,17 @@ struct cwd_place {
     int64_t tick;      /* 0: not known */
 };
 
+/* Those of a thread that is not alone. */
+#define FOLDERS_NEAR 2
+struct near_folders {
+    struct named_folder n[FOLDERS_NEAR];
+    struct cwd_place cwd;
+    unsigned last;   /* which of them was used last */
+    uint64_t missed; /* which was asked for last and not there */
+    bool used;       /* the last one that was found was of use: so may be the next */
+    int64_t useless; /* when one could not be kept */
+};
+
 struct folders {
     struct folder at[FOLDERS_FDS]; /* what the program has open */
     struct named_folder named[FOLDERS_MAX];
@@ -83,7 +87,7 @@ struct folders {
     int64_t useless_at;              /* for this while */
     unsigned
         closed[FOLDERS_FDS]; /* how often closing a descriptor of this number, modulo, has begun or ended */
-    atomic_uint nears;       /* how many threads have one */
+    atomic_uint nears;       /* how many threads have some */
     uint64_t file;           /* which regular file was looked at last: what is opened by that name is one */
     bool plain[FOLDERS_FDS]; /* a regular file was opened as this number */
     atomic_uint moved;       /* how often the working directory was changed */

@@ -145,7 +145,7 @@ struct task {
     siginfo_t held_info[2]; /* ... and their siginfo; the handler sets bits, so they change atomically */
 
     gva_t clear_tid, robust_list;
-    struct near_folder *near; /* folders.h */
+    struct near_folders *near; /* folders.h */
     struct user_dispatch user_dispatch;
 
     /* Changed under process.lock, by any thread of the process. */

@@ -309,7 +309,7 @@ static void *change(void *arg)
 
 static void threads(void)
 {
-    int fd = folder("one");
+    int fd = folder("one"), two = folder("two");
     pthread_t other;
 
     *turn = 0;
@@ -324,6 +324,7 @@ static void threads(void)
         other_turn(i + 1);
         expect("entered by a thread's number", AT_FDCWD, "f", 1);
         look(fd, "f", 1);
+        expect("another number", two, "f", 2);
         other_turn(i + 2);
         expect("replaced by a thread", fd, "f", 2);
         look(AT_FDCWD, "one/f", 1);
@@ -336,6 +337,7 @@ static void threads(void)
     }
     pthread_join(other, NULL);
     look(AT_FDCWD, "one/f", 1);
+    close(two);
     close(fd);
     expect("closed when it is alone again", fd, "f", -1);
 }
