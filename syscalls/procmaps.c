@@ -368,7 +368,7 @@ static void query_answer(struct query *q, const struct region *r, const struct h
     q->inode = file ? file->inode : 0;
     q->major = file ? file->major : 0;
     q->minor = file ? file->minor : 0;
-    q->id_size = 0; /* that it has no build id is what Linux says of most files */
+    q->id_size = 0; /* as of a file that has no build id: limits.def */
 }
 
 int64_t maps_query(struct task *t, gva_t arg)
