@@ -31,6 +31,7 @@ static int64_t tick(void)
 
 void folders_start(struct folders *f)
 {
+    f->here.own = -1;
     for (int i = 0; i < FOLDERS_MAX; i++)
         f->named[i].own = -1;
 }
@@ -43,6 +44,8 @@ void folders_forget(struct folders *f)
         f->named[i].f.m = NULL;
         fd_release(f->named[i].own);
     }
+    f->here.f.tick = 0;
+    fd_release(f->here.own);
 }
 
 static void count_closed(struct folders *f, uint64_t first, uint64_t last)
@@ -78,6 +81,7 @@ void folders_forget_near(struct task *t)
         return;
     for (int i = 0; i < FOLDERS_NEAR; i++)
         fd_release(t->near->n[i].own);
+    fd_release(t->near->here.own);
     free(t->near);
     t->near = NULL;
     atomic_fetch_sub(&t->proc->box->folders.nears, 1);
@@ -123,8 +127,9 @@ bool folders_is_file(const struct task *t, uint64_t fd)
 }
 
 /* Threads above that go without: there are only so many descriptors of noahv's. */
-#define FOLDERS_NEARS_MAX 64
-_Static_assert(FOLDERS_NEARS_MAX *FOLDERS_NEAR + FOLDERS_MAX < FD_OWN_MAX * 3 / 4, "others are left");
+#define FOLDERS_NEARS_MAX 48
+_Static_assert(FOLDERS_NEARS_MAX *(FOLDERS_NEAR + 1) + FOLDERS_MAX + 1 < FD_OWN_MAX * 3 / 4,
+               "others are left");
 
 /* --- Which are at hand -------------------------------------------------------------------------------- */
 
@@ -289,6 +294,16 @@ static struct named_folder *next_place(struct box *b)
     return oldest;
 }
 
+static const struct folder *named_at_hand(struct box *b, int dirfd, const char *name, unsigned len)
+{
+    struct named_folder *n = by_name(&b->folders, dirfd, name, len);
+
+    if (!n || !is_true(b, n))
+        return NULL;
+    n->used = ++b->folders.uses;
+    return &n->f;
+}
+
 static const struct folder *named_folder(struct task *t, int dirfd, const char *name, unsigned len)
 {
     struct box *b = t->proc->box;
@@ -296,10 +311,6 @@ static const struct folder *named_folder(struct task *t, int dirfd, const char *
     struct named_folder *n = by_name(all, dirfd, name, len);
     uint64_t which;
 
-    if (n && is_true(b, n)) {
-        n->used = ++all->uses;
-        return &n->f;
-    }
     which = hash(dirfd, name, len);
     if (!is_worth_it(all, which))
         return NULL;
@@ -325,6 +336,8 @@ static struct near_folders *near_of(struct task *t)
         atomic_fetch_sub(&all->nears, 1);
     for (int i = 0; t->near && i < FOLDERS_NEAR; i++)
         t->near->n[i].own = -1;
+    if (t->near)
+        t->near->here.own = -1;
     return t->near;
 }
 
@@ -366,10 +379,71 @@ static const struct folder *near_folder(struct task *t, int dirfd, const char *n
     return NULL;
 }
 
+/* --- Where the host follows no link ------------------------------------------------------------------- */
+
+/* Is no component empty, "." or ".."? */
+static bool is_plain(const char *name)
+{
+    const char *c = name + (*name == '/');
+
+    for (;; c++) {
+        size_t dots = *c != '.' ? 0 : c[1] != '.' ? 1 : 2;
+
+        if (!c[dots] || c[dots] == '/')
+            return false;
+        c = strchrnul(c, '/');
+        if (!*c)
+            return true;
+    }
+}
+
+/* The working directory, if all that lies below it is the host's, by a descriptor of noahv's: no other is surely of the piece's mount. */
+static const struct folder *whole_here(struct task *t)
+{
+    struct folders *all = &t->proc->box->folders;
+    bool single = is_single(t->proc);
+    struct near_folders *near = single ? NULL : near_of(t);
+    struct named_folder *n = single ? &all->here : near ? &near->here : NULL;
+
+    if (!n)
+        return NULL;
+    if (!is_true(t->proc->box, n)) {
+        if (!single)
+            fd_freeze();
+        if (!fill_named(t, n, AT_FDCWD, "", 0))
+            n->f.tick = tick(); /* is that it is none */
+        if (!single)
+            fd_thaw();
+    }
+    return n->f.m && n->f.m->whole.m && n->f.clear ? &n->f : NULL;
+}
+
+/* All of a name without dots is looked up by the host, from the piece's root or from the working directory. */
+static const struct folder *whole_of(struct task *t, int dirfd, const char *name, const char **rest)
+{
+    const struct folder *f = NULL;
+    const struct mount *m;
+    const char *below;
+
+    if (!is_plain(name))
+        return NULL;
+    if (*name == '/') {
+        m = view_mount(t->proc->box->view, name, &below);
+        f = m && m->whole.m && *below ? &m->whole : NULL;
+    } else {
+        below = name;
+        f = dirfd == AT_FDCWD ? whole_here(t) : NULL;
+    }
+    if (f)
+        *rest = below;
+    return f;
+}
+
 const struct folder *folder_of(struct task *t, int dirfd, const char *name, const char **leaf)
 {
     const char *slash = strrchr(name, '/');
     unsigned len = slash ? (unsigned)(slash + 1 - name) : 0;
+    const struct folder *f = NULL;
 
     *leaf = name + len;
     if (!**leaf || len >= FOLDER_NAME_MAX || strlen(*leaf) > NAME_MAX || strcmp(*leaf, ".") == 0 ||
@@ -379,11 +453,16 @@ const struct folder *folder_of(struct task *t, int dirfd, const char *name, cons
         dirfd = AT_FDCWD;
     else if (dirfd == AT_FDCWD && atomic_load(&t->proc->box->folders.cwd_shared))
         return NULL;
-    if (!is_single(t->proc))
-        return near_folder(t, dirfd, name, len);
-    if (len || dirfd == AT_FDCWD)
-        return named_folder(t, dirfd, name, len);
-    return dirfd >= 0 && dirfd < FOLDERS_FDS ? open_folder(t, dirfd) : NULL;
+    if (is_single(t->proc)) {
+        if (!len && dirfd != AT_FDCWD)
+            return dirfd >= 0 && dirfd < FOLDERS_FDS ? open_folder(t, dirfd) : NULL;
+        f = named_at_hand(t->proc->box, dirfd, name, len);
+    }
+    if (!f)
+        f = whole_of(t, dirfd, name, leaf);
+    if (!f)
+        f = is_single(t->proc) ? named_folder(t, dirfd, name, len) : near_folder(t, dirfd, name, len);
+    return f;
 }
 
 bool folders_is_folder(struct task *t, int fd)
@@ -486,6 +565,8 @@ static void keep_open(struct task *t, struct folder f, int fd, int dirfd, const 
     struct named_folder *n;
 
     f.fd = fd;
+    if (!f.tick) /* by all of the name, now */
+        f.tick = tick();
     all->at[fd] = f;
     while (len && name[len - 1] == '/')
         len--;

@@ -7,6 +7,9 @@
  * others by any call but those on files. So it is only the host's other processes whose renaming may go unnoticed, for
  * FOLDER_TICKS of time, and the guest never reaches a folder that it could not have kept open itself.
  *
+ * Of a folder that is a mount of its own (mountns.h) a name without ".." is given to the host whole, from its root or, where
+ * no other piece lies below that, from the working directory: such names need no other folder at hand.
+ *
  * A descriptor's copy (fcntl) is what it is; of an open folder it is told by its device that it is not of /proc, where it is that
  * of its piece.
  *
@@ -65,10 +68,10 @@ struct cwd_place {
     int64_t tick;      /* 0: not known */
 };
 
-/* Those of a thread that is not alone. */
+/* Those of a thread that is not alone; here: the working directory. */
 #define FOLDERS_NEAR 2
 struct near_folders {
-    struct named_folder n[FOLDERS_NEAR];
+    struct named_folder n[FOLDERS_NEAR], here;
     struct cwd_place cwd;
     unsigned last;   /* which of them was used last */
     uint64_t missed; /* which was asked for last and not there */
@@ -78,7 +81,7 @@ struct near_folders {
 
 struct folders {
     struct folder at[FOLDERS_FDS]; /* what the program has open */
-    struct named_folder named[FOLDERS_MAX];
+    struct named_folder named[FOLDERS_MAX], here;
     struct absent_name absent;
     struct cwd_place cwd;
     uint64_t uses;                   /* of those */

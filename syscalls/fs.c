@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
@@ -20,6 +21,9 @@
 #include "syscalls/path.h"
 #include "syscalls/procfs.h"
 #include "syscalls/view.h"
+
+/* Linux 5.10 (include/linux/statfs.h). */
+enum { ST_NOSYMFOLLOW = 0x2000 };
 
 /* --- Open -------------------------------------------------------------------------------------------- */
 
@@ -298,6 +302,38 @@ int64_t sys_statx(struct task *t, int dirfd, gva_t path, uint32_t flags, uint32_
         stx.stx_dev_minor = minor(p.dev);
     }
     return put_user(t->mem, statxbuf, &stx);
+}
+
+/* That the host follows no link there, which is a box's own doing (mountns.h), is not told. */
+static int64_t statfs_out(struct task *t, gva_t to, struct statfs *fs)
+{
+    if (t->proc->box)
+        fs->f_flags &= ~ST_NOSYMFOLLOW;
+    return put_user(t->mem, to, fs);
+}
+
+int64_t sys_statfs(struct task *t, gva_t path, gva_t buf)
+{
+    struct statfs fs = { 0 };
+    struct path p;
+    int64_t r = path_in(t, AT_FDCWD, path, PATH_FOLLOW, &p);
+
+    if (r == 0)
+        r = path_flatten(&p);
+    if (r == 0)
+        r = HOST(t, SYS_statfs, p.name, &fs);
+    path_done(&p);
+    return r < 0 ? r : statfs_out(t, buf, &fs);
+}
+
+int64_t sys_fstatfs(struct task *t, int fd, gva_t buf)
+{
+    struct statfs fs = { 0 };
+    int64_t r = fd_check(fd);
+
+    if (r == 0)
+        r = HOST(t, SYS_fstatfs, fd, &fs);
+    return r < 0 ? r : statfs_out(t, buf, &fs);
 }
 
 /* --- Names that go and move --------------------------------------------------------------------------- */

@@ -24,6 +24,7 @@
 #include "syscalls/fd.h"
 #include "syscalls/filter.h"
 #include "syscalls/linux.h"
+#include "syscalls/mountns.h"
 #include "syscalls/overlay.h"
 
 /* --- Privileges --------------------------------------------------------------------------------------- */
@@ -99,6 +100,15 @@ static bool can_isolate(void)
     if (pid == 0)
         HOST_RAW(SYS_exit_group, unshare_as_user(CLONE_NEWIPC | CLONE_NEWNET) < 0);
     return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+static bool can_mount(void)
+{
+    int ns = mountns_make(NULL, 0);
+
+    if (ns >= 0)
+        HOST_RAW(SYS_close, ns);
+    return ns >= 0;
 }
 
 /* --- Landlock ----------------------------------------------------------------------------------------- */
@@ -275,6 +285,9 @@ const char *jail_lacks(enum policy_layer l)
     case LAYER_NAMESPACES:
         return can_isolate() ? NULL
                              : "user namespaces are closed to this user (user.max_user_namespaces, AppArmor)";
+    case LAYER_MOUNTS:
+        return can_mount() ? NULL
+                           : "mount namespaces are closed to this user (user.max_mnt_namespaces, AppArmor)";
     case LAYER_NON_DUMPABLE:
         return proc_hides() ? "the host's /proc hides processes (hidepid), and a box must see its own" : NULL;
     default:
@@ -302,6 +315,18 @@ static int namespaces(const struct noahv_policy *p, char *why)
     return -EPERM;
 }
 
+static int mounts(const struct noahv_policy *p, struct view *v, char *why)
+{
+    const struct mount *left;
+    int err = view_enclose(v, &left);
+
+    if (!left || !(p->require >> LAYER_MOUNTS & 1))
+        return missing(p, LAYER_MOUNTS, err, why);
+    snprintf(why, VIEW_WHY_MAX, "--require mounts: something is mounted below %.200s, which is granted",
+             *left->src ? left->src : "/");
+    return -EPERM;
+}
+
 int jail_close(const struct box *b, char *why)
 {
     const struct noahv_policy *p = b->policy;
@@ -309,6 +334,8 @@ int jail_close(const struct box *b, char *why)
 
     if (r == 0)
         r = namespaces(p, why);
+    if (r == 0)
+        r = mounts(p, b->view, why);
     if (r == 0)
         r = missing(p, LAYER_LANDLOCK, landlock(b), why);
     if (r == 0)

@@ -8,6 +8,7 @@
 #define NOAHV_SYSCALLS_VIEW_H
 
 #include "policy/policy.h"
+#include "syscalls/folders.h"
 #include "syscalls/path.h"
 
 struct stat;
@@ -24,7 +25,9 @@ struct mount {
     bool ro;
     uint64_t dev; /* what is on that device is not of a /proc; 0: not known */
     int upper;    /* under --overlay: own descriptor (O_PATH) of what is written to it (overlay.h); else -1 */
-    char *upper_src; /* the host's path of that */
+    char *upper_src;     /* the host's path of that */
+    bool crossed;        /* something is mounted below it */
+    struct folder whole; /* where the host follows no link below fd (mountns.h): it; else its m is NULL */
 };
 
 /*
@@ -34,6 +37,12 @@ struct mount {
 #define VIEW_WHY_MAX 512
 int view_create(const struct noahv_policy *p, struct view **out, char *why);
 void view_free(struct view *v);
+
+/*
+ * Makes mounts of the folders that are granted (mountns.h), but for those in an overlay. 0, or -errno: *left is one that it
+ * was not done for, where it was for others, since something is mounted below it, or NULL.
+ */
+int view_enclose(struct view *v, const struct mount **left);
 
 /* Adds a read-only file of the host's, the program itself: `out` gets its path in the box. */
 int view_add_file(struct view *v, const char *host, char out[PATH_MAX], char *why);

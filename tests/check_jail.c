@@ -16,13 +16,16 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "syscalls/box.h"
 #include "syscalls/filter.h"
+#include "syscalls/mountns.h"
 #include "syscalls/procfs.h"
+#include "syscalls/viewtree.h"
 
 static char given[] = "/tmp/check_jail.XXXXXX", readonly[] = "/tmp/check_jail.XXXXXX";
 static char file[64], low[64], overlay[64]; /* in readonly, in given; the overlay of the last policy */
@@ -218,6 +221,78 @@ START_TEST(so_they_are_without_privilege)
 }
 END_TEST
 
+static char top[] =
+    "/tmp/check_jail.XXXXXX"; /* of one test: it holds a folder, a file and a link to the root */
+
+static char *in_top(const char *name)
+{
+    static char path[96];
+
+    snprintf(path, sizeof path, "%s/%s", top, name);
+    return path;
+}
+
+static void fill_top(void)
+{
+    ck_assert_ptr_nonnull(mkdtemp(top));
+    ck_assert_int_eq(mkdir(in_top("in"), 0700), 0);
+    ck_assert_int_eq(symlink("/", in_top("link")), 0);
+    ck_assert_int_eq(close(open(in_top("file"), O_WRONLY | O_CREAT, 0600)), 0);
+    ck_assert_int_eq(close(open(in_top("in/file"), O_WRONLY | O_CREAT, 0600)), 0);
+}
+
+static void clear_top(void)
+{
+    static const char *const names[] = { "file", "link", "in/file", "in", "" };
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        remove(in_top(names[i]));
+}
+
+static void names_are_the_hosts(int at)
+{
+    char link[64], to[96] = "", cwd[PATH_MAX];
+
+    snprintf(link, sizeof link, "/proc/self/fd/%d", openat(at, "file", O_RDONLY));
+    ck_assert_int_gt((int)readlink(link, to, sizeof to - 1), 0);
+    ck_assert_str_eq(to, in_top("file"));
+    ck_assert_int_eq(fchdir(at), 0);
+    ck_assert_int_eq(view_host_path(AT_FDCWD, cwd), 0);
+    ck_assert_str_eq(cwd, top);
+}
+
+/* Mounts alone: of a folder that may be written, and of one in it that may not; the third is not what stands at its path. */
+START_TEST(mounts_lead_nowhere_else)
+{
+    struct mountns_folder f[3] = { { .path = top }, { .ro = true }, { .fd = open("/", O_PATH) } };
+    char in[96];
+    int ns;
+
+    if (_i)
+        become_nobody();
+    fill_top();
+    memcpy(in, in_top("in"), sizeof in);
+    f[1].path = f[2].path = in;
+    f[0].fd = open(top, O_PATH);
+    f[1].fd = open(in, O_PATH);
+    ns = jail_lacks(LAYER_MOUNTS) ? -1 : mountns_make(f, 3);
+    if (ns >= 0) {
+        ck_assert_int_eq(f[2].mount, -1);
+        ck_assert_int_eq(error_of(openat(f[0].mount, "link/etc", O_PATH)), ELOOP);
+        ck_assert_int_eq(error_of(faccessat(f[0].mount, "link", F_OK, 0)), ELOOP);
+        ck_assert_int_ge(openat(f[0].fd, "link/etc", O_PATH), 0);
+        names_are_the_hosts(f[0].mount);
+        ck_assert_int_ge(openat(f[0].mount, "file", O_WRONLY), 0);
+        ck_assert_int_eq(error_of(openat(f[1].mount, "file", O_WRONLY)), EROFS);
+        ck_assert_int_eq(error_of(unlinkat(f[0].mount, "in/file", 0)),
+                         EROFS); /* it stands in its place there */
+        ck_assert_int_ge(open(in_top("in/file"), O_WRONLY), 0);
+    }
+    clear_top();
+    ck_assert(ns >= 0 || jail_lacks(LAYER_MOUNTS));
+}
+END_TEST
+
 /* Landlock alone: the filter lets openat, connect and kill through. */
 START_TEST(landlock_refuses_objects)
 {
@@ -285,6 +360,7 @@ int main(void)
     tcase_add_test(tc, nobody_looks_into_it);
     tcase_add_test(tc, namespaces_are_its_own);
     tcase_add_test(tc, so_they_are_without_privilege);
+    tcase_add_loop_test(tc, mounts_lead_nowhere_else, 0, 2);
     tcase_add_test(tc, landlock_refuses_objects);
     tcase_add_test(tc, landlock_keeps_what_is_overlaid);
     suite_add_tcase(s, tc);

@@ -1073,6 +1073,34 @@ cli_looks() {
     (cd here && exec "$NOAHV" "$guest/cli/looks") > want || fail 'outside of a box'
     want 0 "$(cat want)" noahv box -v "$PWD/given:/w" -w /w /w/looks
     want 0 "$(cat want)" noahv box --tmpfs /w -w /w "$guest/cli/looks"
+    if can_mount; then
+        make_bare
+        want 0 "$(cat want)" ./bare "$NOAHV" box -v "$PWD/given:/w" -w /w /w/looks
+        want 0 "$(cat want)" ./bare "$NOAHV" box --tmpfs /w -w /w "$guest/cli/looks"
+    fi
+}
+
+can_mount() {
+    "$NOAHV" doctor | grep -q '^mounts *present'
+}
+
+# Makes ./bare COMMAND..., which runs it as on a host where a box cannot make mounts of what it is given.
+make_bare() {
+    printf '%s\n' '#!/bin/sh' "exec unshare -Ur sh -c 'echo 0 > /proc/sys/user/max_mnt_namespaces; exec \"\$@\"' sh \"\$@\"" > bare
+    chmod +x bare
+}
+
+# What is granted is the host kernel's to keep to, too.
+cli_box_mounts() {
+    can_mount || return 0
+    make_bare
+    mkdir -p given/sub
+    want 5 '' noahv box --require mounts -v "$PWD/given:/w" --ro-bind "$PWD/given/sub" /s --tmpfs /t "$guest/cli/ends" exit 5
+    refused 125 '--require mounts: something is mounted below /, which is granted' noahv box --require mounts --ro-bind / / "$guest/cli/ends" exit 5
+    run ./bare "$NOAHV" doctor
+    grep -q '^mounts *absent' out && [ "$(grep -c absent out)" = 1 ] || fail doctor
+    refused 125 '--require mounts: this host cannot: mount namespaces are closed' ./bare "$NOAHV" box --require mounts -v "$PWD/given:/w" "$guest/cli/ends"
+    want 5 '' ./bare "$NOAHV" box -v "$PWD/given:/w" "$guest/cli/ends" exit 5
 }
 
 # What a program sees of a folder is the same whether it has one layer or two; the lower one stays as it was; what is
