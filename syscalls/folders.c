@@ -381,22 +381,6 @@ static const struct folder *near_folder(struct task *t, int dirfd, const char *n
 
 /* --- Where the host follows no link ------------------------------------------------------------------- */
 
-/* Is no component empty, "." or ".."? */
-static bool is_plain(const char *name)
-{
-    const char *c = name + (*name == '/');
-
-    for (;; c++) {
-        size_t dots = *c != '.' ? 0 : c[1] != '.' ? 1 : 2;
-
-        if (!c[dots] || c[dots] == '/')
-            return false;
-        c = strchrnul(c, '/');
-        if (!*c)
-            return true;
-    }
-}
-
 /* The working directory, if all that lies below it is the host's, by a descriptor of noahv's: no other is surely of the piece's mount. */
 static const struct folder *whole_here(struct task *t)
 {
@@ -418,15 +402,13 @@ static const struct folder *whole_here(struct task *t)
     return n->f.m && n->f.m->whole.m && n->f.clear ? &n->f : NULL;
 }
 
-/* All of a name without dots is looked up by the host, from the piece's root or from the working directory. */
+/* All of a name without empty components or dots is looked up by the host, from the piece's root or from the working directory. */
 static const struct folder *whole_of(struct task *t, int dirfd, const char *name, const char **rest)
 {
     const struct folder *f = NULL;
     const struct mount *m;
     const char *below;
 
-    if (!is_plain(name))
-        return NULL;
     if (*name == '/') {
         m = view_mount(t->proc->box->view, name, &below);
         f = m && m->whole.m && *below ? &m->whole : NULL;
@@ -439,15 +421,39 @@ static const struct folder *whole_of(struct task *t, int dirfd, const char *name
     return f;
 }
 
+/* A name's last component, and whether none is empty, "." or "..". */
+struct leaf {
+    const char *at;
+    size_t len;
+    bool plain, plain_way; /* it; those before */
+};
+
+static struct leaf leaf_of(const char *name)
+{
+    struct leaf l = { .plain_way = true };
+    const char *end;
+
+    for (l.at = name + (*name == '/');; l.at = end + 1) {
+        size_t dots = *l.at != '.' ? 0 : l.at[1] != '.' ? 1 : 2;
+
+        l.plain = l.at[dots] && l.at[dots] != '/';
+        end = strchrnul(l.at, '/');
+        if (!*end)
+            break;
+        l.plain_way &= l.plain;
+    }
+    l.len = (size_t)(end - l.at);
+    return l;
+}
+
 const struct folder *folder_of(struct task *t, int dirfd, const char *name, const char **leaf)
 {
-    const char *slash = strrchr(name, '/');
-    unsigned len = slash ? (unsigned)(slash + 1 - name) : 0;
+    const struct leaf l = leaf_of(name);
+    unsigned len = (unsigned)(l.at - name);
     const struct folder *f = NULL;
 
-    *leaf = name + len;
-    if (!**leaf || len >= FOLDER_NAME_MAX || strlen(*leaf) > NAME_MAX || strcmp(*leaf, ".") == 0 ||
-        strcmp(*leaf, "..") == 0 || learning(t))
+    *leaf = l.at;
+    if (!l.plain || len >= FOLDER_NAME_MAX || l.len > NAME_MAX || learning(t))
         return NULL;
     if (*name == '/')
         dirfd = AT_FDCWD;
@@ -458,7 +464,7 @@ const struct folder *folder_of(struct task *t, int dirfd, const char *name, cons
             return dirfd >= 0 && dirfd < FOLDERS_FDS ? open_folder(t, dirfd) : NULL;
         f = named_at_hand(t->proc->box, dirfd, name, len);
     }
-    if (!f)
+    if (!f && l.plain_way)
         f = whole_of(t, dirfd, name, leaf);
     if (!f)
         f = is_single(t->proc) ? named_folder(t, dirfd, name, len) : near_folder(t, dirfd, name, len);
@@ -539,6 +545,17 @@ static int64_t look_at(const struct folder *f, const char *leaf, bool follow, st
     return r == 0 || r == -ENOENT ? r : FOLDER_WALK;
 }
 
+static void see_file(struct seen_file *s, int dirfd, const char *name)
+{
+    size_t n = strlen(name);
+
+    if (n >= sizeof s->name)
+        n = 0;
+    s->dirfd = dirfd;
+    memcpy(s->name, name, n);
+    s->name[n] = '\0';
+}
+
 int64_t folder_stat(struct task *t, int dirfd, const char *name, bool follow, struct stat *st)
 {
     const struct folder *f;
@@ -550,7 +567,7 @@ int64_t folder_stat(struct task *t, int dirfd, const char *name, bool follow, st
     f = folder_of(t, dirfd, name, &leaf);
     r = look_at(f, leaf, follow, st);
     if (r == 0 && S_ISREG(st->st_mode) && is_single(t->proc))
-        t->proc->box->folders.file = hash(dirfd, name, (unsigned)strlen(name));
+        see_file(&t->proc->box->folders.file, dirfd, name);
     return r;
 }
 
@@ -596,28 +613,36 @@ void folders_opened(struct task *t, int fd, int dirfd, const char *name, const s
         keep_open(t, f, fd, dirfd, name, names);
 }
 
-static int64_t open_in(struct task *t, int dirfd, const char *name, int flags)
+/* What was just opened, by one thread, as `fd`. */
+static void opened_in(struct task *t, const struct folder *f, int fd, int dirfd, const char *name, int flags,
+                      unsigned names)
 {
     struct folders *all = &t->proc->box->folders;
+    bool is_folder = f->m->whole.m && flags & O_DIRECTORY;
+    struct stat st = { .st_dev = f->dev };
+
+    all->plain[fd] = dirfd == all->file.dirfd && strcmp(name, all->file.name) == 0;
+    if (all->plain[fd] || (!is_folder && HOST_RAW(SYS_fstat, fd, &st) < 0))
+        return;
+    all->plain[fd] = S_ISREG(st.st_mode);
+    if ((is_folder || S_ISDIR(st.st_mode)) && f->clear && f->dev == st.st_dev)
+        keep_open(t, *f, fd, dirfd, name, names);
+}
+
+static int64_t open_in(struct task *t, int dirfd, const char *name, int flags)
+{
     unsigned names = folders_names(t->proc->box);
     const struct folder *f;
     const char *leaf;
-    struct stat st;
     int64_t r;
 
     if (is_absent(t, name))
         return -ENOENT;
     f = folder_of(t, dirfd, name, &leaf);
     r = f ? HOST(t, SYS_openat, f->fd, leaf, flags | O_NOFOLLOW) : FOLDER_WALK;
-    if (!is_single(t->proc)) {
-        /* what it is open as is any thread's to change */
-    } else if (r >= 0 && r < FOLDERS_FDS && hash(dirfd, name, (unsigned)strlen(name)) == all->file) {
-        all->plain[r] = true;
-    } else if (r >= 0 && r < FOLDERS_FDS && HOST_RAW(SYS_fstat, r, &st) == 0) {
-        all->plain[r] = S_ISREG(st.st_mode);
-        if (S_ISDIR(st.st_mode) && f->clear && f->dev == st.st_dev)
-            keep_open(t, *f, (int)r, dirfd, name, names);
-    }
+    if (r >= 0 && r < FOLDERS_FDS &&
+        is_single(t->proc)) /* else it is any thread's to change what it is open as */
+        opened_in(t, f, (int)r, dirfd, name, flags, names);
     return r == -ELOOP || r == -ENOTDIR ? FOLDER_WALK : r;
 }
 

@@ -61,6 +61,12 @@ struct absent_name {
     int64_t tick;
 };
 
+/* The regular file that was looked at last: what is opened by that name is one. */
+struct seen_file {
+    int dirfd;
+    char name[FOLDER_NAME_MAX]; /* "": none */
+};
+
 /* The working directory's path in the box. */
 struct cwd_place {
     char at[FOLDER_NAME_MAX];
@@ -91,7 +97,7 @@ struct folders {
     unsigned
         closed[FOLDERS_FDS]; /* how often closing a descriptor of this number, modulo, has begun or ended */
     atomic_uint nears;       /* how many threads have some */
-    uint64_t file;           /* which regular file was looked at last: what is opened by that name is one */
+    struct seen_file file;
     bool plain[FOLDERS_FDS]; /* a regular file was opened as this number */
     atomic_uint moved;       /* how often the working directory was changed */
     atomic_bool

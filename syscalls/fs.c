@@ -253,21 +253,24 @@ static int64_t stat_path(struct task *t, int dirfd, gva_t path, int flags, struc
     return path_resolve(t, p, how);
 }
 
-int64_t sys_newfstatat(struct task *t, int dirfd, gva_t path, gva_t statbuf, int flags)
+static int64_t stat_unboxed(struct task *t, int dirfd, gva_t path, gva_t statbuf, int flags)
 {
     struct stat st = { 0 };
     struct path p;
-    int64_t r;
+    int64_t r = stat_path(t, dirfd, path, flags, &p);
 
-    if (t->proc->box)
-        return stat_boxed(t, dirfd, path, statbuf, flags);
-    r = stat_path(t, dirfd, path, flags, &p);
     if (r == 0)
         do
             r = HOST(t, SYS_newfstatat, p.dirfd, p.name, &st, flags);
         while (path_again(t, dirfd, path, stat_how(flags), &p, &r));
     path_done(&p);
     return r < 0 ? r : stat_out(t, statbuf, &st);
+}
+
+int64_t sys_newfstatat(struct task *t, int dirfd, gva_t path, gva_t statbuf, int flags)
+{
+    return t->proc->box ? stat_boxed(t, dirfd, path, statbuf, flags)
+                        : stat_unboxed(t, dirfd, path, statbuf, flags);
 }
 
 int64_t sys_fstat(struct task *t, int fd, gva_t statbuf)
