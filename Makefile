@@ -210,12 +210,12 @@ $(B)/tests/fuzz/%: tests/fuzz/%.c $(B)/libnoahv.a
 
 # --- Measuring, documents, installing -----------------------------------------------------------------
 
-# Writes build/bench.csv, build/bench.svg, the table in README.md and, of boxes, build/bench-box.md. SCALE=1: the kernels take a tenth of the time.
+# Writes build/bench.csv, build/bench.svg, the table in README.md and, of boxes, build/bench-box.md. SCALE=1: the kernels take a tenth of the time. TREE=DIR: a box of the files of that git repository.
 bench: $(B)/bench/bench $(LOADS:%=build/bench/native/%) $(LOADS:%=build/bench/riscv64/%) $(if $(NOAHV),,noahv)
 	@scripts/bench-programs.sh || echo "noahv: bench: programs could not be fetched or built, their rows are left out;" \
 	    "see build/bench/apt/log, build/bench/*/*.log"
 	@$< $(or $(ROUNDS),5) $(or $(NOAHV),./noahv) $(SCALE)
-	@scripts/bench-box.py $(or $(ROUNDS),5) $(or $(NOAHV),./noahv) $(SCALE)
+	@scripts/bench-box.py $(or $(ROUNDS),5) $(or $(NOAHV),./noahv) $(or $(SCALE),10) $(TREE)
 
 $(B)/bench/%: bench/%.c | $(NEED)
 	$(call say,CC,$@)
