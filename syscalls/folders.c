@@ -399,7 +399,7 @@ static const struct folder *whole_here(struct task *t)
         if (!single)
             fd_thaw();
     }
-    return n->f.m && n->f.m->whole.m && n->f.clear ? &n->f : NULL;
+    return n->f.m && n->f.m->root.m && n->f.clear ? &n->f : NULL;
 }
 
 /* All of a name without empty components or dots is looked up by the host, from the piece's root or from the working directory. */
@@ -411,7 +411,7 @@ static const struct folder *whole_of(struct task *t, int dirfd, const char *name
 
     if (*name == '/') {
         m = view_mount(t->proc->box->view, name, &below);
-        f = m && m->whole.m && *below ? &m->whole : NULL;
+        f = m && m->root.m && *below ? &m->root : NULL;
     } else {
         below = name;
         f = dirfd == AT_FDCWD ? whole_here(t) : NULL;
@@ -618,7 +618,7 @@ static void opened_in(struct task *t, const struct folder *f, int fd, int dirfd,
                       unsigned names)
 {
     struct folders *all = &t->proc->box->folders;
-    bool is_folder = f->m->whole.m && flags & O_DIRECTORY;
+    bool is_folder = f->m->root.m && flags & O_DIRECTORY;
     struct stat st = { .st_dev = f->dev };
 
     all->plain[fd] = dirfd == all->file.dirfd && strcmp(name, all->file.name) == 0;

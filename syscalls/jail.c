@@ -102,12 +102,25 @@ static bool can_isolate(void)
     return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
 }
 
+/* Of a folder that is made for it. */
 static bool can_mount(void)
 {
-    int ns = mountns_make(NULL, 0);
+    char path[] = "/tmp/noahv-XXXXXX";
+    struct mountns_folder f = { .path = mkdtemp(path), .fd = -1, .mount = -1 };
+    int ns = -1;
 
+    if (f.path)
+        f.fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (f.fd >= 0) {
+        ns = mountns_make(&f, 1);
+        close(f.fd);
+    }
+    if (f.path)
+        rmdir(path);
+    if (f.mount >= 0)
+        close(f.mount);
     if (ns >= 0)
-        HOST_RAW(SYS_close, ns);
+        close(ns);
     return ns >= 0;
 }
 
@@ -156,10 +169,10 @@ static uint64_t landlock_net(const struct noahv_policy *p)
 
 static int64_t allow_mount(int64_t set, const struct mount *m, uint64_t handled)
 {
-    struct landlock_path_beneath_attr at = { .parent_fd = m->fd };
+    struct landlock_path_beneath_attr at = { .parent_fd = m->root.fd };
     struct stat st;
 
-    if (HOST_RAW(SYS_fstat, m->fd, &st) < 0)
+    if (HOST_RAW(SYS_fstat, m->root.fd, &st) < 0)
         return -errno;
     at.allowed_access = m->ro || overlaid(m) ? LL_READ : handled;
     if (S_ISCHR(st.st_mode)) /* a device is no part of a read-only tree */
@@ -287,7 +300,8 @@ const char *jail_lacks(enum policy_layer l)
                              : "user namespaces are closed to this user (user.max_user_namespaces, AppArmor)";
     case LAYER_MOUNTS:
         return can_mount() ? NULL
-                           : "mount namespaces are closed to this user (user.max_mnt_namespaces, AppArmor)";
+                           : "mount namespaces are closed to this user (user.max_mnt_namespaces, AppArmor), "
+                             "or Linux is older than 5.14";
     case LAYER_NON_DUMPABLE:
         return proc_hides() ? "the host's /proc hides processes (hidepid), and a box must see its own" : NULL;
     default:
@@ -322,7 +336,9 @@ static int mounts(const struct noahv_policy *p, struct view *v, char *why)
 
     if (!left || !(p->require >> LAYER_MOUNTS & 1))
         return missing(p, LAYER_MOUNTS, err, why);
-    snprintf(why, VIEW_WHY_MAX, "--require mounts: something is mounted below %.200s, which is granted",
+    snprintf(why, VIEW_WHY_MAX,
+             "--require mounts: %.200s, which is granted, is none: something is mounted below it, or it has "
+             "changed",
              *left->src ? left->src : "/");
     return -EPERM;
 }

@@ -293,6 +293,7 @@ static int lock_up(struct task *t)
 
     vm_prepare(t->nh);
     r = jail_close(t->proc->box, why);
+    folders_forget(&t->proc->box->folders); /* what was found before is not in the mounts made there */
     return r < 0 ? vm_fail(t->proc->vm, -EINVAL, "%s", why) : 0;
 }
 

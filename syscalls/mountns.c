@@ -4,9 +4,9 @@
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -21,7 +21,8 @@ enum { MS_REC_SLAVE = 1 << 14 | 1 << 19, PROPAGATION_PRIVATE = 1 << 18 };
 struct job {
     struct mountns_folder *f;
     size_t n;
-    int64_t ns; /* or -errno */
+    bool *placed; /* of each */
+    int64_t ns;   /* or -errno */
 };
 
 /* A copy of the mount that the folder is in, beginning with it: only if it is still that folder. */
@@ -53,10 +54,25 @@ static int64_t put_in_place(struct mountns_folder *f)
     return r;
 }
 
-/* All are copied before any is put in its place: one may lie in another. */
+/* The one with the longest path of those that are not in their places yet; NULL: none. */
+static struct mountns_folder *innermost(const struct job *j, const bool *placed)
+{
+    struct mountns_folder *longest = NULL;
+
+    for (struct mountns_folder *f = j->f; f < j->f + j->n; f++)
+        if (f->mount >= 0 && !placed[f - j->f] && (!longest || strlen(f->path) > strlen(longest->path)))
+            longest = f;
+    return longest;
+}
+
+/*
+ * All are copied before any is put in its place, and what lies in another is put there before that one, which covers it: so
+ * no way leads from one into another.
+ */
 static int64_t make_mounts(const struct job *j)
 {
     int64_t r = HOST_RAW(SYS_mount, NULL, "/", NULL, MS_REC_SLAVE, NULL), done = 0;
+    struct mountns_folder *f;
 
     if (r < 0)
         return r;
@@ -66,13 +82,13 @@ static int64_t make_mounts(const struct job *j)
         j->f[i].mount = (int)MAX(fd, -1);
         r = MIN(r, fd);
     }
-    for (size_t i = 0; i < j->n; i++)
-        if (j->f[i].mount >= 0) {
-            int64_t is = put_in_place(&j->f[i]);
+    while ((f = innermost(j, j->placed))) {
+        int64_t is = put_in_place(f);
 
-            r = MIN(r, is);
-            done += is == 0;
-        }
+        j->placed[f - j->f] = true;
+        r = MIN(r, is);
+        done += is == 0;
+    }
     return j->n && !done ? r : HOST_RAW(SYS_openat, AT_FDCWD, "/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
 }
 
@@ -97,27 +113,29 @@ static int64_t run(struct job *j, char *stack, int flags)
     int pid;
 
     j->ns = -ECHILD;
-    pid = clone(work, stack + STACK, flags | CLONE_NEWNS | CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, j);
+    memset(j->placed, 0, j->n * sizeof *j->placed);
+    pid = clone(work, stack + STACK, flags | CLONE_NEWNS | CLONE_VM | CLONE_VFORK | CLONE_FILES,
+                j); /* no signal */
     if (pid < 0)
         return -errno;
-    waitpid(pid, NULL, 0);
+    while (waitpid(pid, NULL, __WCLONE) < 0 && errno == EINTR)
+        ;
     return j->ns;
 }
 
 int mountns_make(struct mountns_folder *f, size_t n)
 {
-    struct job j = { .f = f, .n = n };
+    struct job j = { .f = f, .n = n, .placed = calloc(n + 1, sizeof *j.placed) };
     char *stack = malloc(STACK);
     int64_t ns;
 
     for (size_t i = 0; i < n; i++)
         f[i].mount = -1;
-    if (!stack)
-        return -ENOMEM;
-    ns = run(&j, stack, 0);
+    ns = stack && j.placed ? run(&j, stack, 0) : -ENOMEM;
     if (ns == -EPERM)
         ns = run(&j, stack, CLONE_NEWUSER);
     free(stack);
+    free(j.placed);
     for (size_t i = 0; ns < 0 && i < n; i++) /* the last step failed */
         if (f[i].mount >= 0) {
             HOST_RAW(SYS_close, f[i].mount);

@@ -62,8 +62,20 @@ int view_place_of(const struct view *v, const char *host, char out[PATH_MAX])
     return 0;
 }
 
+/* The kernel calls so what has no name below its mount's root any more, too. */
+static bool is_host_root(int fd)
+{
+    struct stat st, root;
+
+    return HOST_RAW(SYS_newfstatat, fd, "", &st, AT_EMPTY_PATH) == 0 &&
+           HOST_RAW(SYS_newfstatat, AT_FDCWD, "/", &root, 0) == 0 && st.st_dev == root.st_dev &&
+           st.st_ino == root.st_ino;
+}
+
 int view_host_path(int fd, char out[PATH_MAX])
 {
+    static const char unreachable[] = "(unreachable)"; /* in the namespace of the pieces, which is nobody's */
+    size_t before = sizeof unreachable - 1;
     char link[48];
     int64_t n;
 
@@ -71,9 +83,9 @@ int view_host_path(int fd, char out[PATH_MAX])
         n = HOST_RAW(SYS_getcwd, out, PATH_MAX) - 1;
         if (n < 0)
             return (int)n + 1;
-        if (n > 13 && memcmp(out, "(unreachable)", 13) == 0) { /* in the namespace of the pieces */
-            n -= 13;
-            memmove(out, out + 13, (size_t)n + 1);
+        if (strncmp(out, unreachable, before) == 0) {
+            n -= (int64_t)before;
+            memmove(out, out + before, (size_t)n + 1);
         }
     } else {
         snprintf(link, sizeof link, "thread-self/fd/%d", fd);
@@ -82,9 +94,10 @@ int view_host_path(int fd, char out[PATH_MAX])
             return n == -ENOENT ? -EBADF : (int)n;
         out[n] = '\0';
     }
-    if (n == 1) /* the host's root */
-        out[0] = '\0';
-    return 0;
+    if (n > 1)
+        return 0;
+    out[0] = '\0';
+    return is_host_root(fd) ? 0 : -ENOENT;
 }
 
 int view_place(const struct view *v, int fd, char out[PATH_MAX])
@@ -257,7 +270,7 @@ static int64_t down_by_steps(int fd, const char *rel, int flags, uint32_t mode)
 
 int64_t view_down(struct task *t, const struct mount *m, bool up, const char *rel, int flags, uint32_t mode)
 {
-    int root = up ? m->upper : m->fd;
+    int root = up ? m->upper : m->root.fd;
     struct open_how how = { .flags = (uint64_t)(flags & OPEN2_FLAGS),
                             .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
     char link[32];

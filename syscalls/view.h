@@ -17,17 +17,17 @@ struct view;
 /* One piece. */
 struct mount {
     enum place_kind kind;
-    char *dst;        /* place in the box: "" is the root, else "/a/b" */
-    char *src;        /* the host's path, as the kernel prints it: "" is the host's root */
-    int fd;           /* own descriptor (O_PATH) of it */
+    char *dst; /* place in the box: "" is the root, else "/a/b" */
+    char *src; /* the host's path, as the kernel prints it: "" is the host's root */
+    struct folder
+        root; /* own descriptor (O_PATH) of it; where the host follows no link below it (mountns.h), it has its m */
     int dir;          /* of a file: own descriptor of its folder, for calls that follow no link; else -1 */
     const char *name; /* ... and its name there: into src */
     bool ro;
     uint64_t dev; /* what is on that device is not of a /proc; 0: not known */
     int upper;    /* under --overlay: own descriptor (O_PATH) of what is written to it (overlay.h); else -1 */
-    char *upper_src;     /* the host's path of that */
-    bool crossed;        /* something is mounted below it */
-    struct folder whole; /* where the host follows no link below fd (mountns.h): it; else its m is NULL */
+    char *upper_src; /* the host's path of that */
+    bool crossed;    /* something is mounted below it */
 };
 
 /*

@@ -39,7 +39,7 @@ static int own_path(int dirfd, const char *name, int flags, int *holder)
 static struct mount *add(struct view *v, enum place_kind kind, const char *dst, bool ro)
 {
     size_t i = v->n;
-    struct mount m = { .kind = kind, .fd = -1, .dir = -1, .upper = -1, .ro = ro, .dst = strdup(dst) };
+    struct mount m = { .kind = kind, .root.fd = -1, .dir = -1, .upper = -1, .ro = ro, .dst = strdup(dst) };
 
     if (v->n == PLACES_MAX || !m.dst) {
         free(m.dst);
@@ -54,13 +54,13 @@ static int open_source(struct mount *m, const char *src)
 {
     char path[PATH_MAX];
     struct stat st = { 0 };
-    int r = own_path(AT_FDCWD, src, 0, &m->fd);
+    int r = own_path(AT_FDCWD, src, 0, &m->root.fd);
 
     if (r == 0)
-        r = view_host_path(m->fd, path);
+        r = view_host_path(m->root.fd, path);
     if (r == 0)
-        r = (m->src = strdup(path)) ? (int)HOST_RAW(SYS_fstat, m->fd, &st) : -ENOMEM;
-    m->dev = r == 0 && !procfs_is_on(m->fd) ? st.st_dev : 0;
+        r = (m->src = strdup(path)) ? (int)HOST_RAW(SYS_fstat, m->root.fd, &st) : -ENOMEM;
+    m->dev = r == 0 && !procfs_is_on(m->root.fd) ? st.st_dev : 0;
     if (r < 0 || S_ISDIR(st.st_mode))
         return r;
     m->name = strrchr(m->src, '/') + 1;
@@ -296,7 +296,7 @@ static int place(const struct view *v, const char *dst, bool folder, char *why)
         r = -ENOTDIR;
     else if (place_below(in->src, v->temp))
         r = make_place(in, rel, folder);
-    else if (*parent && fstatat(in->fd, parent, &st, 0) < 0)
+    else if (*parent && fstatat(in->root.fd, parent, &st, 0) < 0)
         r = -errno;
     return r < 0 ? no_place(in, dst, r, why) : 0;
 }
@@ -312,7 +312,7 @@ static int place_dir(const struct view *v, const char *dst, char *why)
     if (r < 0 || !*dst)
         return r;
     in = around(v, dst, &rel);
-    return fstatat(in->fd, rel, &st, 0) < 0 ? no_place(in, dst, -errno, why) : 0;
+    return fstatat(in->root.fd, rel, &st, 0) < 0 ? no_place(in, dst, -errno, why) : 0;
 }
 
 /* A symbolic link, in a piece of our own. */
@@ -401,7 +401,7 @@ static int keep_own(int fd, int *holder)
 static int cover(const struct view *v, struct mount *m, const char *src, const char *dst)
 {
     char path[PATH_MAX];
-    int r = keep_own(overlay_add(v->overlay, src, dst, m->fd), &m->upper);
+    int r = keep_own(overlay_add(v->overlay, src, dst, m->root.fd), &m->upper);
 
     if (r == 0)
         r = view_host_path(m->upper, path);
@@ -413,7 +413,7 @@ static int cover(const struct view *v, struct mount *m, const char *src, const c
 /* A file that may be written is copied up at once, into an upper layer of its folder; the copy is the piece then. */
 static int cover_file(const struct view *v, struct mount *m)
 {
-    struct mount folder = { .kind = PLACE_BIND, .fd = m->dir, .dir = -1, .upper = -1 };
+    struct mount folder = { .kind = PLACE_BIND, .root.fd = m->dir, .dir = -1, .upper = -1 };
     char src[PATH_MAX], dst[PATH_MAX], path[PATH_MAX];
     int r;
 
@@ -430,7 +430,7 @@ static int cover_file(const struct view *v, struct mount *m)
         fd_release(folder.upper);
     if (r < 0)
         return r;
-    fd_release(m->fd);
+    fd_release(m->root.fd);
     fd_release(m->dir);
     free(m->src);
     m->src = NULL;
@@ -457,7 +457,7 @@ static int cover_piece(const struct view *v, const char *overlay, struct mount *
                  *m->src ? m->src : "/");
         return -EINVAL;
     }
-    if (m->ro || fstat(m->fd, &st) < 0 || !(S_ISDIR(st.st_mode) || S_ISREG(st.st_mode)))
+    if (m->ro || fstat(m->root.fd, &st) < 0 || !(S_ISDIR(st.st_mode) || S_ISREG(st.st_mode)))
         return 0;
     r = S_ISDIR(st.st_mode) ? cover(v, m, m->kind == PLACE_EMPTY ? NULL : m->src, m->dst) : cover_file(v, m);
     if (r == -EXDEV)
@@ -494,10 +494,28 @@ static size_t to_enclose(struct view *v, struct mountns_folder f[PLACES_MAX], st
 
     for (struct mount *m = v->mount; m < v->mount + v->n; m++)
         if (is_folder(m) && !m->crossed) {
-            f[n] = (struct mountns_folder){ .path = m->src, .fd = m->fd, .ro = m->ro };
+            f[n] = (struct mountns_folder){ .path = m->src, .fd = m->root.fd, .ro = m->ro };
             of[n++] = m;
         }
     return n;
+}
+
+/* Takes the mount for the piece, if the kernel calls it what it is on the host: in some chroots it does not. */
+static int take_mount(const struct view *v, struct mount *m, int mount)
+{
+    char path[PATH_MAX];
+    int r = view_host_path(mount, path);
+
+    if (r == 0 && strcmp(path, m->src) != 0)
+        r = -ENOENT;
+    if (r == 0)
+        r = fd_renew(m->root.fd, mount);
+    if (r < 0)
+        return r;
+    m->root.m = m;
+    m->root.dev = m->dev;
+    m->root.clear = !view_covers(v, m->dst);
+    return 0;
 }
 
 int view_enclose(struct view *v, const struct mount **left)
@@ -507,18 +525,15 @@ int view_enclose(struct view *v, const struct mount **left)
     size_t n = to_enclose(v, f, of);
     int r = n ? keep_own(mountns_make(f, n), &v->mountns) : 0;
 
-    for (size_t i = 0; i < n; i++) {
-        if (f[i].mount < 0)
-            continue;
-        if (r == 0 && (r = fd_renew(of[i]->fd, f[i].mount)) == 0)
-            of[i]->whole = (struct folder){
-                .fd = of[i]->fd, .m = of[i], .dev = of[i]->dev, .clear = !view_covers(v, of[i]->dst)
-            };
-        HOST_RAW(SYS_close, f[i].mount);
-    }
+    for (size_t i = 0; i < n; i++)
+        if (f[i].mount >= 0) {
+            if (r == 0)
+                take_mount(v, of[i], f[i].mount);
+            HOST_RAW(SYS_close, f[i].mount);
+        }
     *left = NULL;
     for (const struct mount *m = v->mount; r == 0 && m < v->mount + v->n; m++)
-        if (is_folder(m) && !m->whole.m)
+        if (is_folder(m) && !m->root.m)
             *left = m;
     return *left ? -EXDEV : r;
 }
@@ -561,8 +576,8 @@ void view_free(struct view *v)
     if (!v)
         return;
     for (size_t i = 0; i < v->n; i++) {
-        if (v->mount[i].fd >= 0)
-            fd_release(v->mount[i].fd);
+        if (v->mount[i].root.fd >= 0)
+            fd_release(v->mount[i].root.fd);
         if (v->mount[i].dir >= 0)
             fd_release(v->mount[i].dir);
         if (v->mount[i].upper >= 0)

@@ -356,7 +356,7 @@ static int64_t by_name(struct walk *w, bool entry, struct path *out)
         if (w->m->dir >= 0)
             snprintf(out->name, sizeof out->name, "/proc/self/fd/%d/%s", w->m->dir, w->m->name);
         else
-            snprintf(out->name, sizeof out->name, "/proc/self/fd/%d/.", w->up ? w->m->upper : w->m->fd);
+            snprintf(out->name, sizeof out->name, "/proc/self/fd/%d/.", w->up ? w->m->upper : w->m->root.fd);
         return 0;
     }
     slash = strrchr(w->rel, '/');
@@ -552,7 +552,8 @@ int view_path(struct task *t, int dirfd, const char *name, unsigned how, struct 
     out->changed = how & PATH_CHANGE || (how & PATH_LAST) == PATH_ENTRY ? t->proc->box : NULL;
     if (!*name) /* the descriptor itself, or an error of the kernel's choice */
         return (int)path_of_fd(t, dirfd, how, out);
-    if (how == PATH_NOFOLLOW && (f = folder_of(t, dirfd, name, &leaf))) {
+    if (how == PATH_NOFOLLOW && (f = folder_of(t, dirfd, name, &leaf)) &&
+        !strchr(leaf, '/')) { /* nor a link on the way */
         out->dirfd = f->fd;
         out->mount = f->m;
         memcpy(out->name, leaf, strlen(leaf) + 1);

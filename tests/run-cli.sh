@@ -1096,10 +1096,17 @@ cli_box_mounts() {
     make_bare
     mkdir -p given/sub
     want 5 '' noahv box --require mounts -v "$PWD/given:/w" --ro-bind "$PWD/given/sub" /s --tmpfs /t "$guest/cli/ends" exit 5
-    refused 125 '--require mounts: something is mounted below /, which is granted' noahv box --require mounts --ro-bind / / "$guest/cli/ends" exit 5
+    refused 125 '--require mounts: /, which is granted, is none: something is mounted below it' noahv box --require mounts --ro-bind / / "$guest/cli/ends" exit 5
     run ./bare "$NOAHV" doctor
     grep -q '^mounts *absent' out && [ "$(grep -c absent out)" = 1 ] || fail doctor
     refused 125 '--require mounts: this host cannot: mount namespaces are closed' ./bare "$NOAHV" box --require mounts -v "$PWD/given:/w" "$guest/cli/ends"
+    # One folder in another: what the outer one is granted for holds for all of it.
+    for inner in "--ro-bind $PWD/given/sub /s" "--bind $PWD/given/sub /s"; do
+        # shellcheck disable=SC2086
+        want 0 '' noahv box --bind "$PWD/given" /w $inner "$BB" sh -c 'echo x > /w/f && ln /w/f /w/sub/f && mv /w/f /w/sub/g && rm /w/sub/*'
+        # shellcheck disable=SC2086
+        want 0 '' noahv box $inner --bind "$PWD/given" /w "$BB" sh -c 'echo x > /w/f && ln /w/f /w/sub/f && mv /w/f /w/sub/g && rm /w/sub/*'
+    done
     want 5 '' ./bare "$NOAHV" box -v "$PWD/given:/w" "$guest/cli/ends" exit 5
 }
 

@@ -177,6 +177,23 @@ static void attributes(void)
     close(fd);
 }
 
+/* A link on the way is followed, whatever is done with one at the end. */
+static void ways(void)
+{
+    struct statx st = { 0 };
+    char text[8];
+
+    symlink("one", "way");
+    look(AT_FDCWD, "way/f", 1);
+    same("way",
+         statx(AT_FDCWD, "way/f", AT_SYMLINK_NOFOLLOW, STATX_SIZE, &st) < 0 ? -errno : (long)st.stx_size, 1);
+    same("way's f", answer(lgetxattr("way/f", "user.size", text, sizeof text)),
+         answer(lgetxattr("one/f", "user.size", text, sizeof text)));
+    if (faccessat(AT_FDCWD, "way/f", R_OK, AT_SYMLINK_NOFOLLOW) < 0)
+        same("access by way", 1, 0);
+    unlink("way");
+}
+
 /* The working directory is another one. */
 static void directories(void)
 {
@@ -568,6 +585,7 @@ int main(int argc, char **argv)
         numbers();
         copies();
         opened();
+        ways();
         attributes();
         directories();
         names();
