@@ -309,9 +309,8 @@ static const struct folder *named_folder(struct task *t, int dirfd, const char *
     struct box *b = t->proc->box;
     struct folders *all = &b->folders;
     struct named_folder *n = by_name(all, dirfd, name, len);
-    uint64_t which;
+    uint64_t which = hash(dirfd, name, len);
 
-    which = hash(dirfd, name, len);
     if (!is_worth_it(all, which))
         return NULL;
     if (!n)
@@ -381,7 +380,10 @@ static const struct folder *near_folder(struct task *t, int dirfd, const char *n
 
 /* --- Where the host follows no link ------------------------------------------------------------------- */
 
-/* The working directory, if all that lies below it is the host's, by a descriptor of noahv's: no other is surely of the piece's mount. */
+/*
+ * The working directory, if all that lies below it is the host's, by a descriptor of noahv's: no other is surely of the piece's
+ * mount.
+ */
 static const struct folder *whole_here(struct task *t)
 {
     struct folders *all = &t->proc->box->folders;
@@ -613,12 +615,12 @@ void folders_opened(struct task *t, int fd, int dirfd, const char *name, const s
         keep_open(t, f, fd, dirfd, name, names);
 }
 
-/* What was just opened, by one thread, as `fd`. */
+/* What was just opened, by one thread, as `fd`. From a mount of its own a folder is one of that mount, whatever the host has done. */
 static void opened_in(struct task *t, const struct folder *f, int fd, int dirfd, const char *name, int flags,
                       unsigned names)
 {
     struct folders *all = &t->proc->box->folders;
-    bool is_folder = f->m->root.m && flags & O_DIRECTORY;
+    bool is_folder = flags & O_DIRECTORY && f->m->root.m && (f == &f->m->root || f == &all->here.f);
     struct stat st = { .st_dev = f->dev };
 
     all->plain[fd] = dirfd == all->file.dirfd && strcmp(name, all->file.name) == 0;

@@ -102,26 +102,25 @@ static bool can_isolate(void)
     return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
 }
 
-/* Of a folder that is made for it. */
+/* Of a folder that most hosts have, and mostly with nothing mounted below it. */
 static bool can_mount(void)
 {
-    char path[] = "/tmp/noahv-XXXXXX";
-    struct mountns_folder f = { .path = mkdtemp(path), .fd = -1, .mount = -1 };
-    int ns = -1;
+    static const char *const folders[] = { "/dev/shm", "/tmp", "/" };
+    bool can = false;
 
-    if (f.path)
-        f.fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (f.fd >= 0) {
-        ns = mountns_make(&f, 1);
-        close(f.fd);
+    for (size_t i = 0; !can && i < ARRAY_SIZE(folders); i++) {
+        struct mountns_folder f = { .path = folders[i], .fd = open(folders[i], O_PATH | O_CLOEXEC) };
+        int ns = mountns_make(&f, 1);
+
+        can = ns >= 0;
+        if (can) {
+            close(f.mount);
+            close(ns);
+        }
+        if (f.fd >= 0)
+            close(f.fd);
     }
-    if (f.path)
-        rmdir(path);
-    if (f.mount >= 0)
-        close(f.mount);
-    if (ns >= 0)
-        close(ns);
-    return ns >= 0;
+    return can;
 }
 
 /* --- Landlock ----------------------------------------------------------------------------------------- */

@@ -62,14 +62,14 @@ int view_place_of(const struct view *v, const char *host, char out[PATH_MAX])
     return 0;
 }
 
-/* The kernel calls so what has no name below its mount's root any more, too. */
-static bool is_host_root(int fd)
+/* Is that what the descriptor is open on? What has no name below its mount's root any more is called "/", too. */
+static bool is_named(int fd, const char *path)
 {
-    struct stat st, root;
+    struct stat st, named;
 
     return HOST_RAW(SYS_newfstatat, fd, "", &st, AT_EMPTY_PATH) == 0 &&
-           HOST_RAW(SYS_newfstatat, AT_FDCWD, "/", &root, 0) == 0 && st.st_dev == root.st_dev &&
-           st.st_ino == root.st_ino;
+           HOST_RAW(SYS_newfstatat, AT_FDCWD, path, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+           st.st_dev == named.st_dev && st.st_ino == named.st_ino;
 }
 
 int view_host_path(int fd, char out[PATH_MAX])
@@ -83,9 +83,11 @@ int view_host_path(int fd, char out[PATH_MAX])
         n = HOST_RAW(SYS_getcwd, out, PATH_MAX) - 1;
         if (n < 0)
             return (int)n + 1;
-        if (strncmp(out, unreachable, before) == 0) {
+        if (strncmp(out, unreachable, before) == 0) { /* or where nobody's name is true any more */
             n -= (int64_t)before;
             memmove(out, out + before, (size_t)n + 1);
+            if (!is_named(fd, out))
+                return -ENOENT;
         }
     } else {
         snprintf(link, sizeof link, "thread-self/fd/%d", fd);
@@ -97,7 +99,7 @@ int view_host_path(int fd, char out[PATH_MAX])
     if (n > 1)
         return 0;
     out[0] = '\0';
-    return is_host_root(fd) ? 0 : -ENOENT;
+    return is_named(fd, "/") ? 0 : -ENOENT;
 }
 
 int view_place(const struct view *v, int fd, char out[PATH_MAX])

@@ -19,8 +19,8 @@ struct mount {
     enum place_kind kind;
     char *dst; /* place in the box: "" is the root, else "/a/b" */
     char *src; /* the host's path, as the kernel prints it: "" is the host's root */
-    struct folder
-        root; /* own descriptor (O_PATH) of it; where the host follows no link below it (mountns.h), it has its m */
+    /* own descriptor (O_PATH) of it; its m is set where it is a mount of its own (mountns.h) */
+    struct folder root;
     int dir;          /* of a file: own descriptor of its folder, for calls that follow no link; else -1 */
     const char *name; /* ... and its name there: into src */
     bool ro;
@@ -40,7 +40,7 @@ void view_free(struct view *v);
 
 /*
  * Makes mounts of the folders that are granted (mountns.h), but for those in an overlay. 0, or -errno: *left is one that it
- * was not done for, where it was for others, since something is mounted below it, or NULL.
+ * was not done for, mostly since something is mounted below it, or NULL.
  */
 int view_enclose(struct view *v, const struct mount **left);
 

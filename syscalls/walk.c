@@ -552,8 +552,8 @@ int view_path(struct task *t, int dirfd, const char *name, unsigned how, struct 
     out->changed = how & PATH_CHANGE || (how & PATH_LAST) == PATH_ENTRY ? t->proc->box : NULL;
     if (!*name) /* the descriptor itself, or an error of the kernel's choice */
         return (int)path_of_fd(t, dirfd, how, out);
-    if (how == PATH_NOFOLLOW && (f = folder_of(t, dirfd, name, &leaf)) &&
-        !strchr(leaf, '/')) { /* nor a link on the way */
+    f = how == PATH_NOFOLLOW ? folder_of(t, dirfd, name, &leaf) : NULL;
+    if (f && !strchr(leaf, '/')) { /* a link on the way is for a walk */
         out->dirfd = f->fd;
         out->mount = f->m;
         memcpy(out->name, leaf, strlen(leaf) + 1);

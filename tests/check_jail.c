@@ -221,8 +221,8 @@ START_TEST(so_they_are_without_privilege)
 }
 END_TEST
 
-static char top[] =
-    "/tmp/check_jail.XXXXXX"; /* of one test: it holds a folder, a file and a link to the root */
+/* A folder of one test: it holds another, a file and a link to the root. */
+static char top[] = "/tmp/check_jail.XXXXXX";
 
 static char *in_top(const char *name)
 {
@@ -274,7 +274,7 @@ static void names_are_the_hosts(int at)
 START_TEST(mounts_lead_nowhere_else)
 {
     struct mountns_folder f[3] = { { .path = top }, { .ro = true }, { .fd = open("/", O_PATH) } };
-    char in[96];
+    char in[96], cwd[PATH_MAX];
     int ns;
 
     if (_i)
@@ -296,6 +296,9 @@ START_TEST(mounts_lead_nowhere_else)
         ck_assert_int_eq(error_of(openat(f[1].mount, "file", O_WRONLY)), EROFS);
         ck_assert_int_eq(unlinkat(f[0].mount, "in/file", 0), 0); /* the other is not to be seen there */
         ck_assert_int_ge(open(in_top("in"), O_TMPFILE | O_WRONLY, 0600), 0);
+        ck_assert_int_eq(fchdir(openat(f[0].mount, "in", O_PATH)), 0);
+        ck_assert_int_eq(close(ns), 0); /* and with it the names */
+        ck_assert_int_eq(view_host_path(AT_FDCWD, cwd), -ENOENT);
     }
     clear_top();
     ck_assert(ns >= 0 || jail_lacks(LAYER_MOUNTS));
